@@ -1,0 +1,1 @@
+//! A Terraform and OpenTofu provider for Istio meshes over several clusters and networks.

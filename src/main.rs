@@ -1,0 +1,2 @@
+//! The provider as a program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The lab: two real clusters on one machine.
