@@ -1,0 +1,1 @@
+//! The only effects: Helm, the API servers, certificates.

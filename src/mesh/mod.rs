@@ -1,0 +1,1 @@
+//! The domain: pure, without clock, cluster or environment.

@@ -1,0 +1,1 @@
+//! Being a plugin process of Terraform.

@@ -1,0 +1,1 @@
+//! In-memory stand-ins for fast unit tests of the life cycles.

@@ -1,0 +1,20 @@
+//! What the domain needs of the world, as traits; `adapters` implements them, [`fakes`] does for unit tests.
+
+mod authority;
+mod failure;
+pub mod fakes;
+mod objects;
+mod releases;
+mod secret;
+
+pub use authority::{Authority, Certificate, CertificateFacts};
+pub use failure::{Failure, FailureKind};
+pub use objects::{Kind, MANAGER, ObjectRef, Objects};
+pub use releases::{Deployed, Release, ReleaseStatus, Releases};
+pub use secret::Secret;
+
+/// The time, as a port so that tests can set it.
+pub trait Clock: Send + Sync {
+    /// The time now, in UTC.
+    fn now(&self) -> time::OffsetDateTime;
+}

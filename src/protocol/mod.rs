@@ -1,0 +1,1 @@
+//! The tfplugin protocol, version 6.

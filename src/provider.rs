@@ -1,0 +1,1 @@
+//! The provider: its configuration and its resources.

@@ -1,0 +1,285 @@
+//! A resource without its types: what the protocol calls. Here the rules that no resource must get wrong are kept.
+
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
+    lifecycle::{Cx, Plan, Reached, Resource},
+    model::{Model, decode, encode},
+    parse::{Parse, Parsed},
+    report::{Error, Report},
+    schema::{Attribute, Schema},
+    timeouts::{Operation, Timeouts},
+    vocabulary::{AttributePath, Diagnostics, Value},
+};
+use crate::deadline::Deadline;
+
+/// The attribute that says what differs from what was applied. One entry makes the next plan an update.
+pub const DRIFT: &str = "drift";
+
+/// A planned change with the resource's own say.
+pub struct Planned {
+    /// What will be.
+    pub state: Dynamic,
+    /// The attributes whose change replaces the resource.
+    pub replace: Vec<AttributePath>,
+    /// Errors and warnings.
+    pub diagnostics: Diagnostics,
+}
+
+/// A resource of any type.
+#[async_trait]
+pub trait AnyResource<W>: Send + Sync {
+    /// The type's name in HCL.
+    fn name(&self) -> &'static str;
+    /// The schema.
+    fn schema(&self) -> Schema;
+    /// Checks a configuration, in which anything may be unknown.
+    fn validate(&self, config: &Dynamic) -> Diagnostics;
+    /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
+    fn plan(&self, prior: &Dynamic, config: &Dynamic, planned: Dynamic, world: Option<&W>) -> Planned;
+    /// Creates (`prior` is null), updates, or deletes (`planned` is null). Returns the new state, also with errors.
+    async fn apply(
+        &self,
+        prior: &Dynamic,
+        config: &Dynamic,
+        planned: Dynamic,
+        world: &W,
+        cancel: CancellationToken,
+    ) -> (Dynamic, Diagnostics);
+    /// The state as it is now; null when it is gone.
+    async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> (Dynamic, Diagnostics);
+    /// The state of what exists under `id`; null with errors.
+    async fn import(&self, id: &str, world: &W, cancel: CancellationToken) -> (Dynamic, Diagnostics);
+}
+
+struct Erased<R>(PhantomData<fn() -> R>);
+
+/// Makes a resource callable by the protocol.
+pub fn erase<R: Resource>() -> Box<dyn AnyResource<R::World>> {
+    Box::new(Erased::<R>(PhantomData))
+}
+
+/// Reads a model, and reports what doesn't fit.
+fn model<M: Model>(value: &Dynamic, report: &mut Report) -> Option<M> {
+    match decode::<M>(value, &AttributePath::root()) {
+        Ok(Value::Value(model)) => Some(model),
+        Ok(Value::Null | Value::Unknown) => None,
+        Err(error) => {
+            report.error(error);
+            None
+        }
+    }
+}
+
+fn parse<R: Resource>(model: &R::Model, report: &mut Report) -> Parsed<R::Spec> {
+    let mut parse = Parse::new(report);
+    Timeouts::check(R::timeouts(model), &mut parse);
+    let spec = R::parse(model, &mut parse);
+    parse.finish(spec)
+}
+
+/// Parses what must be valid and known by now.
+fn parse_known<R: Resource>(model: &R::Model, report: &mut Report) -> Option<R::Spec> {
+    match parse::<R>(model, report) {
+        Parsed::Ready(spec) => Some(spec),
+        Parsed::Invalid => None,
+        Parsed::Unknown => {
+            report.error(Error::new(
+                format!("Incomplete {}", R::NAME),
+                "An attribute that the resource needs has no value. This is a defect of the provider, or the state was edited by hand.",
+            ));
+            None
+        }
+    }
+}
+
+/// `planned`, with what it leaves open taken from `status`: what was promised is kept by construction.
+fn keep_promises(planned: &Dynamic, reached: Dynamic) -> Dynamic {
+    match (planned, reached) {
+        (Value::Unknown, reached) => reached,
+        (Value::Value(Datum::Map(planned)), Value::Value(Datum::Map(reached))) => Value::Value(Datum::Map(
+            reached
+                .into_iter()
+                .map(|(name, value)| {
+                    let kept = match planned.get(&name) {
+                        Some(promised) => keep_promises(promised, value),
+                        None => value,
+                    };
+                    (name, kept)
+                })
+                .collect(),
+        )),
+        (promised, _) => promised.clone(),
+    }
+}
+
+/// Puts the write-only values of the configuration where the plan had to leave null.
+fn with_write_only(mut planned: Dynamic, config: &Dynamic, attributes: &[Attribute]) -> Dynamic {
+    for write_only in attributes.iter().filter(|attribute| attribute.rules.write_only) {
+        set_attribute(&mut planned, write_only.name, attribute(config, write_only.name).clone());
+    }
+    planned
+}
+
+fn without_write_only(mut state: Dynamic, attributes: &[Attribute]) -> Dynamic {
+    for write_only in attributes.iter().filter(|attribute| attribute.rules.write_only) {
+        set_attribute(&mut state, write_only.name, Value::Null);
+    }
+    state
+}
+
+fn cx<'a, R: Resource>(model: &R::Model, operation: Operation, world: &'a R::World, cancel: CancellationToken) -> Cx<'a, R::World> {
+    Cx::new(world, Deadline::after(Timeouts::of(R::timeouts(model), operation, R::TIMEOUTS), cancel))
+}
+
+fn report_warnings<W>(cx: Cx<'_, W>, report: &mut Report) {
+    for warning in cx.into_warnings() {
+        report.warning(warning);
+    }
+}
+
+impl<R: Resource> Erased<R> {
+    async fn delete(prior: &Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+        let mut report = Report::new();
+        let parsed =
+            model::<R::Model>(prior, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
+        if let Some((model, spec)) = parsed {
+            let cx = cx::<R>(&model, Operation::Delete, world, cancel);
+            let outcome = R::delete(&spec, &cx).await;
+            report_warnings(cx, &mut report);
+            if let Err(error) = outcome {
+                report.error(error);
+            }
+        }
+        let state = if report.has_errors() { prior.clone() } else { Value::Null };
+        (state, report.into_diagnostics())
+    }
+}
+
+#[async_trait]
+impl<R: Resource> AnyResource<R::World> for Erased<R> {
+    fn name(&self) -> &'static str {
+        R::NAME
+    }
+
+    fn schema(&self) -> Schema {
+        Schema { version: R::VERSION, description: R::Model::description(), attributes: R::Model::attributes() }
+    }
+
+    fn validate(&self, config: &Dynamic) -> Diagnostics {
+        let mut report = Report::new();
+        if let Some(model) = model::<R::Model>(config, &mut report) {
+            parse::<R>(&model, &mut report);
+        }
+        report.into_diagnostics()
+    }
+
+    fn plan(&self, prior: &Dynamic, config: &Dynamic, planned: Dynamic, world: Option<&R::World>) -> Planned {
+        let mut report = Report::new();
+        let (Some(config), Some(model_planned)) = (model::<R::Model>(config, &mut report), model::<R::Model>(&planned, &mut report)) else {
+            return Planned { state: planned, replace: Vec::new(), diagnostics: report.into_diagnostics() };
+        };
+        let prior = model::<R::Model>(prior, &mut report);
+        // Defaults are in the plan, and what the plan computes is no part of what is parsed: so the plan it is, silently, as the
+        // same was reported at validate.
+        let spec = parse::<R>(&model_planned, &mut Report::new());
+        let mut plan = Plan { prior, config, planned: model_planned, world, report: &mut report, replace: Vec::new() };
+        R::plan(&mut plan, &spec);
+        let (state, replace) = (encode(&Value::Value(plan.planned)), plan.replace);
+        Planned { state, replace, diagnostics: report.into_diagnostics() }
+    }
+
+    async fn apply(
+        &self,
+        prior: &Dynamic,
+        config: &Dynamic,
+        planned: Dynamic,
+        world: &R::World,
+        cancel: CancellationToken,
+    ) -> (Dynamic, Diagnostics) {
+        if planned.is_null() {
+            return Self::delete(prior, world, cancel).await;
+        }
+        let mut report = Report::new();
+        let attributes = R::Model::attributes();
+        let wanted = with_write_only(without_unknowns(planned.clone()), config, &attributes);
+        let parsed =
+            model::<R::Model>(&wanted, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
+        let Some((mut model_reached, spec)) = parsed else { return (prior.clone(), report.into_diagnostics()) };
+        // A prior state that this version can't parse is no reason not to update it.
+        let prior_spec = model::<R::Model>(prior, &mut Report::new()).and_then(|model| parse_known::<R>(&model, &mut Report::new()));
+
+        let operation = if prior.is_null() { Operation::Create } else { Operation::Update };
+        let cx = cx::<R>(&model_reached, operation, world, cancel);
+        let mut reached = Reached::nothing();
+        let outcome = R::apply(&spec, prior_spec.as_ref(), &mut reached, &cx).await;
+        report_warnings(cx, &mut report);
+
+        let state = match reached.get() {
+            Some(status) => {
+                R::record(&status, &mut model_reached);
+                let mut state = keep_promises(&planned, encode(&Value::Value(model_reached)));
+                if let Err(error) = &outcome
+                    && attributes.iter().any(|attribute| attribute.name == DRIFT)
+                {
+                    let unfinished = format!("the last apply did not finish: {}", error.summary);
+                    set_attribute(&mut state, DRIFT, Value::Value(Datum::List(vec![Value::Value(unfinished.into())])));
+                }
+                without_write_only(without_unknowns(state), &attributes)
+            }
+            None if outcome.is_ok() => {
+                report.error(Error::new(
+                    format!("{} left no state", R::NAME),
+                    "The operation succeeded without saying what it reached. This is a defect of the provider.",
+                ));
+                prior.clone()
+            }
+            None => prior.clone(),
+        };
+        if let Err(error) = outcome {
+            report.error(error);
+        }
+        (state, report.into_diagnostics())
+    }
+
+    async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+        let mut report = Report::new();
+        let parsed =
+            model::<R::Model>(&state, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
+        let Some((mut model, spec)) = parsed else { return (state, report.into_diagnostics()) };
+        let cx = cx::<R>(&model, Operation::Read, world, cancel);
+        let outcome = R::read(&spec, &cx).await;
+        report_warnings(cx, &mut report);
+        let state = match outcome {
+            Ok(Some(status)) => {
+                R::record(&status, &mut model);
+                encode(&Value::Value(model))
+            }
+            Ok(None) => Value::Null,
+            Err(error) => {
+                report.error(error);
+                state
+            }
+        };
+        (state, report.into_diagnostics())
+    }
+
+    async fn import(&self, id: &str, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+        let mut report = Report::new();
+        let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel);
+        let outcome = R::import(id, &cx).await;
+        report_warnings(cx, &mut report);
+        let state = match outcome {
+            Ok(model) => encode(&Value::Value(model)),
+            Err(error) => {
+                report.error(error);
+                Value::Null
+            }
+        };
+        (state, report.into_diagnostics())
+    }
+}

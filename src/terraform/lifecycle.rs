@@ -1,0 +1,133 @@
+//! What a resource is: the trait that every resource implements. It is shaped so that losing state can't be written:
+//! what was reached is handed over as soon as it is reached, an error never means "gone", and waiting needs a [`Deadline`].
+
+use async_trait::async_trait;
+
+use super::{
+    model::Model,
+    parse::{Parse, Parsed},
+    report::{Error, Report},
+    timeouts::{DefaultTimeouts, Timeouts},
+    vocabulary::{AttributePath, Value},
+};
+use crate::deadline::Deadline;
+
+/// What an operation has at hand: the world it acts on, and how long it may take.
+pub struct Cx<'a, W> {
+    /// What the provider's configuration gives access to.
+    pub world: &'a W,
+    /// From the resource's `timeouts`, and the user's interrupt.
+    pub deadline: Deadline,
+    warnings: std::sync::Mutex<Vec<Error>>,
+}
+
+impl<'a, W> Cx<'a, W> {
+    /// A context without warnings.
+    pub fn new(world: &'a W, deadline: Deadline) -> Self {
+        Self { world, deadline, warnings: std::sync::Mutex::default() }
+    }
+
+    /// Tells the user something that is no failure.
+    pub fn warn(&self, warning: Error) {
+        self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(warning);
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Error> {
+        self.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Where an operation leaves what it has reached; it is saved with the error, if there is one.
+#[derive(Debug)]
+pub struct Reached<S>(Option<S>);
+
+impl<S> Reached<S> {
+    /// Nothing yet.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// From here on the object exists, in this state.
+    pub fn set(&mut self, status: S) {
+        self.0 = Some(status);
+    }
+
+    /// What was reached last.
+    pub fn get(self) -> Option<S> {
+        self.0
+    }
+}
+
+/// A planned change, while it is being planned.
+pub struct Plan<'a, M, W> {
+    /// The state so far; none on creation.
+    pub prior: Option<M>,
+    /// As in the configuration.
+    pub config: M,
+    /// What will be; the resource may change what it computes.
+    pub planned: M,
+    /// None while the provider's configuration is not known.
+    pub world: Option<&'a W>,
+    /// Errors and warnings.
+    pub report: &'a mut Report,
+    pub(super) replace: Vec<AttributePath>,
+}
+
+impl<M, W> Plan<'_, M, W> {
+    /// The change of the attribute at `path` replaces the resource.
+    pub fn replace(&mut self, path: AttributePath) {
+        self.replace.push(path);
+    }
+}
+
+/// A managed resource.
+///
+/// The model goes through [`parse`](Self::parse) at validate, plan, apply and read alike, so that nothing invalid or unknown gets any
+/// further. An attribute named `drift` (a computed list, settled at empty) holds what differs from what was applied.
+#[async_trait]
+pub trait Resource: Send + Sync + 'static {
+    /// What it acts on; see [`Provider::World`](super::Provider::World).
+    type World: Send + Sync;
+    /// The attributes.
+    type Model: Model;
+    /// Valid and known.
+    type Spec: Send + Sync;
+    /// What is known only from the world: the computed attributes.
+    type Status: Send + Sync;
+
+    /// The type's name in HCL.
+    const NAME: &'static str;
+    /// Times for when `timeouts` says nothing.
+    const TIMEOUTS: DefaultTimeouts;
+    /// Raised when a stored state must be rewritten to be read.
+    const VERSION: i64 = 0;
+
+    /// The `timeouts` attribute.
+    fn timeouts(model: &Self::Model) -> &Value<Timeouts>;
+
+    /// Reads the attributes that the configuration sets; pure.
+    fn parse(model: &Self::Model, parse: &mut Parse<'_>) -> Option<Self::Spec>;
+
+    /// Looks at the planned change with the eyes of the domain: only what needs no cluster. `spec` as parsed from the configuration.
+    fn plan(_plan: &mut Plan<'_, Self::Model, Self::World>, _spec: &Parsed<Self::Spec>) {}
+
+    /// Creates (`prior` is none) or updates. What exists in the world is put to `reached` before anything that can fail comes after it.
+    async fn apply(
+        spec: &Self::Spec,
+        prior: Option<&Self::Spec>,
+        reached: &mut Reached<Self::Status>,
+        cx: &Cx<'_, Self::World>,
+    ) -> Result<(), Error>;
+
+    /// Looks at what is there. None only when it is certainly gone; whatever can't be told is an error, and keeps the state.
+    async fn read(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<Option<Self::Status>, Error>;
+
+    /// Deletes, and returns when nothing is left. What is gone already is no error.
+    async fn delete(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
+
+    /// Finds what an import names, and tells the attributes that the configuration would set. A read follows.
+    async fn import(id: &str, cx: &Cx<'_, Self::World>) -> Result<Self::Model, Error>;
+
+    /// Puts the status to the computed attributes.
+    fn record(status: &Self::Status, model: &mut Self::Model);
+}

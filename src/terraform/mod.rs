@@ -1,0 +1,25 @@
+//! What a provider is written against: models, the lifecycle of a resource, diagnostics by path. Knows no wire format and no mesh.
+
+mod dynamic;
+mod erased;
+mod lifecycle;
+mod model;
+mod parse;
+mod provider;
+mod report;
+mod schema;
+mod timeouts;
+mod vocabulary;
+
+pub use dynamic::{Datum, Dynamic, Number, attribute, is_wholly_known, set_attribute, without_unknowns};
+pub use erased::{AnyResource, DRIFT, Planned, erase};
+pub use lifecycle::{Cx, Plan, Reached, Resource};
+pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
+pub use parse::{IntoElements, Parse, Parsed};
+pub use provider::Provider;
+pub use report::{Error, Report};
+pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required};
+pub use timeouts::{DefaultTimeouts, Operation, Timeouts, parse_duration};
+pub use vocabulary::{
+    AttributeConstraint, AttributePath, AttributePathStep, AttributeType, Description, Diagnostic, Diagnostics, StringKind, Value,
+};

@@ -1,0 +1,197 @@
+//! From a model, which may be unknown in parts, to something valid and known; every violation at its path.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use super::{
+    report::{Error, Report},
+    vocabulary::{AttributePath, Value},
+};
+
+/// What came of parsing a model.
+#[derive(Debug)]
+pub enum Parsed<T> {
+    /// Valid, and known.
+    Ready(T),
+    /// Nothing wrong so far, but not all is known yet.
+    Unknown,
+    /// The report says what is wrong.
+    Invalid,
+}
+
+/// Reads the attributes of one object. An attribute that is unknown or wrong reads as `None`, so that a closure with `?` builds
+/// the result; all attributes are read before, and so all violations are reported.
+pub struct Parse<'a> {
+    report: &'a mut Report,
+    unknown: bool,
+    invalid: bool,
+    path: AttributePath,
+}
+
+impl<'a> Parse<'a> {
+    /// Reads the attributes at the root.
+    pub fn new(report: &'a mut Report) -> Self {
+        Self::at(AttributePath::root(), report)
+    }
+
+    /// Reads the attributes of an object at `path`.
+    pub fn at(path: AttributePath, report: &'a mut Report) -> Self {
+        Self { report, unknown: false, invalid: false, path }
+    }
+
+    /// Reads a nested object that may be left out.
+    pub fn nested<T, U>(
+        &mut self,
+        name: &'static str,
+        value: &Value<T>,
+        read: impl FnOnce(&T, &mut Parse<'_>) -> Option<U>,
+    ) -> Option<Option<U>> {
+        match value {
+            Value::Null => Some(None),
+            Value::Unknown => {
+                self.unknown = true;
+                None
+            }
+            Value::Value(object) => {
+                let mut inner = Parse { unknown: false, invalid: false, path: self.path.clone().attribute(name), report: self.report };
+                let read = read(object, &mut inner);
+                let (unknown, invalid) = (inner.unknown, inner.invalid);
+                self.unknown |= unknown;
+                self.invalid |= invalid;
+                read.map(Some)
+            }
+        }
+    }
+
+    /// Reads an attribute that must be there (the schema sees to that: null counts as unknown).
+    pub fn required<T, U, E: Display>(&mut self, name: &'static str, value: &Value<T>, read: impl FnOnce(&T) -> Result<U, E>) -> Option<U> {
+        match self.optional(name, value, read) {
+            Some(None) => {
+                self.unknown = true;
+                None
+            }
+            other => other.flatten(),
+        }
+    }
+
+    /// Reads an attribute that may be left out.
+    pub fn optional<T, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        value: &Value<T>,
+        read: impl FnOnce(&T) -> Result<U, E>,
+    ) -> Option<Option<U>> {
+        match value {
+            Value::Null => Some(None),
+            Value::Unknown => {
+                self.unknown = true;
+                None
+            }
+            Value::Value(value) => match read(value) {
+                Ok(read) => Some(Some(read)),
+                Err(problem) => {
+                    self.violation(self.path.clone().attribute(name), &problem);
+                    None
+                }
+            },
+        }
+    }
+
+    /// Reads each element of a list, set or the like; a missing collection is empty.
+    pub fn each<'v, T: 'v, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        elements: &'v Value<impl IntoElements<'v, T>>,
+        mut read: impl FnMut(&T) -> Result<U, E>,
+    ) -> Option<Vec<U>> {
+        let path = self.path.clone().attribute(name);
+        match elements {
+            Value::Null => Some(Vec::new()),
+            Value::Unknown => {
+                self.unknown = true;
+                None
+            }
+            Value::Value(elements) => {
+                let mut all = Some(Vec::new());
+                for (path, element) in elements.elements(&path) {
+                    let read = match element {
+                        Value::Value(element) => read(element).map_err(|problem| self.violation(path, &problem)).ok(),
+                        Value::Unknown => {
+                            self.unknown = true;
+                            None
+                        }
+                        Value::Null => {
+                            self.violation(path, &"An element can't be null.");
+                            None
+                        }
+                    };
+                    all = all.zip(read).map(|(mut all, read)| {
+                        all.push(read);
+                        all
+                    });
+                }
+                all
+            }
+        }
+    }
+
+    /// Reports that the attribute at `path` is wrong.
+    pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
+        self.invalid = true;
+        let name = path.steps.iter().rev().find_map(|step| match step {
+            super::vocabulary::AttributePathStep::Attribute(name) => Some(name.to_string()),
+            _ => None,
+        });
+        let summary = name.map_or_else(|| "Invalid configuration".to_owned(), |name| format!("Invalid {name}"));
+        self.report.error(Error::new(summary, problem.to_string()).at(path));
+    }
+
+    /// Reports what is allowed but not likely meant.
+    pub fn warning(&mut self, name: &'static str, warning: Error) {
+        let path = self.path.clone().attribute(name);
+        self.report.warning(warning.at(path));
+    }
+
+    /// The path of an attribute of this object.
+    pub fn path(&self, name: &'static str) -> AttributePath {
+        self.path.clone().attribute(name)
+    }
+
+    /// Marks the result as not yet known.
+    pub fn set_unknown(&mut self) {
+        self.unknown = true;
+    }
+
+    /// What came of it: `read` is what the attributes gave together.
+    pub fn finish<T>(self, read: Option<T>) -> Parsed<T> {
+        match read {
+            _ if self.invalid => Parsed::Invalid,
+            Some(read) if !self.unknown => Parsed::Ready(read),
+            _ => Parsed::Unknown,
+        }
+    }
+}
+
+/// A collection whose elements have paths.
+pub trait IntoElements<'v, T> {
+    /// The elements, each with its path.
+    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<T>)>;
+}
+
+impl<'v, T> IntoElements<'v, T> for Vec<Value<T>> {
+    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<T>)> {
+        (0..).zip(self).map(|(index, element)| (path.clone().index(index), element)).collect()
+    }
+}
+
+impl<'v> IntoElements<'v, String> for std::collections::BTreeSet<Value<String>> {
+    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<String>)> {
+        // The elements of a set have no path of their own on the wire.
+        self.iter().map(|element| (path.clone(), element)).collect()
+    }
+}
+
+impl<'v, T> IntoElements<'v, T> for BTreeMap<String, Value<T>> {
+    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<T>)> {
+        self.iter().map(|(key, element)| (path.clone().key(key.clone()), element)).collect()
+    }
+}

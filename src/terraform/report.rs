@@ -1,0 +1,65 @@
+//! Collects all that is wrong, each at its attribute, instead of stopping at the first.
+
+use super::vocabulary::{AttributePath, Diagnostic, Diagnostics};
+
+/// What failed, where, why and what to do: becomes one error diagnostic.
+#[derive(Clone, Debug)]
+pub struct Error {
+    /// A short title.
+    pub summary: String,
+    /// What failed, on which cluster and object, why, what to do next; the raw error last.
+    pub detail: String,
+    /// The attribute to which it belongs; the root when it is the whole resource.
+    pub path: AttributePath,
+}
+
+impl Error {
+    /// An error of the whole resource.
+    pub fn new(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { summary: summary.into(), detail: detail.into(), path: AttributePath::root() }
+    }
+
+    /// The same error, at an attribute.
+    #[must_use]
+    pub fn at(self, path: AttributePath) -> Self {
+        Self { path, ..self }
+    }
+}
+
+// Built by hand: tf-provider's constructors append a backtrace to the detail when RUST_BACKTRACE is set.
+fn diagnostic(error: Error) -> Diagnostic {
+    Diagnostic { summary: error.summary.into(), detail: error.detail.into(), attribute: error.path }
+}
+
+/// The diagnostics of one call.
+#[derive(Default)]
+pub struct Report {
+    diagnostics: Diagnostics,
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an error.
+    pub fn error(&mut self, error: Error) {
+        self.diagnostics.errors.push(diagnostic(error));
+    }
+
+    /// Adds a warning: the same facts, but the work goes on.
+    pub fn warning(&mut self, warning: Error) {
+        self.diagnostics.warnings.push(diagnostic(warning));
+    }
+
+    /// Whether there is any error so far.
+    pub fn has_errors(&self) -> bool {
+        !self.diagnostics.errors.is_empty()
+    }
+
+    /// All that was reported.
+    pub fn into_diagnostics(self) -> Diagnostics {
+        self.diagnostics
+    }
+}

@@ -1,0 +1,180 @@
+//! What an attribute is: type, rules, documentation. A schema is read off a [`Model`](super::Model).
+
+use super::{
+    dynamic::{Datum, Dynamic},
+    vocabulary::{AttributeConstraint, AttributeType, Value},
+};
+
+/// The schema of a provider, a resource or an ephemeral resource.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Raised when a stored state must be rewritten to be read.
+    pub version: i64,
+    /// Markdown.
+    pub description: String,
+    /// In the order of declaration.
+    pub attributes: Vec<Attribute>,
+}
+
+/// One attribute of a schema or of a nested type.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    /// As written in HCL.
+    pub name: &'static str,
+    /// Markdown.
+    pub description: String,
+    /// What it holds.
+    pub ty: Type,
+    /// Who sets it, and what a change of it does.
+    pub rules: Rules,
+}
+
+impl Attribute {
+    /// The attribute's constraint on the wire: one with a default is computed too, as the plan may fill it.
+    pub fn constraint(&self) -> AttributeConstraint {
+        match (&self.rules.constraint, &self.rules.default) {
+            (AttributeConstraint::Optional, Some(_)) => AttributeConstraint::OptionalComputed,
+            (constraint, _) => constraint.clone(),
+        }
+    }
+}
+
+/// The type of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    /// A type without nested attributes.
+    Plain(AttributeType),
+    /// Objects whose attributes have rules and documentation of their own.
+    Nested(Nesting, Vec<Attribute>),
+}
+
+impl PartialEq for Attribute {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.ty == other.ty
+    }
+}
+
+/// How nested objects are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nesting {
+    /// One object.
+    Single,
+    /// A list of objects.
+    List,
+    /// A map of objects.
+    Map,
+}
+
+/// What the plan shows for a computed attribute.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Forecast {
+    /// "Known after apply", whenever something changes.
+    #[default]
+    Unknown,
+    /// The value of the prior state; "known after apply" only on creation.
+    Kept,
+    /// Always this value: one that differs in the state is itself a reason for an update.
+    Settled(Dynamic),
+}
+
+/// Whether two values that differ mean the same.
+pub type Equivalence = fn(&Dynamic, &Dynamic) -> bool;
+
+/// The rules of an attribute; built from [`required`], [`optional`] or [`computed`].
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Who sets the value.
+    pub constraint: AttributeConstraint,
+    /// Masked by the CLI.
+    pub sensitive: bool,
+    /// Reaches the provider from the configuration only; never in plan or state.
+    pub write_only: bool,
+    /// A change replaces the resource.
+    pub replaces: bool,
+    /// Why not to use it any more, and what to use.
+    pub deprecation: Option<&'static str>,
+    /// Used when the configuration has none.
+    pub default: Option<Dynamic>,
+    /// For computed attributes.
+    pub forecast: Forecast,
+    /// A new value that is equivalent to the prior one is no change.
+    pub equivalence: Option<Equivalence>,
+}
+
+/// Rules of an attribute that must be set.
+pub fn required() -> Rules {
+    Rules::of(AttributeConstraint::Required)
+}
+
+/// Rules of an attribute that may be set.
+pub fn optional() -> Rules {
+    Rules::of(AttributeConstraint::Optional)
+}
+
+/// Rules of an attribute that only the provider sets.
+pub fn computed() -> Rules {
+    Rules::of(AttributeConstraint::Computed)
+}
+
+impl Rules {
+    fn of(constraint: AttributeConstraint) -> Self {
+        Self {
+            constraint,
+            sensitive: false,
+            write_only: false,
+            replaces: false,
+            deprecation: None,
+            default: None,
+            forecast: Forecast::Unknown,
+            equivalence: None,
+        }
+    }
+
+    /// The CLI masks the value.
+    #[must_use]
+    pub fn sensitive(self) -> Self {
+        Self { sensitive: true, ..self }
+    }
+
+    /// The value is in the configuration only.
+    #[must_use]
+    pub fn write_only(self) -> Self {
+        Self { write_only: true, ..self }
+    }
+
+    /// A change replaces the resource.
+    #[must_use]
+    pub fn replaces(self) -> Self {
+        Self { replaces: true, ..self }
+    }
+
+    /// Used when the configuration has none.
+    #[must_use]
+    pub fn default(self, value: impl Into<Datum>) -> Self {
+        Self { default: Some(Value::Value(value.into())), ..self }
+    }
+
+    /// Don't use it any more: why, and what instead.
+    #[must_use]
+    pub fn deprecated(self, instead: &'static str) -> Self {
+        Self { deprecation: Some(instead), ..self }
+    }
+
+    /// A computed value that an update doesn't change.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { forecast: Forecast::Kept, ..self }
+    }
+
+    /// A computed value that is always this after an apply.
+    #[must_use]
+    pub fn settled(self, value: impl Into<Datum>) -> Self {
+        Self { forecast: Forecast::Settled(Value::Value(value.into())), ..self }
+    }
+
+    /// Values that mean the same are no change.
+    #[must_use]
+    pub fn equivalent_by(self, equivalence: Equivalence) -> Self {
+        Self { equivalence: Some(equivalence), ..self }
+    }
+}
