@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
-    lifecycle::{Cx, Plan, Reached, Resource},
+    lifecycle::{Cx, Observed, Plan, Reached, Resource},
     model::{Model, decode, encode},
     parse::{Parse, Parsed},
     report::{Error, Report},
@@ -255,11 +255,12 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let outcome = R::read(&spec, &cx).await;
         report_warnings(cx, &mut report);
         let state = match outcome {
-            Ok(Some(status)) => {
+            Ok(Observed::Found(status)) => {
                 R::record(&status, &mut model);
                 encode(&Value::Value(model))
             }
-            Ok(None) => Value::Null,
+            Ok(Observed::Gone) => Value::Null,
+            Ok(Observed::Unseen) => state,
             Err(error) => {
                 report.error(error);
                 state

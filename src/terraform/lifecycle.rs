@@ -58,6 +58,17 @@ impl<S> Reached<S> {
     }
 }
 
+/// What a look at the world gave.
+#[derive(Debug)]
+pub enum Observed<S> {
+    /// It is there, like this.
+    Found(S),
+    /// It is certainly gone: the state is dropped.
+    Gone,
+    /// It can't be looked at yet, as the provider's configuration isn't known before apply: the state stays as it is.
+    Unseen,
+}
+
 /// A planned change, while it is being planned.
 pub struct Plan<'a, M, W> {
     /// The state so far; none on creation.
@@ -119,8 +130,8 @@ pub trait Resource: Send + Sync + 'static {
         cx: &Cx<'_, Self::World>,
     ) -> Result<(), Error>;
 
-    /// Looks at what is there. None only when it is certainly gone; whatever can't be told is an error, and keeps the state.
-    async fn read(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<Option<Self::Status>, Error>;
+    /// Looks at what is there. Whatever can't be told is an error, and keeps the state.
+    async fn read(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<Observed<Self::Status>, Error>;
 
     /// Deletes, and returns when nothing is left. What is gone already is no error.
     async fn delete(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
