@@ -1,2 +1,9 @@
 //! The provider as a program.
-fn main() {}
+
+use std::process::ExitCode;
+
+use terraform_provider_mesh::{plugin, provider};
+
+fn main() -> ExitCode {
+    plugin::run(provider::Mesh, env!("CARGO_PKG_VERSION"))
+}

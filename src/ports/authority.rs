@@ -22,6 +22,8 @@ pub struct CertificateFacts {
     pub not_before: time::OffsetDateTime,
     /// Valid until.
     pub not_after: time::OffsetDateTime,
+    /// The subject's organization; empty when there is none.
+    pub organization: String,
     /// The subject's common name.
     pub common_name: String,
     /// Whether it may sign others.

@@ -1,1 +1,11 @@
-//! The tfplugin protocol, version 6.
+//! The tfplugin protocol, version 6: between the wire and [`crate::terraform`]. Translates, and keeps the protocol's rules; knows no mesh.
+
+mod convert;
+mod json;
+mod msgpack;
+mod plan;
+mod server;
+mod types;
+pub mod wire;
+
+pub use server::Server;

@@ -1,1 +1,67 @@
-//! One file a resource.
+//! One file a resource, and what they share.
+
+mod cluster;
+mod cluster_ca;
+mod eastwest_gateway;
+mod import;
+mod namespace;
+mod observation;
+mod root_ca;
+mod service_export;
+mod world;
+
+use observation::{release_drift, seen};
+
+pub use cluster::{Cluster, ClusterModel};
+pub use cluster_ca::{ClusterCa, ClusterCaModel};
+pub use eastwest_gateway::{EastwestGatewayModel, Gateway};
+pub use service_export::{ServiceExport, ServiceExportModel};
+pub use root_ca::{RootCa, RootCaModel};
+pub use world::{Clusters, Networks, World};
+
+use crate::{
+    mesh::ClusterKey,
+    ports::Failure,
+    terraform::{AnyResource, AttributePath, Error, Report, Value, erase},
+};
+
+/// All resources of the provider.
+pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
+    vec![erase::<RootCa>(), erase::<ClusterCa>(), erase::<Cluster>(), erase::<Gateway>(), erase::<ServiceExport>()]
+}
+
+/// A failure of the world as an error of the resource.
+fn failed(failure: Failure) -> Error {
+    let detail = failure.detail();
+    Error::new(failure.summary, detail)
+}
+
+/// Reports a key that isn't one of the provider's `clusters`.
+fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: AttributePath, report: &mut Report) {
+    if let Some(problem) = world.and_then(|world| world.clusters.problem(cluster)) {
+        report.error(Error::new("Unknown cluster", problem).at(path));
+    }
+}
+
+/// What exists, and this resource didn't make, is left alone.
+fn not_ours(cluster: &str, object: &str, import: &str) -> Error {
+    Error::new(
+        "Exists already",
+        format!(
+            "Cluster \"{cluster}\" already has {object}, which this resource didn't make, so it was left as it is.\n\nTo take it over, run \
+             `terraform import {import}` (or `tofu import`); to have a new one, remove the old one or choose another name."
+        ),
+    )
+}
+
+/// Texts as a computed list.
+fn texts(texts: &[String]) -> Value<Vec<Value<String>>> {
+    Value::Value(texts.iter().cloned().map(Value::Value).collect())
+}
+
+/// Reads a version of Istio's charts; ranges are refused, as what they give changes without a plan.
+pub(crate) fn parse_version(text: &str) -> Result<String, String> {
+    semver::Version::parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| format!("`{text}` is not a version of a chart. Write one in full, such as `1.31.0`."))
+}

@@ -52,14 +52,24 @@ impl<'a> Parse<'a> {
                 None
             }
             Value::Value(object) => {
-                let mut inner = Parse { unknown: false, invalid: false, path: self.path.clone().attribute(name), report: self.report };
-                let read = read(object, &mut inner);
-                let (unknown, invalid) = (inner.unknown, inner.invalid);
-                self.unknown |= unknown;
-                self.invalid |= invalid;
-                read.map(Some)
+                self.inner(self.path.clone().attribute(name), |parse| read(object, parse)).map(Some)
             }
         }
+    }
+
+    /// Reads the nested object at a position of a list.
+    pub fn element<U>(&mut self, name: &'static str, index: i64, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
+        self.inner(self.path.clone().attribute(name).index(index), read)
+    }
+
+    /// Reads the attributes of an object within this one.
+    pub fn inner<U>(&mut self, path: AttributePath, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
+        let mut inner = Parse { unknown: false, invalid: false, path, report: self.report };
+        let read = read(&mut inner);
+        let (unknown, invalid) = (inner.unknown, inner.invalid);
+        self.unknown |= unknown;
+        self.invalid |= invalid;
+        read
     }
 
     /// Reads an attribute that must be there (the schema sees to that: null counts as unknown).
@@ -134,6 +144,20 @@ impl<'a> Parse<'a> {
         }
     }
 
+    /// Reads each value of a map; a missing map is empty.
+    pub fn entries<T, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        entries: &Value<BTreeMap<String, Value<T>>>,
+        read: impl FnMut(&T) -> Result<U, E>,
+    ) -> Option<BTreeMap<String, U>> {
+        let keys: Vec<String> = match entries {
+            Value::Value(entries) => entries.keys().cloned().collect(),
+            _ => Vec::new(),
+        };
+        self.each(name, entries, read).map(|values| keys.into_iter().zip(values).collect())
+    }
+
     /// Reports that the attribute at `path` is wrong.
     pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
         self.invalid = true;
@@ -159,6 +183,11 @@ impl<'a> Parse<'a> {
     /// Marks the result as not yet known.
     pub fn set_unknown(&mut self) {
         self.unknown = true;
+    }
+
+    /// Whether anything was wrong.
+    pub fn is_invalid(&self) -> bool {
+        self.invalid
     }
 
     /// What came of it: `read` is what the attributes gave together.

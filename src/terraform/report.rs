@@ -58,6 +58,14 @@ impl Report {
         !self.diagnostics.errors.is_empty()
     }
 
+    /// The first error, where one is enough to give up.
+    pub fn into_result(self) -> Result<(), Error> {
+        match self.diagnostics.errors.into_iter().next() {
+            Some(error) => Err(Error { summary: error.summary.into(), detail: error.detail.into(), path: error.attribute }),
+            None => Ok(()),
+        }
+    }
+
     /// All that was reported.
     pub fn into_diagnostics(self) -> Diagnostics {
         self.diagnostics

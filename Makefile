@@ -1,0 +1,54 @@
+# The two commands are `make demo` and `make test`; the rest are their parts.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+LAB   := target/debug/lab
+TESTS := --test-threads=1 --nocapture
+
+.PHONY: help demo test check acceptance docs setup lab-up lab-down lab-status lab-run bench clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: lab-up ## From nothing to a call that crosses regions
+	@echo "== building the provider"
+	cargo build --release --quiet
+	cargo run --quiet --package mesh-lab --bin demo -- target/release/terraform-provider-mesh
+
+test: check lab-up acceptance ## Run every test, those on the lab too
+
+check: setup ## The fast inner loop: format, lints, unit and contract tests; needs no lab
+	@echo "== format"
+	cargo fmt --all --check
+	@echo "== lints"
+	cargo clippy --workspace --all-targets --quiet $(if $(CI),-- -D warnings)
+	@echo "== unit, contract and document tests"
+	cargo test --workspace --quiet --lib --bins --doc 2>/dev/null || cargo test --workspace --quiet --lib --bins
+	cargo test --test layers --test docs --test contract
+
+acceptance: ## The tests on the lab, with both CLIs
+	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
+	cargo test --quiet --no-run --test acceptance
+	$(LAB) run -- cargo test --test acceptance -- $(TESTS)
+
+docs: ## Write docs/ from the schemas and the examples
+	UPDATE_DOCS=1 cargo test --quiet --test docs
+
+setup: ## Install what the build needs
+	@command -v protoc >/dev/null || { echo "== installing protoc"; apt-get update -qq && apt-get install -y -qq protobuf-compiler >/dev/null; }
+
+lab-up: setup ## Raise the lab, or repair it
+	@echo "== the lab"
+	cargo build --quiet --package mesh-lab
+	$(LAB) up
+
+lab-down: ## Remove the lab
+	$(LAB) down
+
+lab-status: ## Show what runs
+	$(LAB) status
+
+lab-run: ## Run a command on the lab's WAN: make lab-run CMD='kubectl …'
+	$(LAB) run -- $(CMD)

@@ -1,0 +1,51 @@
+# A mesh over any number of clusters, with any number of exported services.
+
+terraform {
+  required_providers {
+    mesh = { source = "terraform-provider-mesh/mesh" }
+  }
+}
+
+locals {
+  root_cluster = coalesce(var.root_cluster, sort(keys(var.networks))[0])
+}
+
+resource "mesh_root_ca" "this" {
+  cluster = local.root_cluster
+}
+
+resource "mesh_cluster_ca" "this" {
+  for_each = var.networks
+  cluster  = each.key
+  root_ca  = mesh_root_ca.this
+}
+
+resource "mesh_cluster" "this" {
+  for_each     = var.networks
+  cluster      = each.key
+  ca           = mesh_cluster_ca.this[each.key]
+  mesh_id      = var.mesh_id
+  trust_domain = var.trust_domain
+  network      = each.value
+  mtls_mode    = var.mtls_mode
+  values       = var.istiod_values
+}
+
+resource "mesh_eastwest_gateway" "this" {
+  for_each            = mesh_cluster.this
+  cluster             = each.value.cluster
+  network             = each.value.network
+  service_annotations = lookup(var.gateway_annotations, each.key, null)
+  values              = var.gateway_values
+}
+
+resource "mesh_service_export" "this" {
+  for_each         = var.exports
+  host             = each.key
+  gateway          = mesh_eastwest_gateway.this[each.value.cluster]
+  namespace        = each.value.namespace
+  service          = each.value.service
+  service_accounts = each.value.service_accounts
+  locality         = each.value.cluster
+  importers        = coalesce(each.value.importers, setsubtract(keys(mesh_cluster.this), [each.value.cluster]))
+}

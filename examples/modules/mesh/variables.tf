@@ -1,0 +1,57 @@
+variable "networks" {
+  description = "The network of each cluster, by the cluster's key in the provider's `clusters`."
+  type        = map(string)
+}
+
+variable "mesh_id" {
+  description = "The mesh's name."
+  type        = string
+}
+
+variable "trust_domain" {
+  description = "The trust domain of all identities in the mesh."
+  type        = string
+  default     = "cluster.local"
+}
+
+variable "root_cluster" {
+  description = "The cluster that keeps the root CA's key; the first by name if left out."
+  type        = string
+  default     = null
+}
+
+variable "mtls_mode" {
+  description = "The mesh-wide mode of mutual TLS."
+  type        = string
+  default     = "STRICT"
+}
+
+variable "exports" {
+  description = "The services that other clusters may call, by host name; all others import one unless `importers` says otherwise."
+  type = map(object({
+    cluster          = string
+    namespace        = string
+    service          = string
+    service_accounts = optional(set(string))
+    importers        = optional(set(string))
+  }))
+  default = {}
+}
+
+variable "gateway_annotations" {
+  description = "Annotations of each gateway's Service, by cluster."
+  type        = map(map(string))
+  default     = {}
+}
+
+variable "istiod_values" {
+  description = "Helm values for the chart `istiod`, as YAML."
+  type        = list(string)
+  default     = []
+}
+
+variable "gateway_values" {
+  description = "Helm values for the chart `gateway`, as YAML."
+  type        = list(string)
+  default     = []
+}

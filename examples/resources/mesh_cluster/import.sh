@@ -1,0 +1,1 @@
+terraform import mesh_cluster.eu eu/istio-system

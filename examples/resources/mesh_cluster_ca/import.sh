@@ -1,0 +1,1 @@
+terraform import mesh_cluster_ca.eu eu/istio-system

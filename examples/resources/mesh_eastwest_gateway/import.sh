@@ -1,0 +1,1 @@
+terraform import mesh_eastwest_gateway.eu eu/istio-system/istio-eastwestgateway

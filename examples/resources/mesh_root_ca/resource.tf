@@ -1,0 +1,4 @@
+resource "mesh_root_ca" "mesh" {
+  cluster      = "us"
+  organization = "Example Corp"
+}

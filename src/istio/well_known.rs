@@ -1,0 +1,25 @@
+//! Labels, names and ports that Istio fixes.
+
+/// Label of a namespace, Service or pod: the network it is on.
+pub const NETWORK_LABEL: &str = "topology.istio.io/network";
+
+/// Label of an endpoint: `istio` when a sidecar stands before it. Without it a client sends plain text.
+pub const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
+
+/// Value of [`TLS_MODE_LABEL`].
+pub const TLS_MODE_ISTIO: &str = "istio";
+
+/// Label of a gateway's pods, by which `Gateway` resources choose them.
+pub const GATEWAY_LABEL: &str = "istio";
+
+/// Port of a gateway for mutual TLS from other networks.
+pub const PASSTHROUGH_PORT: u16 = 15443;
+
+/// The namespace of a control plane unless another is chosen.
+pub const SYSTEM_NAMESPACE: &str = "istio-system";
+
+/// The Secret out of which istiod takes its certificate authority.
+pub const CACERTS: &str = "cacerts";
+
+/// Name of a policy that holds for a whole namespace; in the root namespace, for the whole mesh.
+pub const DEFAULT_POLICY: &str = "default";

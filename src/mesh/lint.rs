@@ -1,0 +1,104 @@
+//! What is noteworthy about a user's Helm values: keys that do nothing, and keys that an attribute overrides.
+
+use serde_json::Value as Json;
+
+use super::{setting::Setting, values};
+
+/// A warning about one key of the values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lint {
+    /// The key, its parts joined by dots: `global.trustDomain`.
+    pub key: String,
+    /// Why, and what to use instead; sentences.
+    pub message: String,
+}
+
+/// A key that Istio's charts don't read, or not any more, and what is used instead.
+struct DeadKey {
+    path: &'static [&'static str],
+    why: &'static str,
+}
+
+/// Each was looked up in the charts of 1.31: no template reads it, or only as a fallback for what we always set.
+const DEAD_KEYS: &[DeadKey] = &[
+    DeadKey {
+        path: &["global", "trustDomain"],
+        why: "Istio ignores it since 1.10 and takes meshConfig.trustDomain, which the attribute `trust_domain` sets.",
+    },
+    DeadKey {
+        path: &["global", "trustDomainAliases"],
+        why: "Istio ignores it since 1.10. Use meshConfig.trustDomainAliases.",
+    },
+    DeadKey {
+        path: &["env", "PILOT_ENABLE_MULTINETWORK"],
+        why: "No release of Istio reads this variable. Nothing is needed in its place: the attribute `network` and the east-west gateway \
+              (`mesh_eastwest_gateway`) make the mesh a multi-network one.",
+    },
+    DeadKey {
+        path: &["global", "multiCluster", "enabled"],
+        why: "The chart reads only global.multiCluster.clusterName, which this resource sets.",
+    },
+    DeadKey {
+        path: &["global", "configRootNamespace"],
+        why: "The chart doesn't read it. Use meshConfig.rootNamespace.",
+    },
+    DeadKey {
+        path: &["global", "jwtPolicy"],
+        why: "The chart doesn't read it any more: tokens are always those of the third party kind.",
+    },
+    DeadKey {
+        path: &["global", "controlPlaneSecurityEnabled"],
+        why: "The chart doesn't read it any more: the control plane is always spoken to in TLS.",
+    },
+    DeadKey {
+        path: &["spec"],
+        why: "It belongs to an IstioOperator manifest, which Helm's charts don't read. What stands under its spec.values goes here.",
+    },
+];
+
+/// The keys that do nothing in the istiod chart. `values` are as the user wrote them.
+pub fn dead_keys(values: &Json) -> Vec<Lint> {
+    // The chart merges `pilot.*` into the top level, so a key may stand in two places.
+    let places = |dead: &DeadKey| {
+        let plain: Vec<String> = dead.path.iter().map(|part| (*part).to_owned()).collect();
+        let below_pilot: Vec<String> = std::iter::once("pilot".to_owned()).chain(plain.iter().cloned()).collect();
+        [plain, below_pilot]
+    };
+    let found = |path: &Vec<String>| values::at(values, path).is_some_and(|value| !value.is_null());
+    DEAD_KEYS
+        .iter()
+        .flat_map(|dead| places(dead).into_iter().filter(found).map(|path| Lint { key: values::key(&path), message: dead.why.to_owned() }))
+        .collect()
+}
+
+/// The keys with which the user says something else than the attributes, which win.
+pub(super) fn overridden(values: &Json, settings: &[Setting]) -> Vec<Lint> {
+    let lint = |setting: &Setting| {
+        let found = values::at(values, &setting.path).filter(|found| !found.is_null())?;
+        (!values::same_scalar(found, &setting.value)).then(|| Lint {
+            key: values::key(&setting.path),
+            message: format!(
+                "`values` set {} to {found}, but {} is {}. The attribute wins; remove the key from `values`, or make them equal.",
+                values::key(&setting.path),
+                setting.attribute,
+                setting.value,
+            ),
+        })
+    };
+    settings.iter().filter_map(lint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn dead_keys_are_found_in_both_places() {
+        let keys = |values| dead_keys(&values).into_iter().map(|lint| lint.key).collect::<Vec<_>>();
+        assert_eq!(keys(json!({"pilot": {"env": {"PILOT_ENABLE_MULTINETWORK": "true"}}})), ["pilot.env.PILOT_ENABLE_MULTINETWORK"]);
+        assert_eq!(keys(json!({"env": {"PILOT_ENABLE_MULTINETWORK": "true"}})), ["env.PILOT_ENABLE_MULTINETWORK"]);
+        assert_eq!(keys(json!({"spec": {"values": {}}})), ["spec"]);
+        assert_eq!(keys(json!({"global": {"trustDomain": null}, "meshConfig": {"trustDomain": "a"}})), [""; 0]);
+    }
+}

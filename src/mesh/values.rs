@@ -1,0 +1,172 @@
+//! Helm values: YAML texts, merged as Helm merges them.
+
+use std::fmt;
+
+use serde_json::{Map, Value as Json};
+
+/// The parsed text of one values file. Always a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values(Json);
+
+/// Why a text is no values file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong.
+    pub message: String,
+    /// Line, from 1; none when it can't be told.
+    pub line: Option<u64>,
+    /// Column, from 1.
+    pub column: Option<u64>,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (Some(line), Some(column)) => write!(f, "line {line}, column {column}: {}", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+impl Values {
+    /// Reads a values file. An empty text is an empty map.
+    ///
+    /// # Errors
+    /// Text that is no YAML, with its place; YAML that is no map.
+    pub fn parse(text: &str) -> Result<Self, Malformed> {
+        match parse_yaml(text)? {
+            Json::Null => Ok(Self(Json::Object(Map::new()))),
+            map @ Json::Object(_) => Ok(Self(map)),
+            other => Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None }),
+        }
+    }
+
+    /// As a tree.
+    pub const fn as_json(&self) -> &Json {
+        &self.0
+    }
+
+    /// Several files as one tree; later ones win.
+    pub fn merged(files: &[Self]) -> Json {
+        files.iter().fold(Json::Object(Map::new()), |merged, file| merge(&merged, &file.0))
+    }
+}
+
+/// YAML as Helm reads it: `yes`, `on`, `no` and `off` are booleans when unquoted (YAML 1.1).
+fn parse_yaml(text: &str) -> Result<Json, Malformed> {
+    let options = serde_saphyr::options! { strict_booleans: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let error = error.without_snippet();
+        let place = error.location();
+        let (line, column) = (place.map(|place| place.line()), place.map(|place| place.column()));
+        Malformed { message: message(&error.to_string()), line, column }
+    })
+}
+
+/// The parser's message without the place, which is told apart.
+fn message(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let end = first.rfind(" at line ").unwrap_or(first.len());
+    first.get(..end).unwrap_or(first).trim_end_matches([',', ' ']).to_owned()
+}
+
+/// One tree over another, as Helm merges values files: maps deeply, all else (lists too) is replaced.
+///
+/// A null replaces as well and stays: Helm takes it as the wish to delete the chart's default.
+#[must_use]
+pub fn merge(base: &Json, over: &Json) -> Json {
+    match (base, over) {
+        (Json::Object(base), Json::Object(over)) => {
+            let mut merged = base.clone();
+            for (key, value) in over {
+                let value = merged.get(key).map_or_else(|| value.clone(), |below| merge(below, value));
+                merged.insert(key.clone(), value);
+            }
+            Json::Object(merged)
+        }
+        _ => over.clone(),
+    }
+}
+
+/// Whether two YAML texts mean the same: layout, comments, order of keys and quotes aside. Texts that aren't YAML are the same only
+/// when they are equal.
+pub fn same_yaml(a: &str, b: &str) -> bool {
+    a == b || matches!((parse_yaml(a), parse_yaml(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// What is at a path.
+pub(super) fn at<'a>(values: &'a Json, path: &[String]) -> Option<&'a Json> {
+    path.iter().try_fold(values, |values, part| values.get(part))
+}
+
+/// A path in one text; parts that have dots themselves are quoted.
+pub(super) fn key(path: &[String]) -> String {
+    let part = |part: &String| if part.contains('.') { format!("{part:?}") } else { part.clone() };
+    path.iter().map(part).collect::<Vec<_>>().join(".")
+}
+
+/// Whether two values are the same to a chart, which prints them: `true` and `"true"` are.
+pub(super) fn same_scalar(a: &Json, b: &Json) -> bool {
+    let text = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    a == b || (!a.is_object() && !a.is_array() && text(a) == text(b))
+}
+
+fn sort(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "nothing",
+        Json::Bool(_) => "a boolean",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "a map",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(text: &str) -> Json {
+        Values::parse(text).unwrap().0
+    }
+
+    #[test]
+    fn a_file_is_a_map() {
+        assert_eq!(parse(""), json!({}));
+        assert_eq!(parse("# only a comment\n"), json!({}));
+        assert_eq!(parse("a: {b: [1, 2.5, x]}"), json!({"a": {"b": [1, 2.5, "x"]}}));
+        assert_eq!(parse("a: yes\nb: 'yes'\nc: off\nd: \"true\""), json!({"a": true, "b": "yes", "c": false, "d": "true"}));
+        assert_eq!(parse("x: &x {a: 1}\ny: *x\n80: z"), json!({"x": {"a": 1}, "y": {"a": 1}, "80": "z"}));
+        assert_eq!(parse("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2"), json!({"x": {"a": 1}, "y": {"a": 1, "b": 2}}));
+        assert!(Values::parse("- a").unwrap_err().message.contains("this is a list"));
+    }
+
+    #[test]
+    fn a_malformed_text_is_told_with_its_place() {
+        let error = Values::parse("global:\n  a: [1,\n  b: }\n").unwrap_err();
+        assert_eq!(error.line, Some(3), "{error}");
+        assert!(error.to_string().starts_with("line 3, column "), "{error}");
+        assert!(Values::parse("a: 1\na: 2").unwrap_err().to_string().contains("line 2"), "a key that stands twice");
+    }
+
+    #[test]
+    fn merging_is_helms() {
+        let merged = merge(&json!({"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}}), &json!({"a": {"c": [3]}, "d": null, "f": 1}));
+        assert_eq!(merged, json!({"a": {"b": 1, "c": [3]}, "d": null, "f": 1}));
+        assert_eq!(Values::merged(&[Values::parse("a: 1").unwrap(), Values::parse("a: {b: 2}").unwrap()]), json!({"a": {"b": 2}}));
+    }
+
+    #[test]
+    fn layout_is_no_difference() {
+        assert!(same_yaml("a: 1\nb: {c: x}", "# same\nb:\n  c: \"x\"\na: 1\n"));
+        assert!(!same_yaml("a: 1", "a: '1'"));
+        assert!(same_yaml("a: [", "a: ["));
+        assert!(!same_yaml("a: [", "b: ["));
+    }
+
+    #[test]
+    fn keys_with_dots_are_quoted() {
+        assert_eq!(key(&["service".to_owned(), "a.b/c".to_owned()]), "service.\"a.b/c\"");
+    }
+}

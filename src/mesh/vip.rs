@@ -1,0 +1,121 @@
+//! Virtual addresses: what a host's name resolves to in the importing clusters. No packet ever carries one beyond the pod's sidecar.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::IpNet;
+
+use super::{hash::fnv1a, host::Host};
+
+/// An address out of a range that nobody routes: private IPv4, 240.0.0.0/4, or fc00::/7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vip(IpAddr);
+
+impl Vip {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('/') {
+            let advice = text.parse::<IpNet>().map_or_else(|_| String::new(), |net| format!(" Write \"{}\".", net.addr()));
+            return Err(format!(
+                "{text:?} is a range. Istio's webhook takes addresses with a suffix only with some resolutions; a VIP is one address, \
+                 without a suffix.{advice}"
+            ));
+        }
+        let address: IpAddr = text.parse().map_err(|_| format!("{text:?} is no IP address. Write one such as \"240.0.0.2\"."))?;
+        if is_virtual(address) {
+            return Ok(Self(address));
+        }
+        Err(format!(
+            "{text} could belong to a real host. Take an address of 240.0.0.0/4 (such as \"240.0.0.2\"), 10.0.0.0/8, 172.16.0.0/12, \
+             192.168.0.0/16 or fc00::/7 that nothing uses."
+        ))
+    }
+
+    /// The address that a host gets unless it is taken, and if it is, the next free one. None when the whole range is taken.
+    ///
+    /// Addresses come out of 240.241.0.0/16, by the host's hash. istiod hands out 240.240.0.0/16 by itself (the default of
+    /// `PILOT_IP_AUTOALLOCATE_IPV4_PREFIX`), so that range would collide with it.
+    pub fn stable(host: &Host, taken: &BTreeSet<Self>) -> Option<Self> {
+        // The first and the last address of the range are left out: tools take them for the network's and the broadcast address.
+        const USABLE: u64 = 65_534;
+        let wanted = fnv1a(host.as_str().as_bytes()) % USABLE;
+        (0..USABLE).map(|step| Self::of_range((wanted + step) % USABLE + 1)).find(|vip| !taken.contains(vip))
+    }
+
+    fn of_range(offset: u64) -> Self {
+        let [.., high, low] = offset.to_be_bytes();
+        Self(IpAddr::V4(Ipv4Addr::new(240, 241, high, low)))
+    }
+
+    /// The address.
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+}
+
+fn is_virtual(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || (v4.octets()[0] >= 240 && !v4.is_broadcast()),
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+impl fmt::Display for Vip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_nobody_are_vips() {
+        for text in ["240.0.0.2", "255.255.255.254", "10.1.2.3", "172.31.0.1", "192.168.0.9", "fd00::2"] {
+            assert_eq!(Vip::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn others_are_told_why_not() {
+        for (text, words) in [
+            ("240.0.0.2/32", "Write \"240.0.0.2\""),
+            ("fd00::/64", "Write \"fd00::\""),
+            ("x/32", "without a suffix"),
+            ("8.8.8.8", "real host"),
+            ("172.32.0.1", "real host"),
+            ("255.255.255.255", "real host"),
+            ("127.0.0.1", "real host"),
+            ("2001:db8::1", "real host"),
+            ("echo.eu", "no IP address"),
+            ("", "no IP address"),
+        ] {
+            let error = Vip::parse(text).unwrap_err();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_host_keeps_its_address_and_steps_aside_for_others() {
+        let host = Host::parse("echo.eu.mesh.local").unwrap();
+        let first = Vip::stable(&host, &BTreeSet::new()).unwrap();
+        assert_eq!(first, Vip::stable(&host, &BTreeSet::new()).unwrap());
+        assert!(first.to_string().starts_with("240.241."));
+        let second = Vip::stable(&host, &BTreeSet::from([first])).unwrap();
+        assert_ne!(first, second);
+        assert!(Vip::parse(&second.to_string()).is_ok());
+    }
+
+    #[test]
+    fn a_full_range_gives_none() {
+        let all: BTreeSet<_> = (1..=65_534).map(Vip::of_range).collect();
+        assert_eq!(Vip::stable(&Host::parse("a.b").unwrap(), &all), None);
+    }
+}

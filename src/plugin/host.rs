@@ -1,0 +1,101 @@
+//! What the host, Terraform or OpenTofu, tells by environment, and what it is told on standard output.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// By this variable and value a host shows that it is one.
+const COOKIE: (&str, &str) = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2");
+
+/// Version of go-plugin's own protocol, and of the provider's.
+const VERSIONS: (u8, u8) = (1, 6);
+
+/// How the process was started.
+pub(super) struct Start {
+    /// The host's certificate, PEM; none in debug mode, and for hosts without mutual TLS.
+    pub(super) client_certificate: Option<String>,
+    /// Where the host wants the socket.
+    pub(super) socket_folder: Option<PathBuf>,
+    /// From where on to log.
+    pub(super) log_level: tracing::level_filters::LevelFilter,
+    /// Serve whoever connects, and tell how.
+    pub(super) debug: bool,
+}
+
+/// What a person who starts the program is told.
+pub(super) enum Text {
+    /// `--version`
+    Version,
+    /// `--help`, no argument, or one that is unknown.
+    Help,
+}
+
+impl Start {
+    /// Reads arguments and environment.
+    pub(super) fn from_environment(mut arguments: impl Iterator<Item = String>) -> Result<Self, Text> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let debug = match arguments.next().as_deref() {
+            Some("--version") => return Err(Text::Version),
+            Some("--debug" | "-debug") => true,
+            Some(_) => return Err(Text::Help),
+            None => false,
+        };
+        if !debug && variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
+            return Err(Text::Help);
+        }
+        Ok(Self {
+            client_certificate: variable("PLUGIN_CLIENT_CERT").filter(|_| !debug),
+            socket_folder: variable("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
+            log_level: super::logging::level(variable("TF_LOG_PROVIDER").or_else(|| variable("TF_LOG")).as_deref()),
+            debug,
+        })
+    }
+}
+
+impl Text {
+    pub(super) fn render(&self, name: &str, version: &str) -> (bool, String) {
+        let program = format!("terraform-provider-{name}");
+        match self {
+            Self::Version => (true, format!("{program} {version}")),
+            Self::Help => (
+                false,
+                format!(
+                    "{program} {version}\n\n\
+                     This program is a provider for Terraform and OpenTofu: they start it themselves. To use it, name it in a configuration's\n\
+                     `required_providers`, and run `terraform init` or `tofu init`.\n\n\
+                     \x20 --version  print the version\n\
+                     \x20 --debug    serve until stopped, and print the TF_REATTACH_PROVIDERS with which a CLI uses this very process"
+                ),
+            ),
+        }
+    }
+}
+
+/// Tells a person; the only printing apart from the handshake.
+#[allow(clippy::print_stdout, clippy::print_stderr)]
+pub(super) fn explain((wanted, text): &(bool, String)) -> ExitCode {
+    if *wanted {
+        println!("{text}");
+        ExitCode::SUCCESS
+    } else {
+        eprintln!("{text}");
+        ExitCode::FAILURE
+    }
+}
+
+/// The line by which the host finds us: versions, address, and our certificate.
+pub(super) fn handshake(socket: &Path, certificate: Option<&str>) -> String {
+    format!("{}|{}|unix|{}|grpc|{}", VERSIONS.0, VERSIONS.1, socket.display(), certificate.unwrap_or_default())
+}
+
+/// The variable by which a CLI uses a process that runs already.
+pub(super) fn reattach(name: &str, socket: &Path) -> String {
+    let entry = serde_json::json!({
+        "Protocol": "grpc", "ProtocolVersion": VERSIONS.1, "Pid": std::process::id(), "Test": true,
+        "Addr": {"Network": "unix", "String": socket},
+    });
+    let of = |host: &str| (format!("{host}/terraform-provider-{name}/{name}"), entry.clone());
+    let providers: serde_json::Map<_, _> = [of("registry.terraform.io"), of("registry.opentofu.org")].into_iter().collect();
+    format!("TF_REATTACH_PROVIDERS='{}'", serde_json::Value::Object(providers))
+}

@@ -1,0 +1,148 @@
+//! The Unix socket that the host connects to: ours alone, and gone with us.
+
+use std::{
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{UnixListener, UnixStream},
+    sync::mpsc,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Connected;
+
+/// A listening socket; its file is removed when it is dropped.
+pub(super) struct Socket {
+    listener: UnixListener,
+    file: SocketFile,
+}
+
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const PREFIX: &str = "terraform-provider-";
+
+impl Socket {
+    /// Listens in the folder, by default that for temporary files.
+    pub(super) fn bind(folder: Option<&Path>) -> io::Result<Self> {
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        remove_stale(&folder);
+        let path = folder.join(format!("{PREFIX}{}.sock", std::process::id()));
+        // One left by a process of the same number.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, file: SocketFile(path) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.0
+    }
+
+    /// The connections, each after its TLS handshake, which takes place apart so that none can hold up the others.
+    pub(super) fn accept(
+        self,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        done: CancellationToken,
+    ) -> impl futures::Stream<Item = io::Result<Connection>> {
+        let (sender, receiver) = mpsc::channel(8);
+        let acceptor = tls.map(TlsAcceptor::from);
+        tokio::spawn(async move {
+            let Self { listener, file } = self;
+            let _removed_at_the_end = file;
+            loop {
+                let accepted = tokio::select! {
+                    () = done.cancelled() => break,
+                    accepted = listener.accept() => accepted,
+                };
+                let Ok((stream, _)) = accepted else { continue };
+                let (acceptor, sender) = (acceptor.clone(), sender.clone());
+                tokio::spawn(async move {
+                    let connection = match acceptor {
+                        None => Connection::Plain(stream),
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(stream) => Connection::Tls(Box::new(stream)),
+                            Err(error) => {
+                                tracing::warn!(%error, "a connection was refused");
+                                return;
+                            }
+                        },
+                    };
+                    // The server is gone: so is the wish to connect.
+                    let _ = sender.send(Ok(connection)).await;
+                });
+            }
+        });
+        ReceiverStream::new(receiver)
+    }
+}
+
+/// A provider that was killed couldn't remove its socket.
+fn remove_stale(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(".sock")?.parse::<u32>().ok());
+        if process.is_some_and(|process| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A connection of the host.
+pub(super) enum Connection {
+    /// In debug mode.
+    Plain(UnixStream),
+    /// With both sides' certificates verified.
+    Tls(Box<TlsStream<UnixStream>>),
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buffer),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! `mesh_cluster`: one cluster's control plane. Owns the namespace's network label, the releases `istio-base` and `istiod`, and the
+//! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+
+use super::{World, failed, import, namespace, release_drift};
+use crate::{
+    deadline::Deadline,
+    mesh::{
+        ClusterKey, ControlPlane, MeshId, MtlsMode, Namespace, NetworkName, TrustDomain, Values,
+        control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
+        drift::differences,
+        evidence, trust, values,
+    },
+    model,
+    ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
+    terraform::{
+        AttributePath, Cx, Datum, DefaultTimeouts, Dynamic, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value,
+        computed, optional, required,
+    },
+};
+
+model! {
+    /// The cluster's CA: the attributes of a `mesh_cluster_ca`.
+    pub struct ClusterCaRef {
+        /// Cluster of the CA: the same as this one.
+        cluster: String => required(),
+        /// SHA-256 of the root's certificate: checked before istiod is installed.
+        root_fingerprint: String => required(),
+    }
+}
+
+model! {
+    /// Makes a Kubernetes cluster a member of the mesh: installs Istio's `base` and `istiod` charts with the settings of a
+    /// multi-primary, multi-network mesh, labels the namespace with the network, and waits until istiod's webhooks serve.
+    ///
+    /// Clusters of one mesh have the same `mesh_id` and `trust_domain`, a root of trust in common (see `mesh_cluster_ca`), and a
+    /// `network` each.
+    pub struct ClusterModel {
+        /// Key of the cluster in the provider's `clusters`.
+        cluster: String => required().replaces(),
+        /// The mesh's name, the same in all its clusters.
+        mesh_id: String => required(),
+        /// The name of the cluster's network. Clusters whose pods reach each other directly share one; all others differ.
+        network: String => required(),
+        /// The trust domain, first part of each workload's identity; the same in all clusters of the mesh.
+        trust_domain: String => optional().default("cluster.local"),
+        /// Istio's name for the cluster; `cluster` if left out.
+        cluster_name: String => optional(),
+        /// The namespace that Istio is installed to. It is made if it doesn't exist.
+        namespace: String => optional().default("istio-system").replaces(),
+        /// The cluster's CA: `ca = mesh_cluster_ca.us`. Without it istiod makes a root of its own, which no other cluster trusts.
+        ca: ClusterCaRef => optional(),
+        /// Version of Istio's charts, such as `1.31.0`; the provider's `helm.version` if left out, and without that the newest.
+        istio_version: String => optional(),
+        /// Helm values for the `istiod` chart, as YAML texts; later ones win. Attributes of this resource win over them, with a
+        /// warning. Only a change of meaning is a change.
+        values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// Whether sidecars answer DNS for hosts of the mesh, exported services among them.
+        dns_capture: bool => optional().default(true),
+        /// The mesh-wide mode of mutual TLS: `STRICT`, `PERMISSIVE` or `DISABLE`. Istio's own default is to accept plain text too.
+        mtls_mode: String => optional(),
+        /// Whether destroying removes Istio's custom resource definitions too, and with them every object of their kinds.
+        delete_crds: bool => optional().default(false),
+        /// The version of Istio that is installed.
+        installed_version: String => computed(),
+        /// What differs in the cluster from what was applied. An apply sets it back.
+        drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
+        /// How long each operation may take.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+/// The member of the mesh to be.
+pub struct Cluster {
+    cluster: ClusterKey,
+    plane: ControlPlane,
+    root_fingerprint: Option<String>,
+    istio_version: Option<String>,
+    delete_crds: bool,
+}
+
+/// The member of the mesh that is.
+pub struct ClusterStatus {
+    installed_version: String,
+    drift: Vec<String>,
+}
+
+/// Whether two lists of values texts give the same values.
+pub(super) fn same_values(a: &Dynamic, b: &Dynamic) -> bool {
+    fn texts(value: &Dynamic) -> Option<Vec<&str>> {
+        match value {
+            Value::Null => Some(Vec::new()),
+            Value::Value(Datum::List(elements)) => elements
+                .iter()
+                .map(|element| match element {
+                    Value::Value(Datum::String(text)) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+    match (texts(a), texts(b)) {
+        (Some(a), Some(b)) => values::same(&a, &b),
+        _ => false,
+    }
+}
+
+impl Cluster {
+    fn key(&self) -> &str {
+        self.cluster.as_str()
+    }
+
+    fn namespace(&self) -> &str {
+        self.plane.namespace.as_str()
+    }
+
+    /// `prior` keeps an unpinned version from moving by itself.
+    fn version(&self, cx: &Cx<'_, World>, installed: Option<&Deployed>) -> Option<String> {
+        self.istio_version
+            .clone()
+            .or_else(|| cx.world.istio_version.clone())
+            .or_else(|| installed.map(|deployed| deployed.version.clone()))
+    }
+
+    async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
+        cx.world.releases.get(self.key(), self.namespace(), name, &cx.deadline).await.map_err(failed)
+    }
+
+    /// The Secret that istiod will sign with must hold the root that the configuration promises.
+    async fn check_ca(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let Some(wanted) = &self.root_fingerprint else { return Ok(()) };
+        let secret = ObjectRef::namespaced(Kind::SECRET, self.namespace(), trust::CACERTS);
+        let live = cx.world.objects.get(self.key(), &secret, &cx.deadline).await.map_err(failed)?;
+        let problem = match live.as_ref().map(trust::read_cacerts) {
+            None => "it isn't there".to_owned(),
+            Some(Err(problem)) => problem,
+            Some(Ok(bundle)) => {
+                let found = cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint;
+                if found == *wanted {
+                    return Ok(());
+                }
+                format!("its root has the fingerprint {found}, not {wanted}")
+            }
+        };
+        Err(Error::new(
+            "Wrong cluster CA",
+            format!(
+                "istiod of cluster \"{}\" would not share the mesh's root of trust: {secret} is not the CA that `ca` names: {problem}. Check \
+                 that `ca` is the mesh_cluster_ca of this cluster and namespace.",
+                self.cluster
+            ),
+        )
+        .at(AttributePath::new("ca")))
+    }
+
+    /// Installs or upgrades a release; a failure shows how istiod's pods fare.
+    async fn install(&self, release: &Release, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+        match cx.world.releases.apply(self.key(), release, &cx.deadline).await {
+            Ok(deployed) => Ok(deployed),
+            Err(failure) => Err(failed(failure.seen(super::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+        }
+    }
+
+    /// Waits until the webhooks serve: that the Deployment is available says nothing about it. A configuration that istiod refuses is
+    /// offered as a dry run until it is istiod that refuses it.
+    async fn wait_for_webhooks(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, self.plane.injector_webhook());
+        let has_bundle = |live: Option<&Json>| {
+            let webhooks = live.and_then(|live| live["webhooks"].as_array());
+            webhooks.is_some_and(|webhooks| webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty())))
+        };
+        let objects = &cx.world.objects;
+        let outcome = async {
+            objects.wait(self.key(), &injector, "istiod to put its certificate into the injection webhook", &has_bundle, &cx.deadline).await?;
+            let probe = self.plane.invalid_probe();
+            loop {
+                match objects.dry_run(self.key(), &probe, &cx.deadline).await {
+                    Err(refused) if refused.kind == FailureKind::Rejected && refused.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook")) => {
+                        return Ok(());
+                    }
+                    Ok(()) => {}
+                    Err(failure) if matches!(failure.kind, FailureKind::NotReady | FailureKind::Rejected) => {}
+                    Err(failure) => return Err(failure),
+                }
+                let what = "waiting for istiod's validation webhook to serve";
+                cx.deadline.pause(Duration::from_millis(200)).await.map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
+            }
+        }
+        .await;
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(failed(failure.seen(super::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+        }
+    }
+
+    /// Sets or takes back the mesh-wide mode of mutual TLS.
+    async fn apply_mtls(&self, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = &cx.world.objects;
+        if let Some(manifest) = self.plane.mesh_peer_authentication() {
+            objects.apply(self.key(), &manifest, &cx.deadline).await.map_err(failed)?;
+        } else if prior.is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
+            objects.delete(self.key(), &self.peer_authentication(), &cx.deadline).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn peer_authentication(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, self.namespace(), "default")
+    }
+
+    /// What istiod left in every namespace, and in its own.
+    async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = &cx.world.objects;
+        let maps = objects.list(self.key(), Kind::CONFIG_MAP, None, "", &cx.deadline).await.map_err(failed)?;
+        let left = maps.iter().filter(|map| {
+            let (name, namespace) = (map["metadata"]["name"].as_str().unwrap_or_default(), map["metadata"]["namespace"].as_str());
+            matches!(name, "istio-ca-root-cert" | "istio-ca-crl")
+                || namespace == Some(self.namespace()) && (name.starts_with("istio-") && name.ends_with("leader") || name == "istio-leader")
+        });
+        for map in left {
+            if let Some(object) = ObjectRef::of(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": map["metadata"]}), self.namespace()) {
+                objects.delete(self.key(), &object, &cx.deadline).await.map_err(failed)?;
+            }
+        }
+        let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
+        objects.delete(self.key(), &own_root, &cx.deadline).await.map_err(failed)
+    }
+
+    async fn remove_crds(&self, base: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let crds = base.map(|base| base.manifest.iter().filter(|object| Kind::of(object) == Some(Kind::CRD))).into_iter().flatten();
+        for crd in crds.filter_map(|crd| ObjectRef::of(crd, self.namespace())) {
+            cx.world.objects.delete(self.key(), &crd, &cx.deadline).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Resource for Cluster {
+    type World = World;
+    type Model = ClusterModel;
+    type Spec = Self;
+    type Status = ClusterStatus;
+
+    const NAME: &'static str = "mesh_cluster";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(600), read: Duration::from_secs(120), delete: Duration::from_secs(600) };
+
+    fn timeouts(model: &ClusterModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let mesh_id = parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text));
+        let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
+        let trust_domain = parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
+        let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
+        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+        let ca = parse.nested("ca", &model.ca, |ca, parse| {
+            let of = parse.required("cluster", &ca.cluster, |key| ClusterKey::parse(key));
+            let fingerprint = parse.required("root_fingerprint", &ca.root_fingerprint, |text| Ok::<_, String>(text.clone()));
+            Some((of?, fingerprint?))
+        });
+        let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
+        let values = parse.each("values", &model.values, |text| Values::parse(text));
+        let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
+        let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MtlsMode::parse(text));
+        let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
+        if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(of), .. })) = (&cluster, &model.ca)
+            && of != cluster.as_str()
+        {
+            parse.violation(
+                parse.path("ca"),
+                &format!("This is the CA of cluster `{of}`, and the resource is for `{cluster}`. Refer to the mesh_cluster_ca of `{cluster}`."),
+            );
+        }
+        let cluster = cluster?;
+        Some(Self {
+            plane: ControlPlane {
+                mesh_id: mesh_id?,
+                trust_domain: trust_domain?,
+                network: network?,
+                cluster_name: cluster_name?.unwrap_or_else(|| cluster.clone()),
+                namespace: namespace?,
+                dns_capture: dns_capture?,
+                values: values?,
+                mtls_mode: mtls_mode?,
+            },
+            cluster,
+            root_fingerprint: ca?.map(|(_, fingerprint)| fingerprint),
+            istio_version: istio_version?,
+            delete_crds: delete_crds?,
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, ClusterModel, World>, spec: &Parsed<Self>) {
+        // Neither an unknown CA nor unknown values hide what the rest already says.
+        if let (Value::Value(mesh), Value::Value(network), Value::Value(cluster), Some(world)) =
+            (&plan.planned.mesh_id, &plan.planned.network, &plan.planned.cluster, plan.world)
+        {
+            if let Ok(key) = ClusterKey::parse(cluster) {
+                super::check_cluster(plan.world, &key, AttributePath::new("cluster"), plan.report);
+            }
+            let others = world.networks.join(mesh, network, cluster);
+            if !others.is_empty() {
+                plan.report.warning(
+                    Error::new(
+                        "Clusters share a network",
+                        format!(
+                            "Clusters `{cluster}` and `{}` of mesh `{mesh}` are both on network `{network}`. Istio then takes it that their pods \
+                             reach each other directly, and uses no east-west gateway between them. If they don't, give each a network of its own.",
+                            others.join("`, `")
+                        ),
+                    )
+                    .at(AttributePath::new("network")),
+                );
+            }
+        }
+        if let Parsed::Ready(spec) = spec {
+            for lint in spec.plane.lints() {
+                plan.report.warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
+            }
+        }
+    }
+
+    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        cx.world.releases.check().await.map_err(failed)?;
+        let (base, istiod) = tokio::try_join!(spec.release(BASE_RELEASE, cx), spec.release(ISTIOD_RELEASE, cx))?;
+        if prior.is_none() && (base.is_some() || istiod.is_some()) {
+            let found = if istiod.is_some() { ISTIOD_RELEASE } else { BASE_RELEASE };
+            return Err(super::not_ours(
+                spec.key(),
+                &format!("the Helm release {}/{found}", spec.namespace()),
+                &format!("mesh_cluster.<name> {}/{}", spec.cluster, spec.namespace()),
+            ));
+        }
+        spec.check_ca(cx).await?;
+        namespace::label(spec.key(), &spec.plane.namespace, &spec.plane.namespace_labels(), cx).await.map_err(failed)?;
+        reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
+
+        let base = spec.install(&spec.plane.base_release(spec.version(cx, base.as_ref())), cx).await?;
+        // Both of one version, also when none was asked for.
+        let istiod = spec.install(&spec.plane.istiod_release(Some(base.version.clone())), cx).await?;
+        reached.set(ClusterStatus { installed_version: istiod.version, drift: Vec::new() });
+        spec.wait_for_webhooks(cx).await?;
+        spec.apply_mtls(prior, cx).await
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.cluster) {
+            return Ok(Observed::Unseen);
+        }
+        let objects = &cx.world.objects;
+        let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, spec.namespace());
+        let (base, istiod, namespace, mtls) = tokio::try_join!(
+            spec.release(BASE_RELEASE, cx),
+            spec.release(ISTIOD_RELEASE, cx),
+            async { objects.get(spec.key(), &namespace, &cx.deadline).await.map_err(failed) },
+            async { objects.get(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(failed) },
+        )?;
+        if base.is_none() && istiod.is_none() {
+            return Ok(Observed::Gone);
+        }
+        let wanted_base = spec.plane.base_release(None);
+        let wanted_istiod = spec.plane.istiod_release(None);
+        let (base_drift, istiod_drift) = tokio::try_join!(
+            release_drift(spec.key(), &wanted_base, base.as_ref(), cx),
+            release_drift(spec.key(), &wanted_istiod, istiod.as_ref(), cx),
+        )?;
+        let mut drift = [base_drift, istiod_drift].concat();
+        let labels = json!({"metadata": {"labels": spec.plane.namespace_labels()}});
+        let live = namespace.unwrap_or_default();
+        drift.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", spec.namespace())));
+        if let Some(wanted) = spec.plane.mesh_peer_authentication() {
+            match mtls {
+                Some(live) => drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication()))),
+                None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
+            }
+        }
+        Ok(Observed::Found(ClusterStatus { installed_version: istiod.map(|istiod| istiod.version).unwrap_or_default(), drift }))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        cx.world.releases.check().await.map_err(failed)?;
+        if spec.plane.mtls_mode.is_some() {
+            cx.world.objects.delete(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(failed)?;
+        }
+        let base = spec.release(BASE_RELEASE, cx).await?;
+        for release in [ISTIOD_RELEASE, BASE_RELEASE] {
+            cx.world.releases.remove(spec.key(), spec.namespace(), release, &cx.deadline).await.map_err(failed)?;
+        }
+        spec.remove_leftovers(cx).await?;
+        if spec.delete_crds {
+            spec.remove_crds(base.as_ref(), cx).await?;
+        }
+        namespace::label(spec.key(), &spec.plane.namespace, &json!({}), cx).await.map_err(failed)?;
+        namespace::release(spec.key(), &spec.plane.namespace, cx).await.map_err(failed)
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
+        let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system")?;
+        let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await.map_err(failed)?;
+        let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
+        let found = ControlPlane::from_values(&istiod.values);
+        let mtls = ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default");
+        let mtls = cx.world.objects.get(&cluster, &mtls, &cx.deadline).await.map_err(failed)?;
+        let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
+        let secret = cx.world.objects.get(&cluster, &secret, &cx.deadline).await.map_err(failed)?;
+        let ca = match secret.as_ref().map(trust::read_cacerts) {
+            Some(Ok(bundle)) => Value::Value(ClusterCaRef {
+                cluster: Value::Value(cluster.clone()),
+                root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint),
+            }),
+            _ => Value::Null,
+        };
+        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
+        Ok(ClusterModel {
+            cluster_name: text(found.cluster_name.filter(|name| *name != cluster)),
+            mesh_id: text(found.mesh_id),
+            network: text(found.network),
+            trust_domain: Value::Value(found.trust_domain.unwrap_or_else(|| "cluster.local".to_owned())),
+            dns_capture: Value::Value(found.dns_capture),
+            values: found.rest.map_or(Value::Null, |rest| Value::Value(vec![Value::Value(rest)])),
+            mtls_mode: text(mtls.and_then(|mtls| mtls["spec"]["mtls"]["mode"].as_str().map(str::to_owned))),
+            delete_crds: Value::Value(false),
+            ca,
+            cluster: Value::Value(cluster),
+            namespace: Value::Value(namespace),
+            ..ClusterModel::default()
+        })
+    }
+
+    fn record(status: &ClusterStatus, model: &mut ClusterModel) {
+        model.installed_version = Value::Value(status.installed_version.clone());
+        model.drift = super::texts(&status.drift);
+    }
+}

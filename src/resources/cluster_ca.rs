@@ -1,0 +1,437 @@
+//! `mesh_cluster_ca`: one cluster's intermediate CA. Owns the Secret `cacerts`, which istiod signs workload certificates with.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{
+    World, failed,
+    import::parts,
+    namespace,
+    root_ca::{load, parse_days, parse_subject},
+};
+use crate::{
+    mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
+    model,
+    ports::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
+    terraform::{
+        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
+        required,
+    },
+};
+
+model! {
+    /// The root that signs: the attributes of a `mesh_root_ca`.
+    pub struct RootCaRef {
+        /// Cluster of the root's Secret.
+        cluster: String => required(),
+        /// Namespace of the root's Secret.
+        namespace: String => required(),
+        /// Name of the root's Secret.
+        name: String => required(),
+        /// SHA-256 of the root's certificate; a change of it issues a new intermediate.
+        fingerprint: String => required(),
+    }
+}
+
+model! {
+    /// The certificate authority of one cluster: an intermediate, signed by the mesh's root, in the Secret `cacerts` that istiod reads.
+    /// Clusters whose intermediates have the same root trust each other's workloads.
+    ///
+    /// The root is a `mesh_root_ca`, or one of your own by `root_certificate` and the write-only `root_private_key_wo`. The
+    /// intermediate is renewed by the first apply within `renew_before_days` of its end.
+    pub struct ClusterCaModel {
+        /// Key of the cluster in the provider's `clusters`.
+        cluster: String => required().replaces(),
+        /// Namespace of istiod. It is made if it doesn't exist, and removed again with the last resource of this provider in it.
+        namespace: String => optional().default("istio-system").replaces(),
+        /// The root that signs: `root_ca = mesh_root_ca.mesh`.
+        root_ca: RootCaRef => optional(),
+        /// Instead of `root_ca`: your own root certificate, PEM.
+        root_certificate: String => optional(),
+        /// The private key of `root_certificate`, PEM. Reaches the provider from the configuration only, and is in no plan or state.
+        root_private_key_wo: String => optional().sensitive().write_only(),
+        /// Raise it when `root_private_key_wo` changes: the CLI can't see that by itself.
+        root_private_key_wo_version: i64 => optional(),
+        /// Common name of the certificate's subject; `Istio CA of CLUSTER` if left out.
+        common_name: String => optional(),
+        /// Organization of the certificate's subject.
+        organization: String => optional().default("Istio mesh"),
+        /// How long an intermediate is valid, in days from its issue; never longer than the root.
+        validity_days: i64 => optional().default(730),
+        /// How many days before its end an apply renews the intermediate; in the last third of its life at the earliest.
+        renew_before_days: i64 => optional().default(60),
+        /// The intermediate's certificate, PEM.
+        certificate: String => computed().kept(),
+        /// SHA-256 of the intermediate's certificate, lower-case hexadecimal.
+        fingerprint: String => computed().kept(),
+        /// SHA-256 of the root's certificate, lower-case hexadecimal. The same in all clusters of a mesh.
+        root_fingerprint: String => computed().kept(),
+        /// When the intermediate expires, RFC 3339 in UTC.
+        expires_at: String => computed().kept(),
+        /// What differs in the cluster from what was applied.
+        drift: Vec<Value<String>> => computed().settled(crate::terraform::Datum::List(vec![])),
+        /// How long each operation may take.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+/// Where the root comes from.
+enum RootSource {
+    /// A `mesh_root_ca`.
+    Resource { cluster: ClusterKey, secret: ObjectRef, fingerprint: String },
+    /// The user's own; the key is there only in an apply.
+    Own { certificate: String, key: Option<Secret>, version: Option<i64> },
+}
+
+/// The intermediate CA to be.
+pub struct ClusterCa {
+    cluster: ClusterKey,
+    namespace: Namespace,
+    root: RootSource,
+    common_name: String,
+    organization: String,
+    validity: Duration,
+    renew_before: Duration,
+}
+
+/// The intermediate CA that is.
+pub struct ClusterCaStatus {
+    certificate: String,
+    facts: CertificateFacts,
+    root_fingerprint: String,
+    drift: Vec<String>,
+}
+
+impl ClusterCa {
+    fn secret(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::SECRET, self.namespace.as_str(), trust::CACERTS)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.cluster, self.namespace)
+    }
+
+    /// The root with its key.
+    async fn load_root(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+        match &self.root {
+            RootSource::Resource { cluster, secret, .. } => load(cluster.as_str(), secret, cx).await?.ok_or_else(|| {
+                Error::new(
+                    "No root CA",
+                    format!("Cluster \"{cluster}\" has no {secret} to sign with. It was removed since the plan; the next apply makes a new mesh_root_ca."),
+                )
+                .at(AttributePath::new("root_ca"))
+            }),
+            RootSource::Own { certificate, key: Some(key), .. } => {
+                let mut report = Report::new();
+                check_pair(cx.world, certificate, key, &mut report);
+                report.into_result()?;
+                Ok(Certificate { certificate: certificate.clone(), key: key.clone() })
+            }
+            RootSource::Own { key: None, .. } => Err(Error::new(
+                "No key of the root",
+                "A new intermediate must be signed, and `root_private_key_wo` is not set. Set it, also when it was set before: its value \
+                 is not kept anywhere.",
+            )
+            .at(AttributePath::new("root_private_key_wo"))),
+        }
+    }
+
+    /// Why the intermediate in place will not do; none when it does.
+    fn reason_to_issue(&self, live: &trust::ClusterBundle, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
+        let authority = &cx.world.authority;
+        let facts = authority.inspect(&live.certificate).map_err(failed)?;
+        let root = authority.inspect(&live.root_certificate).map_err(failed)?;
+        let wanted_root = match &self.root {
+            RootSource::Resource { fingerprint, .. } => fingerprint.clone(),
+            RootSource::Own { certificate, .. } => authority.inspect(certificate).map_err(failed)?.fingerprint,
+        };
+        Ok(if root.fingerprint != wanted_root {
+            Some("another root")
+        } else if prior.is_none_or(|prior| prior.validity != self.validity || prior.subject() != self.subject()) {
+            Some("another validity or subject")
+        } else if matches!((&self.root, prior.map(|prior| &prior.root)), (RootSource::Own { version: new, .. }, Some(RootSource::Own { version: old, .. })) if new != old) {
+            Some("another key")
+        } else if is_due(&facts, self.renew_before, cx.world.clock.now()) {
+            Some("it expires soon")
+        } else {
+            None
+        })
+    }
+
+    fn subject(&self) -> (&str, &str) {
+        (&self.common_name, &self.organization)
+    }
+
+    fn status(bundle: &trust::ClusterBundle, drift: Vec<String>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
+        Ok(ClusterCaStatus {
+            facts: cx.world.authority.inspect(&bundle.certificate).map_err(failed)?,
+            root_fingerprint: cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint,
+            certificate: bundle.certificate.clone(),
+            drift,
+        })
+    }
+
+    /// What is wrong with the Secret in place, whoever wrote it.
+    fn drift(live: &Json, bundle: &trust::ClusterBundle, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+        let authority = &cx.world.authority;
+        let mut drift = Vec::new();
+        if !labels::is_ours(live) {
+            drift.push("Secret cacerts: its label says that this provider doesn't manage it".to_owned());
+        }
+        if !authority.key_matches(&bundle.certificate, &bundle.key).map_err(failed)? {
+            drift.push("Secret cacerts: ca-key.pem doesn't belong to ca-cert.pem".to_owned());
+        }
+        if !authority.is_issued_by(&bundle.certificate, &bundle.root_certificate).map_err(failed)? {
+            drift.push("Secret cacerts: ca-cert.pem isn't signed by root-cert.pem".to_owned());
+        }
+        Ok(drift)
+    }
+}
+
+#[async_trait]
+impl Resource for ClusterCa {
+    type World = World;
+    type Model = ClusterCaModel;
+    type Spec = Self;
+    type Status = ClusterCaStatus;
+
+    const NAME: &'static str = "mesh_cluster_ca";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(300) };
+
+    fn timeouts(model: &ClusterCaModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &model.namespace, |name| Namespace::parse(name));
+        let root = parse_root(model, parse);
+        let common_name = parse.optional("common_name", &model.common_name, |text| parse_subject(text));
+        let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
+        let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
+        let renew_before = parse.required("renew_before_days", &model.renew_before_days, |days| parse_days(*days));
+        if let (Some(validity), Some(renew_before)) = (validity, renew_before)
+            && renew_before >= validity
+        {
+            parse.violation(
+                parse.path("renew_before_days"),
+                &"The intermediate would be renewed at every apply: `renew_before_days` must be less than `validity_days`.",
+            );
+        }
+        let cluster = cluster?;
+        Some(Self {
+            common_name: common_name?.unwrap_or_else(|| format!("Istio CA of {cluster}")),
+            cluster,
+            namespace: namespace?,
+            root: root?,
+            organization: organization?,
+            validity: validity?,
+            renew_before: renew_before?,
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<Self>) {
+        if let Parsed::Ready(spec) = spec {
+            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+        }
+        if let (Some(world), Value::Value(certificate), Value::Value(key)) =
+            (plan.world, &plan.config.root_certificate, &plan.config.root_private_key_wo)
+        {
+            check_pair(world, certificate, &Secret::new(key), plan.report);
+        }
+        let Some(prior) = &plan.prior else { return };
+        let planned = &plan.planned;
+        let changes = prior.root_ca != planned.root_ca
+            || prior.root_certificate != planned.root_certificate
+            || prior.root_private_key_wo_version != planned.root_private_key_wo_version
+            || prior.common_name != planned.common_name
+            || prior.organization != planned.organization
+            || prior.validity_days != planned.validity_days
+            || !matches!(&prior.drift, Value::Value(drift) if drift.is_empty());
+        let expires = match (plan.world, &prior.certificate, spec) {
+            (Some(world), Value::Value(certificate), Parsed::Ready(spec)) => {
+                world.authority.inspect(certificate).is_ok_and(|facts| is_due(&facts, spec.renew_before, world.clock.now()))
+            }
+            _ => false,
+        };
+        if changes || expires {
+            plan.planned.certificate = Value::Unknown;
+            plan.planned.fingerprint = Value::Unknown;
+            plan.planned.expires_at = Value::Unknown;
+            plan.planned.root_fingerprint = match (&plan.planned.root_ca, &prior.root_fingerprint) {
+                (Value::Value(root), prior) if root.fingerprint == *prior => prior.clone(),
+                _ => Value::Unknown,
+            };
+        }
+    }
+
+    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let (cluster, secret, objects) = (spec.cluster.as_str(), spec.secret(), &cx.world.objects);
+        let live = objects.get(cluster, &secret, &cx.deadline).await.map_err(failed)?;
+        if prior.is_none() && live.is_some() {
+            return Err(super::not_ours(cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
+        }
+        // A bundle that can't be read, or that doesn't hang together, is replaced.
+        let usable = match live.as_ref().map(|live| (live, trust::read_cacerts(live))) {
+            Some((live, Ok(bundle))) => match Self::drift(live, &bundle, cx) {
+                Ok(drift) if drift.is_empty() && spec.reason_to_issue(&bundle, prior, cx)?.is_none() => Some(bundle),
+                _ => None,
+            },
+            _ => None,
+        };
+        let bundle = match usable {
+            Some(bundle) => bundle,
+            None => {
+                let root = spec.load_root(cx).await?;
+                let issued = cx
+                    .world
+                    .authority
+                    .issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity)
+                    .map_err(failed)?;
+                trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
+            }
+        };
+        namespace::ensure(cluster, &spec.namespace, cx).await.map_err(failed)?;
+        objects.apply(cluster, &trust::cacerts_secret(&spec.namespace, &bundle), &cx.deadline).await.map_err(failed)?;
+        reached.set(Self::status(&bundle, Vec::new(), cx)?);
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterCaStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.cluster) {
+            return Ok(Observed::Unseen);
+        }
+        let live = cx.world.objects.get(spec.cluster.as_str(), &spec.secret(), &cx.deadline).await.map_err(failed)?;
+        let Some(live) = live else { return Ok(Observed::Gone) };
+        match trust::read_cacerts(&live) {
+            Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, Self::drift(&live, &bundle, cx)?, cx)?)),
+            Err(problem) => Err(Error::new(
+                "Damaged cluster CA",
+                format!("{} of cluster \"{}\" can't be read: {problem} Remove it, and the next apply issues a new one.", spec.secret(), spec.cluster),
+            )),
+        }
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = spec.cluster.as_str();
+        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await.map_err(failed)?;
+        namespace::release(cluster, &spec.namespace, cx).await.map_err(failed)
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaModel, Error> {
+        let [cluster, namespace] = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system")?;
+        let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
+        let live = cx.world.objects.get(&cluster, &secret, &cx.deadline).await.map_err(failed)?;
+        let live = live.ok_or_else(|| super::import::nothing(&cluster, &secret.to_string()))?;
+        let bundle = trust::read_cacerts(&live).map_err(|problem| Error::new("Damaged cluster CA", problem))?;
+        let facts = cx.world.authority.inspect(&bundle.certificate).map_err(failed)?;
+        let root = cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?;
+        let root_ca = find_root(&root.fingerprint, cx).await;
+        let default_name = format!("Istio CA of {cluster}");
+        Ok(ClusterCaModel {
+            root_certificate: if root_ca.is_null() { Value::Value(bundle.root_certificate) } else { Value::Null },
+            root_ca,
+            common_name: if facts.common_name == default_name { Value::Null } else { Value::Value(facts.common_name) },
+            organization: Value::Value(facts.organization),
+            validity_days: Value::Value((facts.not_after - facts.not_before).whole_days()),
+            renew_before_days: Value::Value(60),
+            cluster: Value::Value(cluster),
+            namespace: Value::Value(namespace),
+            ..ClusterCaModel::default()
+        })
+    }
+
+    fn record(status: &ClusterCaStatus, model: &mut ClusterCaModel) {
+        model.certificate = Value::Value(status.certificate.clone());
+        model.fingerprint = Value::Value(status.facts.fingerprint.clone());
+        model.root_fingerprint = Value::Value(status.root_fingerprint.clone());
+        model.expires_at = status.facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
+        model.drift = super::texts(&status.drift);
+    }
+}
+
+fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<RootSource> {
+    let reference = parse.nested("root_ca", &model.root_ca, |root, parse| {
+        let cluster = parse.required("cluster", &root.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &root.namespace, |name| Namespace::parse(name));
+        let name = parse.required("name", &root.name, |name| ObjectName::parse(name));
+        let fingerprint = parse.required("fingerprint", &root.fingerprint, |text| Ok::<_, String>(text.clone()));
+        Some(RootSource::Resource {
+            cluster: cluster?,
+            secret: ObjectRef::namespaced(Kind::SECRET, namespace?.as_str(), name?.as_str()),
+            fingerprint: fingerprint?,
+        })
+    });
+    let certificate = parse.optional("root_certificate", &model.root_certificate, |pem| Ok::<_, String>(pem.clone()));
+    let key = parse.optional("root_private_key_wo", &model.root_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
+    let version = parse.optional("root_private_key_wo_version", &model.root_private_key_wo_version, |version| Ok::<_, String>(*version));
+    match (reference?, certificate?) {
+        (Some(reference), None) => Some(reference),
+        (None, Some(certificate)) => Some(RootSource::Own { certificate, key: key?, version: version? }),
+        (None, None) => {
+            parse.violation(
+                parse.path("root_ca"),
+                &"No root. Set `root_ca` to a mesh_root_ca, or `root_certificate` and `root_private_key_wo` to your own.",
+            );
+            None
+        }
+        (Some(_), Some(_)) => {
+            parse.violation(parse.path("root_certificate"), &"Two roots. Set either `root_ca` or `root_certificate`, not both.");
+            None
+        }
+    }
+}
+
+/// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a
+/// renewal at every apply would gain nothing.
+fn is_due(facts: &CertificateFacts, renew_before: Duration, now: OffsetDateTime) -> bool {
+    let third = (facts.not_after - facts.not_before) / 3;
+    facts.not_after - third.min(time::Duration::try_from(renew_before).unwrap_or(third)) <= now
+}
+
+/// Reports a certificate that is no CA, and a key that doesn't belong to it.
+fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut crate::terraform::Report) {
+    let mut wrong = |attribute: &'static str, problem: String| {
+        report.error(Error::new(format!("Invalid {attribute}"), problem).at(AttributePath::new(attribute)));
+    };
+    match world.authority.inspect(certificate) {
+        Err(failure) => wrong("root_certificate", failure.detail()),
+        Ok(facts) if !facts.is_ca => {
+            wrong("root_certificate", "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into());
+        }
+        Ok(_) => match world.authority.key_matches(certificate, key) {
+            Err(failure) => wrong("root_private_key_wo", failure.detail()),
+            Ok(false) => wrong(
+                "root_private_key_wo",
+                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with.".into(),
+            ),
+            Ok(true) => {}
+        },
+    }
+}
+
+/// The `mesh_root_ca` with this certificate, wherever it is; null when there is none within reach.
+async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<RootCaRef> {
+    let world = cx.world;
+    for cluster in world.clusters.reachable() {
+        let selector = labels::selector();
+        let Ok(secrets) = world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await else { continue };
+        for secret in secrets {
+            let Ok(root) = trust::read_root_secret(&secret) else { continue };
+            if world.authority.inspect(&root.certificate).is_ok_and(|facts| facts.fingerprint == fingerprint) {
+                let name = |field: &str| Value::Value(secret["metadata"][field].as_str().unwrap_or_default().to_owned());
+                return Value::Value(RootCaRef {
+                    cluster: Value::Value(cluster.to_string()),
+                    namespace: name("namespace"),
+                    name: name("name"),
+                    fingerprint: Value::Value(fingerprint.to_owned()),
+                });
+            }
+        }
+    }
+    Value::Null
+}

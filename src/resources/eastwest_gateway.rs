@@ -1,0 +1,260 @@
+//! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is there when the load
+//! balancer has given its address.
+
+use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::{World, cluster::same_values, failed, import, release_drift};
+use crate::{
+    mesh::{ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values, gateway::PORT, gateway::addresses},
+    model,
+    ports::{Deployed, Failure, Kind, ObjectRef},
+    terraform::{
+        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
+        optional, required,
+    },
+};
+
+model! {
+    /// The east-west gateway of a cluster: workloads on other networks reach this cluster's exported services through it, with mutual
+    /// TLS from sidecar to sidecar. Installs Istio's `gateway` chart, with a Service of type LoadBalancer, and waits for its address.
+    ///
+    /// It exposes nothing by itself: every `mesh_service_export` opens it for one host.
+    pub struct EastwestGatewayModel {
+        /// Key of the cluster in the provider's `clusters`: `mesh_cluster.us.cluster`.
+        cluster: String => required().replaces(),
+        /// The cluster's network: `mesh_cluster.us.network`, so that the control plane is there first.
+        network: String => required(),
+        /// Namespace of the gateway; that of istiod.
+        namespace: String => optional().default("istio-system").replaces(),
+        /// Name of the Helm release, of the Deployment and of the Service.
+        name: String => optional().default("istio-eastwestgateway").replaces(),
+        /// Version of Istio's charts; the provider's `helm.version` if left out, and without that the newest.
+        istio_version: String => optional(),
+        /// Annotations of the Service, as the cloud's load balancer wants them.
+        service_annotations: BTreeMap<String, Value<String>> => optional(),
+        /// The Service's load balancer class.
+        load_balancer_class: String => optional(),
+        /// CIDR ranges from which the load balancer takes connections; all if left out.
+        source_ranges: BTreeSet<Value<String>> => optional(),
+        /// A fixed number of pods; the chart's autoscaler decides if left out.
+        replicas: i64 => optional(),
+        /// Helm values for the `gateway` chart, as YAML texts; later ones win, and attributes of this resource win over them.
+        values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// The load balancer's addresses: IPs, or hostnames where the cloud gives those.
+        addresses: Vec<Value<String>> => computed().kept(),
+        /// The port for mutual TLS from other networks.
+        port: i64 => computed().kept(),
+        /// The version of Istio that is installed.
+        installed_version: String => computed(),
+        /// What differs in the cluster from what was applied. An apply sets it back.
+        drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
+        /// How long each operation may take.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+/// The gateway to be.
+pub struct Gateway {
+    cluster: ClusterKey,
+    gateway: EastWestGateway,
+    istio_version: Option<String>,
+}
+
+/// The gateway that is.
+pub struct GatewayStatus {
+    addresses: Vec<String>,
+    installed_version: String,
+    drift: Vec<String>,
+}
+
+impl Gateway {
+    fn key(&self) -> &str {
+        self.cluster.as_str()
+    }
+
+    fn namespace(&self) -> &str {
+        self.gateway.namespace.as_str()
+    }
+
+    fn service(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::SERVICE, self.namespace(), self.gateway.name.as_str())
+    }
+
+    async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
+        cx.world.releases.get(self.key(), self.namespace(), self.gateway.name.as_str(), &cx.deadline).await.map_err(failed)
+    }
+
+    /// Adds how the gateway's pods and the load balancer fare to a failure.
+    async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
+        let labels = self.gateway.selector().iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+        failed(failure.seen(super::seen(self.key(), self.namespace(), &labels, cx).await))
+    }
+
+    async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+        let has_address = |live: Option<&Json>| live.is_some_and(|service| !addresses(service).is_empty());
+        let outcome = cx
+            .world
+            .objects
+            .wait(self.key(), &self.service(), "the load balancer to give the gateway's Service an address", &has_address, &cx.deadline)
+            .await;
+        match outcome {
+            Ok(service) => Ok(names(service.as_ref())),
+            Err(failure) => Err(self.with_evidence(failure, cx).await),
+        }
+    }
+}
+
+/// The addresses of a Service, as texts.
+fn names(service: Option<&Json>) -> Vec<String> {
+    service.map(addresses).unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+#[async_trait]
+impl Resource for Gateway {
+    type World = World;
+    type Model = EastwestGatewayModel;
+    type Spec = Self;
+    type Status = GatewayStatus;
+
+    const NAME: &'static str = "mesh_eastwest_gateway";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(600), read: Duration::from_secs(120), delete: Duration::from_secs(600) };
+
+    fn timeouts(model: &EastwestGatewayModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &EastwestGatewayModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
+        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+        let name = parse.required("name", &model.name, |text| ReleaseName::parse(text));
+        let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
+        let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
+        let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
+        let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
+            text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a CIDR range. Write one such as `203.0.113.0/24`."))
+        });
+        let replicas = parse.optional("replicas", &model.replicas, |count| match u32::try_from(*count) {
+            Ok(count @ 1..) => Ok(count),
+            _ => Err(format!("{count} pods is not possible. Give 1 or more.")),
+        });
+        let values = parse.each("values", &model.values, |text| Values::parse(text));
+        Some(Self {
+            cluster: cluster?,
+            gateway: EastWestGateway {
+                name: name?,
+                namespace: namespace?,
+                network: network?,
+                service_annotations: annotations?,
+                load_balancer_class: class?,
+                source_ranges: ranges?,
+                replicas: replicas?,
+                values: values?,
+            },
+            istio_version: istio_version?,
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Parsed<Self>) {
+        if let Parsed::Ready(spec) = spec {
+            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+            for lint in spec.gateway.lints() {
+                plan.report.warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
+            }
+        }
+        // The Service, and with it the load balancer, may be another one afterwards.
+        if let Some(prior) = &plan.prior
+            && (prior.service_annotations != plan.planned.service_annotations
+                || prior.load_balancer_class != plan.planned.load_balancer_class
+                || prior.values != plan.planned.values
+                || prior.drift != plan.planned.drift)
+        {
+            plan.planned.addresses = Value::Unknown;
+        }
+    }
+
+    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<GatewayStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        cx.world.releases.check().await.map_err(failed)?;
+        let live = spec.release(cx).await?;
+        if prior.is_none() && live.is_some() {
+            return Err(super::not_ours(
+                spec.key(),
+                &format!("the Helm release {}/{}", spec.namespace(), spec.gateway.name),
+                &format!("mesh_eastwest_gateway.<name> {}/{}/{}", spec.cluster, spec.namespace(), spec.gateway.name),
+            ));
+        }
+        let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
+        // A release that failed to become ready exists all the same.
+        reached.set(GatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
+        let deployed = match cx.world.releases.apply(spec.key(), &spec.gateway.release(version), &cx.deadline).await {
+            Ok(deployed) => deployed,
+            Err(failure) => return Err(spec.with_evidence(failure, cx).await),
+        };
+        reached.set(GatewayStatus { addresses: Vec::new(), installed_version: deployed.version.clone(), drift: Vec::new() });
+        let addresses = spec.wait_for_addresses(cx).await?;
+        reached.set(GatewayStatus { addresses, installed_version: deployed.version, drift: Vec::new() });
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<GatewayStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.cluster) {
+            return Ok(Observed::Unseen);
+        }
+        let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
+        let service = spec.service();
+        let (service, drift) = tokio::try_join!(
+            async { cx.world.objects.get(spec.key(), &service, &cx.deadline).await.map_err(failed) },
+            release_drift(spec.key(), &spec.gateway.release(None), Some(&live), cx),
+        )?;
+        Ok(Observed::Found(GatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        cx.world.releases.check().await.map_err(failed)?;
+        // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
+        cx.world.releases.remove(spec.key(), spec.namespace(), spec.gateway.name.as_str(), &cx.deadline).await.map_err(failed)?;
+        if let Err(failure) = cx.world.objects.delete(spec.key(), &spec.service(), &cx.deadline).await {
+            return Err(spec.with_evidence(failure, cx).await);
+        }
+        Ok(())
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<EastwestGatewayModel, Error> {
+        let [cluster, namespace, name] = import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway")?;
+        let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await.map_err(failed)?;
+        let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
+        let found = EastWestGateway::from_values(&live.values);
+        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
+        Ok(EastwestGatewayModel {
+            network: text(found.network),
+            service_annotations: if found.service_annotations.is_empty() {
+                Value::Null
+            } else {
+                Value::Value(found.service_annotations.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())
+            },
+            load_balancer_class: text(found.load_balancer_class),
+            source_ranges: if found.source_ranges.is_empty() {
+                Value::Null
+            } else {
+                Value::Value(found.source_ranges.into_iter().map(Value::Value).collect())
+            },
+            replicas: found.replicas.map_or(Value::Null, |count| Value::Value(i64::from(count))),
+            values: found.rest.map_or(Value::Null, |rest| Value::Value(vec![Value::Value(rest)])),
+            cluster: Value::Value(cluster),
+            namespace: Value::Value(namespace),
+            name: Value::Value(name),
+            ..EastwestGatewayModel::default()
+        })
+    }
+
+    fn record(status: &GatewayStatus, model: &mut EastwestGatewayModel) {
+        model.addresses = super::texts(&status.addresses);
+        model.port = Value::Value(i64::from(PORT));
+        model.installed_version = Value::Value(status.installed_version.clone());
+        model.drift = super::texts(&status.drift);
+    }
+}

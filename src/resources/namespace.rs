@@ -1,0 +1,61 @@
+//! The namespace that several resources share: the first makes it, the last removes it, and one that was there before stays.
+
+use serde_json::{Value as Json, json};
+
+use super::World;
+use crate::{
+    mesh::{Namespace, labels},
+    ports::{Failure, Kind, ObjectRef},
+    terraform::Cx,
+};
+
+fn reference(namespace: &Namespace) -> ObjectRef {
+    ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
+}
+
+/// Makes the namespace unless it is there.
+pub(super) async fn ensure(cluster: &str, namespace: &Namespace, cx: &Cx<'_, World>) -> Result<(), Failure> {
+    let objects = &cx.world.objects;
+    if objects.get(cluster, &reference(namespace), &cx.deadline).await?.is_none() {
+        let manifest = json!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": namespace.as_str(), "labels": labels::ours()},
+        });
+        objects.apply(cluster, &manifest, &cx.deadline).await?;
+    }
+    Ok(())
+}
+
+/// Sets labels of the namespace, and makes it where it isn't there. An empty set takes back what we had set.
+pub(super) async fn label(cluster: &str, namespace: &Namespace, wanted: &Json, cx: &Cx<'_, World>) -> Result<(), Failure> {
+    let objects = &cx.world.objects;
+    let live = objects.get(cluster, &reference(namespace), &cx.deadline).await?;
+    let mut labels = match &live {
+        Some(live) if !labels::is_ours(live) => json!({}),
+        _ => labels::ours(),
+    };
+    if let (Some(labels), Some(wanted)) = (labels.as_object_mut(), wanted.as_object()) {
+        labels.extend(wanted.clone());
+    }
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.as_str(), "labels": labels}});
+    objects.apply(cluster, &manifest, &cx.deadline).await?;
+    Ok(())
+}
+
+/// Removes the namespace if one of our resources made it and none of them has anything in it any more.
+pub(super) async fn release(cluster: &str, namespace: &Namespace, cx: &Cx<'_, World>) -> Result<(), Failure> {
+    let objects = &cx.world.objects;
+    let Some(live) = objects.get(cluster, &reference(namespace), &cx.deadline).await? else { return Ok(()) };
+    if !labels::is_ours(&live) {
+        return Ok(());
+    }
+    let within = Some(namespace.as_str());
+    let (secrets, releases) = tokio::try_join!(
+        objects.list(cluster, Kind::SECRET, within, &labels::selector(), &cx.deadline),
+        objects.list(cluster, Kind::SECRET, within, "owner=helm", &cx.deadline),
+    )?;
+    if secrets.is_empty() && releases.is_empty() {
+        objects.delete(cluster, &reference(namespace), &cx.deadline).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,212 @@
+//! `mesh_root_ca`: the mesh's root of trust. Owns one Secret in one cluster; the key never leaves it for state or plan.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use time::format_description::well_known::Rfc3339;
+
+use super::{World, failed, import::parts, namespace};
+use crate::{
+    mesh::{ClusterKey, Namespace, ObjectName, trust},
+    model,
+    ports::{Certificate, Kind, ObjectRef},
+    terraform::{
+        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
+        required,
+    },
+};
+
+model! {
+    /// The root certificate authority that all clusters of a mesh trust. Its private key stays in a Secret of one cluster: neither the
+    /// state nor a plan ever holds it. Every `mesh_cluster_ca` is signed by it.
+    ///
+    /// Replacing it changes the trust of the whole mesh, and calls between clusters fail until every `mesh_cluster_ca` and every
+    /// workload has a certificate of the new root.
+    pub struct RootCaModel {
+        /// Key of the cluster, in the provider's `clusters`, whose Secret holds the root.
+        cluster: String => required().replaces(),
+        /// Namespace of the Secret. It is made if it doesn't exist, and removed again with the last resource of this provider in it.
+        namespace: String => optional().default("istio-system").replaces(),
+        /// Name of the Secret.
+        name: String => optional().default("mesh-root-ca").replaces(),
+        /// Common name of the certificate's subject.
+        common_name: String => optional().default("Mesh root CA").replaces(),
+        /// Organization of the certificate's subject.
+        organization: String => optional().default("Istio mesh").replaces(),
+        /// How long the certificate is valid, in days from its creation.
+        validity_days: i64 => optional().default(3650).replaces(),
+        /// The certificate, PEM.
+        certificate: String => computed().kept(),
+        /// SHA-256 of the certificate, lower-case hexadecimal.
+        fingerprint: String => computed().kept(),
+        /// When the certificate expires, RFC 3339 in UTC.
+        expires_at: String => computed().kept(),
+        /// How long each operation may take.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+/// The root CA to be.
+pub struct RootCa {
+    cluster: ClusterKey,
+    namespace: Namespace,
+    name: ObjectName,
+    common_name: String,
+    organization: String,
+    validity: Duration,
+}
+
+/// The root CA that is.
+pub struct RootCaStatus {
+    certificate: String,
+    fingerprint: String,
+    expires_at: String,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads a number of days from 1 to 100 years.
+pub(super) fn parse_days(days: i64) -> Result<Duration, String> {
+    match u32::try_from(days) {
+        Ok(count @ 1..=36500) => Ok(DAY * count),
+        _ => Err(format!("{days} days is not possible. Give 1 to 36500 days.")),
+    }
+}
+
+/// Reads a part of a certificate's subject.
+pub(super) fn parse_subject(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
+        return Err("A part of a certificate's subject has 1 to 64 characters, and no control characters.".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads a root CA's Secret.
+pub(super) async fn load(cluster: &str, secret: &ObjectRef, cx: &Cx<'_, World>) -> Result<Option<Certificate>, Error> {
+    let Some(live) = cx.world.objects.get(cluster, secret, &cx.deadline).await.map_err(failed)? else { return Ok(None) };
+    trust::read_root_secret(&live).map(Some).map_err(|problem| {
+        Error::new(
+            "Damaged root CA",
+            format!("{secret} of cluster \"{cluster}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca."),
+        )
+    })
+}
+
+impl RootCa {
+    fn secret(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::SECRET, self.namespace.as_str(), self.name.as_str())
+    }
+
+    fn status(root: &Certificate, cx: &Cx<'_, World>) -> Result<RootCaStatus, Error> {
+        let facts = cx.world.authority.inspect(&root.certificate).map_err(failed)?;
+        Ok(RootCaStatus {
+            certificate: root.certificate.clone(),
+            fingerprint: facts.fingerprint,
+            expires_at: facts.not_after.format(&Rfc3339).map_err(|error| Error::new("Damaged root CA", error.to_string()))?,
+        })
+    }
+
+    async fn write(&self, root: &Certificate, cx: &Cx<'_, World>) -> Result<Json, Error> {
+        let manifest = trust::root_secret(&self.namespace, &self.name, root);
+        cx.world.objects.apply(self.cluster.as_str(), &manifest, &cx.deadline).await.map_err(failed)
+    }
+}
+
+#[async_trait]
+impl Resource for RootCa {
+    type World = World;
+    type Model = RootCaModel;
+    type Spec = Self;
+    type Status = RootCaStatus;
+
+    const NAME: &'static str = "mesh_root_ca";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(300) };
+
+    fn timeouts(model: &RootCaModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &RootCaModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &model.namespace, |name| Namespace::parse(name));
+        let name = parse.required("name", &model.name, |name| ObjectName::parse(name));
+        let common_name = parse.required("common_name", &model.common_name, |text| parse_subject(text));
+        let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
+        let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
+        Some(Self {
+            cluster: cluster?,
+            namespace: namespace?,
+            name: name?,
+            common_name: common_name?,
+            organization: organization?,
+            validity: validity?,
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, RootCaModel, World>, spec: &Parsed<Self>) {
+        if let Parsed::Ready(spec) = spec {
+            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+        }
+    }
+
+    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let (cluster, secret) = (spec.cluster.as_str(), spec.secret());
+        let root = match (load(cluster, &secret, cx).await?, prior) {
+            (Some(root), Some(_)) => root,
+            (Some(_), None) => return Err(super::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id()))),
+            (None, _) => {
+                namespace::ensure(cluster, &spec.namespace, cx).await.map_err(failed)?;
+                cx.world.authority.create_root(&spec.common_name, &spec.organization, spec.validity).map_err(failed)?
+            }
+        };
+        spec.write(&root, cx).await?;
+        reached.set(Self::status(&root, cx)?);
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<RootCaStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.cluster) {
+            return Ok(Observed::Unseen);
+        }
+        match load(spec.cluster.as_str(), &spec.secret(), cx).await? {
+            Some(root) => Self::status(&root, cx).map(Observed::Found),
+            None => Ok(Observed::Gone),
+        }
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = spec.cluster.as_str();
+        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await.map_err(failed)?;
+        namespace::release(cluster, &spec.namespace, cx).await.map_err(failed)
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
+        let [cluster, namespace, name] = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca")?;
+        let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), name.as_str());
+        let Some(root) = load(&cluster, &secret, cx).await? else { return Err(super::import::nothing(&cluster, &secret.to_string())) };
+        let facts = cx.world.authority.inspect(&root.certificate).map_err(failed)?;
+        Ok(RootCaModel {
+            cluster: Value::Value(cluster),
+            namespace: Value::Value(namespace),
+            name: Value::Value(name),
+            common_name: Value::Value(facts.common_name),
+            organization: Value::Value(facts.organization),
+            validity_days: Value::Value((facts.not_after - facts.not_before).whole_days()),
+            ..RootCaModel::default()
+        })
+    }
+
+    fn record(status: &RootCaStatus, model: &mut RootCaModel) {
+        model.certificate = Value::Value(status.certificate.clone());
+        model.fingerprint = Value::Value(status.fingerprint.clone());
+        model.expires_at = Value::Value(status.expires_at.clone());
+    }
+}
+
+impl RootCa {
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.cluster, self.namespace, self.name)
+    }
+}

@@ -1,0 +1,510 @@
+//! `mesh_service_export`: a Service of one cluster, callable from others by a host name. Owns, in the exporting cluster, a Gateway that
+//! opens the east-west gateway for just that host and a ServiceEntry that gives the host its pods; in each importing cluster, a
+//! ServiceEntry that points the host at the gateway's addresses and a DestinationRule that insists on mutual TLS.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::{World, failed, import};
+use crate::{
+    mesh::{
+        ClusterKey, Export, Host, Locality, Namespace, ObjectName, Protocol, ServiceAccountName, ServicePort, TrustDomain, Vip,
+        drift::differences,
+        export::{self, Address, GatewayEnd},
+        labels, trust,
+    },
+    model,
+    ports::{Failure, Kind, ObjectRef},
+    terraform::{
+        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
+        optional, required,
+    },
+};
+
+model! {
+    /// The exporting cluster's east-west gateway: the attributes of a `mesh_eastwest_gateway`.
+    pub struct GatewayRef {
+        /// Key of the exporting cluster.
+        cluster: String => required(),
+        /// The gateway's namespace.
+        namespace: String => required(),
+        /// The gateway's name.
+        name: String => required(),
+        /// The load balancer's addresses.
+        addresses: Vec<Value<String>> => required(),
+    }
+}
+
+model! {
+    /// A port of the exported service.
+    pub struct PortModel {
+        /// The port that clients call.
+        number: i64 => required(),
+        /// The port's name; the protocol and number if left out, such as `http-80`.
+        name: String => optional(),
+        /// The protocol: `HTTP`, `HTTP2`, `GRPC`, `HTTPS`, `TLS` or `TCP`.
+        protocol: String => required(),
+        /// The port of the pods; `number` if left out.
+        target_port: i64 => optional(),
+    }
+}
+
+model! {
+    /// A port as it is exported.
+    pub struct ExportedPortModel {
+        /// The port that clients call.
+        number: i64 => computed(),
+        /// The port's name.
+        name: String => computed(),
+        /// The protocol.
+        protocol: String => computed(),
+        /// The port of the pods.
+        target_port: i64 => computed(),
+    }
+}
+
+model! {
+    /// Makes a Service of one cluster callable from others by a host name of its own, such as `echo.eu.mesh.local`. Calls go from sidecar
+    /// to sidecar with mutual TLS, through the exporting cluster's east-west gateway, which is opened for this host only.
+    pub struct ServiceExportModel {
+        /// The name that clients call, such as `echo.eu.mesh.local`. Clients resolve it with the mesh's DNS capture.
+        host: String => required().replaces(),
+        /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place.
+        gateway: GatewayRef => required(),
+        /// The Service's namespace.
+        namespace: String => required().replaces(),
+        /// The Service's name.
+        service: String => required(),
+        /// Keys of the clusters, in the provider's `clusters`, that may call the host.
+        importers: BTreeSet<Value<String>> => required(),
+        /// Namespace, in the importing clusters, of what is written there; the gateway's namespace if left out. All namespaces see the host.
+        importer_namespace: String => optional().replaces(),
+        /// The address that the host resolves to in the importing clusters: a private one, or of 240.0.0.0/4. Istio chooses if left out.
+        vip: String => optional(),
+        /// The ports to export; those of the live Service if left out.
+        ports: Vec<Value<PortModel>> => optional(),
+        /// Labels of the pods behind the host; the live Service's selector if left out.
+        selector: BTreeMap<String, Value<String>> => optional(),
+        /// Service accounts that the pods run as: clients then refuse a pod that runs as any other. Without them, clients take any
+        /// certificate of the mesh.
+        service_accounts: BTreeSet<Value<String>> => optional(),
+        /// Trust domain of the service accounts; the exporting cluster's if left out.
+        trust_domain: String => optional(),
+        /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`.
+        locality: String => optional(),
+        /// The ports as they are exported.
+        service_ports: Vec<Value<ExportedPortModel>> => computed(),
+        /// The SPIFFE identities that clients accept; empty when they take any of the mesh.
+        identities: Vec<Value<String>> => computed(),
+        /// What differs in the clusters from what was applied. An apply sets it back.
+        drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
+        /// How long each operation may take.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+/// The export to be, before the live Service has its say.
+pub struct ServiceExport {
+    host: Host,
+    gateway: GatewayEnd,
+    namespace: Namespace,
+    service: ObjectName,
+    importers: BTreeSet<ClusterKey>,
+    importer_namespace: Namespace,
+    vip: Option<Vip>,
+    ports: Option<Vec<ServicePort>>,
+    selector: Option<BTreeMap<String, String>>,
+    service_accounts: BTreeSet<ServiceAccountName>,
+    trust_domain: Option<TrustDomain>,
+    locality: Option<Locality>,
+}
+
+/// The export that is.
+pub struct ServiceExportStatus {
+    /// The ports and identities; none while they can't be told.
+    resolved: Option<(Vec<ServicePort>, Vec<String>)>,
+    drift: Vec<String>,
+}
+
+impl ServiceExport {
+    fn exporter(&self) -> &str {
+        self.gateway.cluster.as_str()
+    }
+
+    fn clusters(&self) -> impl Iterator<Item = &ClusterKey> {
+        std::iter::once(&self.gateway.cluster).chain(&self.importers)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.gateway.cluster, self.namespace, self.host)
+    }
+
+    /// The Service that is exported; an error names those that exist.
+    async fn live_service(&self, cx: &Cx<'_, World>) -> Result<Json, Error> {
+        let objects = &cx.world.objects;
+        let service = ObjectRef::namespaced(Kind::SERVICE, self.namespace.as_str(), self.service.as_str());
+        if let Some(live) = objects.get(self.exporter(), &service, &cx.deadline).await.map_err(failed)? {
+            return Ok(live);
+        }
+        let others = objects.list(self.exporter(), Kind::SERVICE, Some(self.namespace.as_str()), "", &cx.deadline).await.map_err(failed)?;
+        let names: Vec<_> = others.iter().filter_map(|other| other["metadata"]["name"].as_str()).collect();
+        let there_are = if names.is_empty() {
+            format!("Namespace `{}` has no Service at all, or doesn't exist.", self.namespace)
+        } else {
+            format!("Namespace `{}` has the Services `{}`.", self.namespace, names.join("`, `"))
+        };
+        Err(Error::new(
+            "No such Service",
+            format!("Cluster \"{}\" has no {service} to export. {there_are}", self.exporter()),
+        )
+        .at(AttributePath::new("service")))
+    }
+
+    /// The export in full: ports, selector and trust domain from the exporting cluster where the configuration leaves them out.
+    async fn resolve(&self, cx: &Cx<'_, World>) -> Result<Export, Error> {
+        let service = self.live_service(cx).await?;
+        let (ports, selector) = match (&self.ports, &self.selector) {
+            (Some(ports), Some(selector)) => (ports.clone(), selector.clone()),
+            (ports, selector) => {
+                let pods = cx.world.objects.list(self.exporter(), Kind::POD, Some(self.namespace.as_str()), &labels::of_selector(&service), &cx.deadline);
+                let discovered = export::discover(&service, &pods.await.map_err(failed)?);
+                let (found_ports, found_selector) = discovered
+                    .map_err(|problem| Error::new("Service can't be exported", problem).at(AttributePath::new("service")))?;
+                (ports.clone().unwrap_or(found_ports), selector.clone().unwrap_or(found_selector))
+            }
+        };
+        let trust_domain = match &self.trust_domain {
+            Some(trust_domain) => trust_domain.clone(),
+            None => self.live_trust_domain(cx).await?,
+        };
+        Ok(Export {
+            host: self.host.clone(),
+            gateway: self.gateway.clone(),
+            namespace: self.namespace.clone(),
+            service: self.service.clone(),
+            importers: self.importers.clone(),
+            importer_namespace: self.importer_namespace.clone(),
+            vip: self.vip,
+            ports,
+            selector,
+            service_accounts: self.service_accounts.clone(),
+            trust_domain,
+            locality: self.locality.clone(),
+        })
+    }
+
+    /// The trust domain that the exporting cluster's istiod works with.
+    async fn live_trust_domain(&self, cx: &Cx<'_, World>) -> Result<TrustDomain, Error> {
+        let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.gateway.namespace.as_str(), "istio");
+        let live = cx.world.objects.get(self.exporter(), &config, &cx.deadline).await.map_err(failed)?;
+        live.as_ref().and_then(trust::trust_domain_of_mesh_config).ok_or_else(|| {
+            Error::new(
+                "Trust domain not found",
+                format!("Cluster \"{}\" has no {config} with the mesh's configuration. Set `trust_domain`, or `gateway` to one in istiod's namespace.", self.exporter()),
+            )
+            .at(AttributePath::new("trust_domain"))
+        })
+    }
+
+    /// Every object of the export with the cluster it belongs to, the exporter's first.
+    fn objects(&self, export: &Export) -> Vec<(ClusterKey, Json)> {
+        let exporter = export.exporter_manifests().into_iter().map(|manifest| (self.gateway.cluster.clone(), manifest));
+        let importers = self.importers.iter().flat_map(|importer| {
+            export.importer_manifests().into_iter().map(move |manifest| (importer.clone(), manifest))
+        });
+        exporter.chain(importers).collect()
+    }
+
+    /// Removes what the export has in clusters that import it no more.
+    async fn withdraw(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let left: Vec<_> = cx.world.clusters.reachable().into_iter().filter(|cluster| !self.clusters().any(|member| member == cluster)).collect();
+        let removals = left.iter().map(|cluster| self.remove_from(cluster, cx));
+        futures::future::try_join_all(removals).await.map(|_| ())
+    }
+
+    /// Removes all of the export's objects in a cluster, found by their label.
+    async fn remove_from(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = &cx.world.objects;
+        for kind in [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY] {
+            let selector = export::selector(&self.gateway.cluster, &self.namespace, &self.host);
+            let found = objects.list(cluster.as_str(), kind, None, &selector, &cx.deadline).await.map_err(failed)?;
+            for object in found.iter().filter_map(|object| object["metadata"].as_object()) {
+                let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
+                let object = ObjectRef::namespaced(kind, text("namespace"), text("name"));
+                objects.delete(cluster.as_str(), &object, &cx.deadline).await.map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The live object for each wanted one, in parallel.
+    async fn look(&self, wanted: &[(ClusterKey, Json)], cx: &Cx<'_, World>) -> Result<Vec<Option<Json>>, Failure> {
+        let looks = wanted.iter().filter_map(|(cluster, manifest)| {
+            let object = ObjectRef::of(manifest, self.namespace.as_str())?;
+            Some(async move { cx.world.objects.get(cluster.as_str(), &object, &cx.deadline).await })
+        });
+        futures::future::try_join_all(looks).await
+    }
+
+    /// What is there while `problem` keeps the export from being what it should.
+    async fn read_unresolved(&self, problem: Error, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
+        let selector = export::selector(&self.gateway.cluster, &self.namespace, &self.host);
+        let entries = cx.world.objects.list(self.exporter(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await.map_err(failed)?;
+        if entries.is_empty() {
+            return Ok(Observed::Gone);
+        }
+        let drift = vec![format!("{}: {}", problem.summary, problem.detail)];
+        Ok(Observed::Found(ServiceExportStatus { resolved: None, drift }))
+    }
+
+    fn status(export: &Export, drift: Vec<String>) -> ServiceExportStatus {
+        ServiceExportStatus { resolved: Some((export.ports.clone(), export.identities())), drift }
+    }
+}
+
+#[async_trait]
+impl Resource for ServiceExport {
+    type World = World;
+    type Model = ServiceExportModel;
+    type Spec = Self;
+    type Status = ServiceExportStatus;
+
+    const NAME: &'static str = "mesh_service_export";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(180), read: Duration::from_secs(60), delete: Duration::from_secs(180) };
+
+    fn timeouts(model: &ServiceExportModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &ServiceExportModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let host = parse.required("host", &model.host, |text| Host::parse(text));
+        let gateway = parse.nested("gateway", &model.gateway, parse_gateway);
+        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+        let service = parse.required("service", &model.service, |text| ObjectName::parse(text));
+        let importers = parse.each("importers", &model.importers, |text| ClusterKey::parse(text));
+        let importer_namespace = parse.optional("importer_namespace", &model.importer_namespace, |text| Namespace::parse(text));
+        let vip = parse.optional("vip", &model.vip, |text| Vip::parse(text));
+        let ports = parse_ports(&model.ports, parse);
+        let selector = parse.entries("selector", &model.selector, |text| Ok::<_, String>(text.clone()));
+        let accounts = parse.each("service_accounts", &model.service_accounts, |text| ServiceAccountName::parse(text));
+        let trust_domain = parse.optional("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
+        let locality = parse.optional("locality", &model.locality, |text| Locality::parse(text));
+        if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&model.gateway, &importers)
+            && importers.iter().any(|importer| importer.as_str() == exporter)
+        {
+            parse.violation(
+                parse.path("importers"),
+                &format!("`{exporter}` is the exporting cluster: its own pods reach the host anyway. Name only other clusters."),
+            );
+        }
+        let gateway = gateway?.or_else(|| {
+            parse.set_unknown();
+            None
+        })?;
+        Some(Self {
+            host: host?,
+            importer_namespace: importer_namespace?.unwrap_or_else(|| gateway.namespace.clone()),
+            gateway,
+            namespace: namespace?,
+            service: service?,
+            importers: importers?.into_iter().collect(),
+            vip: vip?,
+            ports: ports?,
+            selector: selector.map(|selector| (!model.selector.is_null()).then_some(selector))?,
+            service_accounts: accounts?.into_iter().collect(),
+            trust_domain: trust_domain?,
+            locality: locality?,
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, ServiceExportModel, World>, _spec: &Parsed<Self>) {
+        // The gateway's address is unknown in the first plan; the clusters' keys are not.
+        let exporter = match &plan.planned.gateway {
+            Value::Value(GatewayRef { cluster: Value::Value(cluster), .. }) => Some(("gateway", cluster.clone())),
+            _ => None,
+        };
+        let importers = match &plan.planned.importers {
+            Value::Value(importers) => importers.iter().cloned().collect(),
+            _ => Vec::new(),
+        };
+        let importers = importers.into_iter().filter_map(|importer| match importer {
+            Value::Value(importer) => Some(("importers", importer)),
+            _ => None,
+        });
+        for (attribute, key) in exporter.into_iter().chain(importers) {
+            if let Ok(key) = ClusterKey::parse(&key) {
+                super::check_cluster(plan.world, &key, AttributePath::new(attribute), plan.report);
+            }
+        }
+    }
+
+    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let export = spec.resolve(cx).await?;
+        let wanted = spec.objects(&export);
+        if prior.is_none() {
+            let found = spec.look(&wanted, cx).await.map_err(failed)?;
+            if let Some(((cluster, manifest), _)) = wanted.iter().zip(&found).find(|(_, found)| found.is_some()) {
+                let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
+                return Err(super::not_ours(cluster.as_str(), &object, &format!("mesh_service_export.<name> {}", spec.id())));
+            }
+        }
+        reached.set(Self::status(&export, Vec::new()));
+        if prior.is_some_and(|prior| prior.gateway.cluster != spec.gateway.cluster) {
+            if let Some(prior) = prior {
+                prior.remove_from(&prior.gateway.cluster, cx).await?;
+            }
+        }
+        let writes = wanted.iter().map(|(cluster, manifest)| cx.world.objects.apply(cluster.as_str(), manifest, &cx.deadline));
+        // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
+        for outcome in futures::future::join_all(writes).await {
+            outcome.map_err(failed)?;
+        }
+        if prior.is_some() { spec.withdraw(cx).await } else { Ok(()) }
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
+        if spec.clusters().any(|cluster| !cx.world.clusters.is_known(cluster)) {
+            return Ok(Observed::Unseen);
+        }
+        let export = match spec.resolve(cx).await {
+            Ok(export) => export,
+            // That the Service is gone, or can't be exported any more, is for the next apply to refuse; its plan must not fail.
+            Err(error) if !error.path.steps.is_empty() => return spec.read_unresolved(error, cx).await,
+            Err(error) => return Err(error),
+        };
+        let wanted = spec.objects(&export);
+        let live = spec.look(&wanted, cx).await.map_err(failed)?;
+        if live.iter().all(Option::is_none) {
+            return Ok(Observed::Gone);
+        }
+        let drift = wanted.iter().zip(&live).flat_map(|((cluster, manifest), live)| {
+            let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
+            let lines = live.as_ref().map_or_else(|| vec!["it is gone".to_owned()], |live| differences(manifest, live));
+            lines.into_iter().map(move |line| format!("Cluster {cluster}: {object}: {line}"))
+        });
+        let drift = drift.collect();
+        Ok(Observed::Found(Self::status(&export, drift)))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        // First nobody is sent there any more, then it is closed.
+        futures::future::try_join_all(spec.importers.iter().map(|importer| spec.remove_from(importer, cx))).await?;
+        spec.remove_from(&spec.gateway.cluster, cx).await
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExportModel, Error> {
+        let [cluster, namespace, host] = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local")?;
+        let wrong = |problem: String| Error::new("Wrong import name", problem);
+        let (key, host) = (ClusterKey::parse(&cluster).map_err(wrong)?, Host::parse(&host).map_err(wrong)?);
+        let within = Namespace::parse(&namespace).map_err(wrong)?;
+        let selector = export::selector(&key, &within, &host);
+        let found = cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await.map_err(failed)?;
+        let entry = found.first().ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
+        let found = export::Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
+        let service = ObjectRef::namespaced(Kind::SERVICE, found.gateway_namespace.as_str(), found.gateway_name.as_str());
+        let service = cx.world.objects.get(&cluster, &service, &cx.deadline).await.map_err(failed)?;
+        let addresses = service.as_ref().map(crate::mesh::gateway::addresses).unwrap_or_default();
+        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
+        let set = |texts: BTreeSet<String>| if texts.is_empty() { Value::Null } else { Value::Value(texts.into_iter().map(Value::Value).collect()) };
+        Ok(ServiceExportModel {
+            host: Value::Value(host.to_string()),
+            gateway: Value::Value(GatewayRef {
+                cluster: Value::Value(cluster),
+                namespace: Value::Value(found.gateway_namespace),
+                name: Value::Value(found.gateway_name),
+                addresses: Value::Value(addresses.iter().map(|address| Value::Value(address.to_string())).collect()),
+            }),
+            namespace: Value::Value(namespace),
+            service: Value::Value(found.service),
+            importers: Value::Value(found.importers.into_iter().map(Value::Value).collect()),
+            importer_namespace: text(found.importer_namespace),
+            vip: text(found.vip),
+            ports: found.ports.map_or(Value::Null, |ports| Value::Value(ports.iter().map(|port| Value::Value(PortModel::from(port))).collect())),
+            selector: found.selector.map_or(Value::Null, |selector| {
+                Value::Value(selector.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())
+            }),
+            service_accounts: set(found.service_accounts),
+            trust_domain: text(found.trust_domain),
+            locality: text(found.locality),
+            ..ServiceExportModel::default()
+        })
+    }
+
+    fn record(status: &ServiceExportStatus, model: &mut ServiceExportModel) {
+        if let Some((ports, identities)) = &status.resolved {
+            model.service_ports = Value::Value(ports.iter().map(|port| Value::Value(ExportedPortModel::from(port))).collect());
+            model.identities = super::texts(identities);
+        }
+        model.drift = super::texts(&status.drift);
+    }
+}
+
+fn parse_gateway(gateway: &GatewayRef, parse: &mut Parse<'_>) -> Option<GatewayEnd> {
+    let cluster = parse.required("cluster", &gateway.cluster, |key| ClusterKey::parse(key));
+    let namespace = parse.required("namespace", &gateway.namespace, |text| Namespace::parse(text));
+    let name = parse.required("name", &gateway.name, |text| crate::mesh::ReleaseName::parse(text));
+    let addresses = parse.each("addresses", &gateway.addresses, |text| Address::parse(text));
+    if addresses.as_ref().is_some_and(Vec::is_empty) && gateway.addresses.is_value() {
+        parse.violation(parse.path("addresses"), &"The gateway has no address yet, so nobody could be sent there. Apply the gateway first.");
+    }
+    Some(GatewayEnd { cluster: cluster?, namespace: namespace?, name: name?, addresses: addresses? })
+}
+
+/// Reads the ports that the configuration sets; none when it leaves them to the live Service.
+fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<ServicePort>>> {
+    let Value::Value(ports) = ports else {
+        if ports.is_unknown() {
+            parse.set_unknown();
+            return None;
+        }
+        return Some(None);
+    };
+    let mut read = Some(Vec::new());
+    for (index, port) in (0..).zip(ports) {
+        let port = match port {
+            Value::Value(port) => parse.element("ports", index, |parse| {
+                let number = parse.required("number", &port.number, |number| ServicePort::parse_number(*number));
+                let protocol = parse.required("protocol", &port.protocol, |text| Protocol::parse(text));
+                let name = parse.optional("name", &port.name, |text| ServicePort::parse_name(text));
+                let target = parse.optional("target_port", &port.target_port, |number| ServicePort::parse_number(*number));
+                Some(ServicePort::new(number?, name?, protocol?, target?))
+            }),
+            _ => {
+                parse.set_unknown();
+                None
+            }
+        };
+        read = read.zip(port).map(|(mut read, port)| {
+            read.push(port);
+            read
+        });
+    }
+    if read.as_ref().is_some_and(Vec::is_empty) {
+        parse.violation(parse.path("ports"), &"No port. Name at least one, or leave `ports` out to take those of the live Service.");
+    }
+    read.map(Some)
+}
+
+impl From<&ServicePort> for PortModel {
+    fn from(port: &ServicePort) -> Self {
+        Self {
+            number: Value::Value(i64::from(port.number)),
+            name: Value::Value(port.name.clone()),
+            protocol: Value::Value(port.protocol.to_string()),
+            target_port: Value::Value(i64::from(port.target_port)),
+        }
+    }
+}
+
+impl From<&ServicePort> for ExportedPortModel {
+    fn from(port: &ServicePort) -> Self {
+        let PortModel { number, name, protocol, target_port } = port.into();
+        Self { number, name, protocol, target_port }
+    }
+}

@@ -1,0 +1,13 @@
+//! Both CLIs, the built provider, two real clusters, real traffic. Needs the lab (`make lab-up`) and runs on its WAN, one test after
+//! the other: `make acceptance`.
+
+mod balancer;
+mod drift;
+mod input;
+mod interrupt;
+mod mesh;
+mod secrets;
+mod sources;
+mod trust;
+mod values;
+mod workspace;

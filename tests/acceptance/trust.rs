@@ -1,0 +1,100 @@
+//! What the shared root is for, and what a root of one's own needs.
+
+use crate::{
+    mesh::{HOST, bare_clusters, both, call, call_until, example, is_ok, restart_workloads},
+    workspace::{Workspace, clis},
+};
+
+#[test]
+fn without_a_shared_root_the_call_fails() {
+    let lab = bare_clusters();
+    let cli = &clis(&lab)[0];
+    let workspace = example(&lab, cli);
+    let shared = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
+    // Each istiod then makes a root of its own; all else is as in the example.
+    let apart = shared.replace("  ca           = each.value\n", "").replace("for_each     = mesh_cluster_ca.this", "for_each     = var.clusters");
+    let apart = remove_blocks(&apart, &["resource \"mesh_root_ca\"", "resource \"mesh_cluster_ca\""]);
+    assert!(!apart.contains("mesh_cluster_ca"), "{apart}");
+    workspace.write("main.tf", &apart);
+    workspace.apply();
+    restart_workloads(&lab);
+    let url = format!("http://{HOST}/");
+    let refused = call_until(&lab, &url, |answer| answer.contains("503"));
+    assert!(refused.to_lowercase().contains("certificate") || refused.contains("TLS"), "refused, but not for the certificate:\n{refused}");
+    for _ in 0..5 {
+        assert!(!is_ok(&call(&lab, &url)), "clusters without a shared root of trust called each other");
+    }
+    workspace.destroy();
+}
+
+/// Removes top-level blocks that begin so.
+fn remove_blocks(configuration: &str, beginnings: &[&str]) -> String {
+    let mut kept = Vec::new();
+    let mut removing = false;
+    for line in configuration.lines() {
+        removing |= beginnings.iter().any(|beginning| line.starts_with(beginning));
+        if !removing {
+            kept.push(line);
+        }
+        if line == "}" {
+            removing = false;
+        }
+    }
+    kept.join("\n")
+}
+
+#[test]
+fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
+    let lab = bare_clusters();
+    let (_, eu) = both(&lab);
+    for cli in clis(&lab) {
+        let folder = tempfile::tempdir().expect("a folder");
+        openssl(folder.path(), &["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "root.key", "-out", "root.crt", "-subj", "/O=Corp/CN=Corp root", "-days", "30"]);
+        openssl(folder.path(), &["genrsa", "-out", "other.key", "2048"]);
+        let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect("a file");
+        let configuration = |key: &str, version: u32| {
+            format!(
+                r#"
+                terraform {{
+                  required_providers {{
+                    mesh = {{ source = "terraform-provider-mesh/mesh" }}
+                  }}
+                }}
+                provider "mesh" {{ clusters = {{ eu = {{ config_path = "{}" }} }} }}
+                resource "mesh_cluster_ca" "eu" {{
+                  cluster                     = "eu"
+                  root_certificate            = file("{}")
+                  root_private_key_wo         = file("{}")
+                  root_private_key_wo_version = {version}
+                  validity_days               = 20
+                  renew_before_days           = 5
+                }}
+                "#,
+                eu.kubeconfig_path().display(),
+                folder.path().join("root.crt").display(),
+                folder.path().join(key).display(),
+            )
+        };
+        let workspace = Workspace::new(&cli, &configuration("other.key", 1));
+        let refused = workspace.fail(&["plan", "-no-color"]);
+        assert!(refused.contains("The key doesn't belong to `root_certificate`") && refused.contains("root_private_key_wo"), "{refused}");
+
+        workspace.write("main.tf", &configuration("root.key", 1));
+        workspace.apply();
+        workspace.assert_settled();
+        let first = workspace.state("mesh_cluster_ca.eu")["fingerprint"].clone();
+        workspace.write("main.tf", &configuration("root.key", 2));
+        workspace.apply();
+        workspace.assert_settled();
+        assert_ne!(workspace.state("mesh_cluster_ca.eu")["fingerprint"], first, "a new version of the key issues a new intermediate");
+        let state = std::fs::read_to_string(workspace.path("terraform.tfstate")).expect("a state");
+        let line = read("root.key").lines().nth(5).expect("a line of the key").to_owned();
+        assert!(!state.contains(&line), "the key is in the state");
+        workspace.destroy();
+    }
+}
+
+fn openssl(folder: &std::path::Path, arguments: &[&str]) {
+    let output = std::process::Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl");
+    assert!(output.status.success(), "{output:?}");
+}

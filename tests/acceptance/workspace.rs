@@ -1,0 +1,152 @@
+//! A folder with a configuration, and a CLI that works in it with the provider built from this source.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use mesh_lab::Lab;
+use serde_json::Value as Json;
+
+/// One of the two programs.
+#[derive(Clone, Debug)]
+pub struct Cli {
+    pub name: &'static str,
+    pub program: PathBuf,
+}
+
+/// OpenTofu, which the lab builds, and Terraform where there is one.
+pub fn clis(lab: &Lab) -> Vec<Cli> {
+    let mut clis = vec![Cli { name: "tofu", program: lab.binaries().tofu }];
+    match which("terraform") {
+        Some(program) => clis.push(Cli { name: "terraform", program }),
+        None => println!("There is no terraform on the PATH: this runs with tofu only."),
+    }
+    clis
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// A working directory.
+pub struct Workspace {
+    folder: tempfile::TempDir,
+    cli: Cli,
+}
+
+impl Workspace {
+    pub fn new(cli: &Cli, configuration: &str) -> Self {
+        let workspace = Self::empty(cli);
+        workspace.write("main.tf", configuration);
+        workspace
+    }
+
+    /// With the files of an example; modules are found beside it as in the source.
+    pub fn of_example(cli: &Cli, example: &str) -> Self {
+        let workspace = Self::empty(cli);
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        for entry in fs::read_dir(examples.join(example)).expect("the example") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|ending| ending == "tf") {
+                workspace.write(&path.file_name().expect("a name").to_string_lossy(), &fs::read_to_string(&path).expect("a file"));
+            }
+        }
+        workspace
+    }
+
+    fn empty(cli: &Cli) -> Self {
+        let workspace = Self { folder: tempfile::tempdir().expect("a folder"), cli: cli.clone() };
+        let built = Path::new(env!("CARGO_BIN_EXE_terraform-provider-mesh")).parent().expect("a folder").display().to_string();
+        workspace.write(
+            "cli.tfrc",
+            &format!("provider_installation {{\n  dev_overrides {{ \"terraform-provider-mesh/mesh\" = \"{built}\" }}\n  direct {{}}\n}}\n"),
+        );
+        workspace
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.path(file), text).expect("written");
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.cli.program);
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("TF_CLI_CONFIG_FILE", self.path("cli.tfrc"))
+            .env("TF_IN_AUTOMATION", "1")
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("NO_COLOR", "1")
+            .env_remove("KUBECONFIG")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("the CLI starts")
+    }
+
+    /// Runs what must succeed; its whole output.
+    pub fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = text(&output);
+        assert!(output.status.success(), "{} {} failed:\n{text}", self.cli.name, arguments.join(" "));
+        text
+    }
+
+    /// Runs what must fail; its whole output, with the margins of the diagnostics' boxes and the line breaks taken out.
+    pub fn fail(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let text = text(&output);
+        assert!(!output.status.success(), "{} {} succeeded:\n{text}", self.cli.name, arguments.join(" "));
+        unwrapped(&text)
+    }
+
+    pub fn apply(&self) -> String {
+        self.succeed(&["apply", "-auto-approve", "-no-color"])
+    }
+
+    pub fn destroy(&self) -> String {
+        self.succeed(&["destroy", "-auto-approve", "-no-color"])
+    }
+
+    /// Whether nothing would change, with a refresh and without.
+    pub fn assert_settled(&self) {
+        for refresh in ["-refresh=false", "-refresh=true"] {
+            let output = self.run(&["plan", "-detailed-exitcode", "-no-color", refresh]);
+            assert_eq!(output.status.code(), Some(0), "{} plan {refresh} is not empty:\n{}", self.cli.name, text(&output));
+        }
+    }
+
+    /// The plan, which must have changes.
+    pub fn changes(&self) -> String {
+        let output = self.run(&["plan", "-detailed-exitcode", "-no-color"]);
+        assert_eq!(output.status.code(), Some(2), "{} plan has no changes:\n{}", self.cli.name, text(&output));
+        text(&output)
+    }
+
+    /// The attributes of a resource in the state.
+    pub fn state(&self, address: &str) -> Json {
+        let shown: Json = serde_json::from_str(&self.succeed(&["show", "-json"])).expect("JSON");
+        let resources = shown["values"]["root_module"]["resources"].as_array().cloned().unwrap_or_default();
+        let found = resources.iter().find(|resource| resource["address"] == address);
+        found.map(|resource| resource["values"].clone()).unwrap_or_default()
+    }
+}
+
+/// All that a command printed.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Diagnostics are printed in a box and wrapped; a test looks for whole sentences.
+pub fn unwrapped(text: &str) -> String {
+    text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

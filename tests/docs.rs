@@ -1,0 +1,152 @@
+//! The documents in `docs/` are generated from the schemas and the examples. This test fails when they differ;
+//! `make docs` (which sets `UPDATE_DOCS=1`) writes them.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use terraform_provider_mesh::{
+    provider::Mesh,
+    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Model, Nesting, Provider, Schema, Type, Value},
+};
+
+type Configuration = <Mesh as Provider>::Model;
+
+#[test]
+fn the_documents_are_those_of_the_schemas() {
+    let mut wanted = vec![("index.md".to_owned(), provider_page())];
+    for resource in Mesh.resources() {
+        let name = resource.name();
+        let file = format!("resources/{}.md", name.trim_start_matches("mesh_"));
+        wanted.push((file, resource_page(name, &resource.schema())));
+    }
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let update = std::env::var_os("UPDATE_DOCS").is_some();
+    for (file, page) in &wanted {
+        let path = docs.join(file);
+        if update {
+            fs::create_dir_all(path.parent().expect("in docs")).expect("a folder");
+            fs::write(&path, page).expect("written");
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == *page, "docs/{file} is not what the schema says; run `make docs`");
+    }
+    for entry in fs::read_dir(docs.join("resources")).expect("docs/resources") {
+        let file = format!("resources/{}", entry.expect("an entry").file_name().to_string_lossy());
+        assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
+    }
+}
+
+fn provider_page() -> String {
+    let schema = Schema { version: 0, description: Configuration::description(), attributes: Configuration::attributes() };
+    let mut page = front_matter("mesh Provider", &schema);
+    write!(page, "# mesh Provider\n\n{}\n\n## Example Usage\n\n{}", schema.description, example("provider/provider.tf")).expect("a string");
+    page.push_str(&schema_section(&schema));
+    page
+}
+
+fn resource_page(name: &str, schema: &Schema) -> String {
+    let mut page = front_matter(&format!("{name} Resource - mesh"), schema);
+    let usage = example(&format!("resources/{name}/resource.tf"));
+    let import = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/resources/{name}/import.sh"))).expect("an import");
+    write!(page, "# {name} (Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
+    page.push_str(&schema_section(schema));
+    write!(page, "\n## Import\n\n```shell\n{}\n```\n", import.trim_end()).expect("a string");
+    page
+}
+
+fn front_matter(title: &str, schema: &Schema) -> String {
+    let first = schema.description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    format!("---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  {first}\n---\n\n")
+}
+
+fn example(file: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file)).expect(file);
+    format!("```terraform\n{}\n```\n", text.trim_end())
+}
+
+fn schema_section(schema: &Schema) -> String {
+    let mut page = "\n## Schema\n".to_owned();
+    let mut nested = Vec::new();
+    section(&mut page, &schema.attributes, "", &mut nested);
+    while !nested.is_empty() {
+        let (path, attributes) = nested.remove(0);
+        write!(page, "\n<a id=\"nestedatt--{}\"></a>\n### Nested Schema for `{path}`\n", path.replace('.', "--")).expect("a string");
+        section(&mut page, &attributes, &path, &mut nested);
+    }
+    page
+}
+
+type NestedSchemas = Vec<(String, Vec<Attribute>)>;
+
+fn section(page: &mut String, attributes: &[Attribute], path: &str, nested: &mut NestedSchemas) {
+    let title = |title: &str| if path.is_empty() { format!("\n### {title}\n\n") } else { format!("\n{title}:\n\n") };
+    let group = |attribute: &Attribute| match attribute.rules.constraint {
+        AttributeConstraint::Required => 0,
+        AttributeConstraint::Computed => 2,
+        _ => 1,
+    };
+    for (index, heading) in ["Required", "Optional", "Read-Only"].iter().enumerate() {
+        let mut members: Vec<_> = attributes.iter().filter(|attribute| group(attribute) == index).collect();
+        members.sort_by_key(|attribute| attribute.name);
+        if members.is_empty() {
+            continue;
+        }
+        page.push_str(&title(heading));
+        for attribute in members {
+            line(page, attribute, path, nested);
+        }
+    }
+}
+
+fn line(page: &mut String, attribute: &Attribute, path: &str, nested: &mut NestedSchemas) {
+    let rules = &attribute.rules;
+    let mut traits = vec![type_name(&attribute.ty)];
+    for (set, text) in [(rules.sensitive, "Sensitive"), (rules.write_only, "Write-only"), (rules.deprecation.is_some(), "Deprecated")] {
+        if set {
+            traits.push(text.to_owned());
+        }
+    }
+    write!(page, "- `{}` ({}) {}", attribute.name, traits.join(", "), attribute.description.replace('\n', " ")).expect("a string");
+    if let Some(Value::Value(default)) = &rules.default {
+        let default = match default {
+            terraform_provider_mesh::terraform::Datum::String(text) => format!("`{text}`"),
+            terraform_provider_mesh::terraform::Datum::Number(number) => format!("`{number}`"),
+            terraform_provider_mesh::terraform::Datum::Bool(truth) => format!("`{truth}`"),
+            other => panic!("no text for a default that is a {}", other.kind()),
+        };
+        write!(page, " Default: {default}.").expect("a string");
+    }
+    if rules.replaces {
+        page.push_str(" A change replaces the resource.");
+    }
+    if let Some(instead) = rules.deprecation {
+        write!(page, " {instead}").expect("a string");
+    }
+    debug_assert!(rules.constraint == AttributeConstraint::Computed || rules.forecast == Forecast::Unknown);
+    if let Type::Nested(_, attributes) = &attribute.ty {
+        let path = if path.is_empty() { attribute.name.to_owned() } else { format!("{path}.{}", attribute.name) };
+        write!(page, " (see [below for nested schema](#nestedatt--{}))", path.replace('.', "--")).expect("a string");
+        nested.push((path, attributes.clone()));
+    }
+    page.push('\n');
+}
+
+fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::Nested(Nesting::Single, _) => "Attributes".to_owned(),
+        Type::Nested(Nesting::List, _) => "Attributes List".to_owned(),
+        Type::Nested(Nesting::Map, _) => "Attributes Map".to_owned(),
+        Type::Plain(plain) => plain_name(plain),
+    }
+}
+
+fn plain_name(ty: &AttributeType) -> String {
+    match ty {
+        AttributeType::String => "String".to_owned(),
+        AttributeType::Number => "Number".to_owned(),
+        AttributeType::Bool => "Boolean".to_owned(),
+        AttributeType::List(element) => format!("List of {}", plain_name(element)),
+        AttributeType::Set(element) => format!("Set of {}", plain_name(element)),
+        AttributeType::Map(element) => format!("Map of {}", plain_name(element)),
+        _ => "Object".to_owned(),
+    }
+}
