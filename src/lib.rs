@@ -1,5 +1,6 @@
 //! A Terraform and OpenTofu provider for Istio meshes over several clusters and networks.
 
+pub mod adapters;
 pub mod deadline;
 pub mod plugin;
 pub mod ports;

@@ -1,1 +1,14 @@
-//! The only effects: Helm, the API servers, certificates.
+//! The only effects: Helm, the API servers, certificates, the clock.
+
+mod access;
+mod certificates;
+mod clock;
+mod helm;
+mod kubernetes;
+mod refusal;
+
+pub use access::{ClusterAccess, Credentials, ExecPlugin};
+pub use certificates::Certificates;
+pub use clock::SystemClock;
+pub use helm::{Helm, HelmSettings, Repository};
+pub use kubernetes::Kubernetes;

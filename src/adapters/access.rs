@@ -1,0 +1,223 @@
+//! How a cluster is reached, as one kubeconfig in memory: the kube client connects by it, and Helm is handed it as a file.
+
+use std::{collections::{BTreeMap, HashMap}, path::{Path, PathBuf}};
+
+use base64::Engine as _;
+use kube::config::{AuthInfo, Cluster, Context, ExecConfig, ExecInteractiveMode, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
+
+use crate::ports::{Failure, FailureKind, Secret};
+
+/// How a cluster is reached. Nothing else is: neither the environment's kubeconfig, nor the cluster one runs in, nor localhost.
+#[derive(Clone, Debug)]
+pub enum ClusterAccess {
+    /// By a context of a kubeconfig file.
+    Kubeconfig {
+        /// The file; `~` at its beginning is the home directory.
+        path: PathBuf,
+        /// The context; the file's current one if none.
+        context: Option<String>,
+    },
+    /// By address and credentials.
+    Explicit {
+        /// The API server's URL.
+        host: String,
+        /// Its certificate authority, PEM.
+        ca_certificate: Option<String>,
+        /// Who one is.
+        credentials: Credentials,
+        /// Takes any certificate of the API server.
+        insecure: bool,
+        /// The name in its certificate.
+        tls_server_name: Option<String>,
+        /// The proxy on the way.
+        proxy_url: Option<String>,
+    },
+}
+
+/// Who one is to an API server.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A bearer token.
+    Token(Secret),
+    /// A client certificate and its key, PEM.
+    ClientCertificate {
+        /// The certificate.
+        certificate: String,
+        /// The key.
+        key: Secret,
+    },
+    /// A program that prints credentials.
+    Exec(ExecPlugin),
+}
+
+/// A program that prints credentials, as in a kubeconfig.
+#[derive(Clone, Debug)]
+pub struct ExecPlugin {
+    /// Version of what it prints.
+    pub api_version: String,
+    /// The program.
+    pub command: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment variables for it.
+    pub env: BTreeMap<String, String>,
+}
+
+impl ClusterAccess {
+    /// The kubeconfig with just this cluster. Reads the file of the user's, if it is one; asks nobody.
+    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Kubeconfig, Failure> {
+        match self {
+            Self::Kubeconfig { path, context } => from_file(cluster, path, context.as_deref()),
+            Self::Explicit { host, ca_certificate, credentials, insecure, tls_server_name, proxy_url } => {
+                let server = Cluster {
+                    server: Some(host.clone()),
+                    certificate_authority_data: ca_certificate.as_deref().map(encode),
+                    insecure_skip_tls_verify: insecure.then_some(true),
+                    tls_server_name: tls_server_name.clone(),
+                    proxy_url: proxy_url.clone(),
+                    ..Cluster::default()
+                };
+                Ok(single(cluster, server, credentials.auth_info(), None))
+            }
+        }
+    }
+}
+
+impl Credentials {
+    fn auth_info(&self) -> AuthInfo {
+        match self {
+            Self::Token(token) => AuthInfo { token: Some(token.reveal().to_owned().into()), ..AuthInfo::default() },
+            Self::ClientCertificate { certificate, key } => AuthInfo {
+                client_certificate_data: Some(encode(certificate)),
+                client_key_data: Some(encode(key.reveal()).into()),
+                ..AuthInfo::default()
+            },
+            Self::Exec(plugin) => AuthInfo {
+                exec: Some(ExecConfig {
+                    api_version: Some(plugin.api_version.clone()),
+                    command: Some(plugin.command.clone()),
+                    args: Some(plugin.args.clone()),
+                    env: Some(plugin.env.iter().map(|(name, value)| variable(name, value)).collect()),
+                    drop_env: None,
+                    install_hint: None,
+                    interactive_mode: Some(ExecInteractiveMode::Never),
+                    provide_cluster_info: false,
+                    cluster: None,
+                    other: BTreeMap::new(),
+                }),
+                ..AuthInfo::default()
+            },
+        }
+    }
+}
+
+fn variable(name: &str, value: &str) -> HashMap<String, String> {
+    HashMap::from([("name".to_owned(), name.to_owned()), ("value".to_owned(), value.to_owned())])
+}
+
+fn encode(text: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+fn single(name: &str, cluster: Cluster, auth_info: AuthInfo, namespace: Option<String>) -> Kubeconfig {
+    let name = name.to_owned();
+    let context = Context { cluster: name.clone(), user: Some(name.clone()), namespace, ..Context::default() };
+    Kubeconfig {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Config".to_owned()),
+        clusters: vec![NamedCluster { name: name.clone(), cluster: Some(cluster), ..NamedCluster::default() }],
+        auth_infos: vec![NamedAuthInfo { name: name.clone(), auth_info: Some(auth_info), ..NamedAuthInfo::default() }],
+        contexts: vec![NamedContext { name: name.clone(), context: Some(context), ..NamedContext::default() }],
+        current_context: Some(name),
+        ..Kubeconfig::default()
+    }
+}
+
+fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeconfig, Failure> {
+    let path = expand_home(path);
+    let unusable = |why: String| {
+        Failure::new(FailureKind::Unconfigured, format!("Can't use the kubeconfig of cluster \"{cluster}\""), why)
+            .advice(format!("Correct `clusters[\"{cluster}\"]` in the provider's configuration, or the file."))
+    };
+    // Paths inside of the file are made absolute by this.
+    let file = Kubeconfig::read_from(&path).map_err(|error| unusable(format!("{} can't be read as a kubeconfig.", path.display())).raw(error))?;
+    let name = context.or(file.current_context.as_deref()).filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| unusable(format!("{} has no current context, and `config_context` names none.", path.display())))?;
+    let contexts: Vec<_> = file.contexts.iter().map(|context| format!("`{}`", context.name)).collect();
+    let missing = |what: String| unusable(format!("{} has no {what}. Its contexts are {}.", path.display(), contexts.join(", ")));
+    let context = file.contexts.iter().find(|context| context.name == name).and_then(|context| context.context.clone());
+    let context = context.ok_or_else(|| missing(format!("context `{name}`")))?;
+    let server = file.clusters.iter().find(|server| server.name == context.cluster).and_then(|server| server.cluster.clone());
+    let server = server.ok_or_else(|| missing(format!("cluster `{}`, which context `{name}` names", context.cluster)))?;
+    // kube takes a cluster without a server for localhost; nothing is guessed here.
+    if server.server.as_deref().unwrap_or_default().is_empty() {
+        return Err(missing(format!("server for cluster `{}`", context.cluster)));
+    }
+    let user = context.user.as_deref().unwrap_or_default();
+    let auth_info = file.auth_infos.iter().find(|info| info.name == user).and_then(|info| info.auth_info.clone()).unwrap_or_default();
+    Ok(single(cluster, server, auth_info, context.namespace))
+}
+
+fn expand_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => path.to_path_buf(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "
+apiVersion: v1
+kind: Config
+current-context: prod
+clusters:
+- {name: a, cluster: {server: 'https://a.example:6443', certificate-authority: ca.pem}}
+- {name: b, cluster: {}}
+users:
+- {name: me, user: {token: t0ken}}
+contexts:
+- {name: prod, context: {cluster: a, user: me}}
+- {name: empty, context: {cluster: b, user: me}}
+";
+
+    fn read(context: Option<&str>) -> Result<Kubeconfig, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, FILE).unwrap();
+        ClusterAccess::Kubeconfig { path, context: context.map(str::to_owned) }.kubeconfig("us")
+    }
+
+    #[test]
+    fn one_context_is_taken_out_of_a_file() {
+        let config = read(None).unwrap();
+        assert_eq!(config.current_context.as_deref(), Some("us"));
+        let server = config.clusters[0].cluster.as_ref().unwrap();
+        assert_eq!(server.server.as_deref(), Some("https://a.example:6443"));
+        assert!(Path::new(server.certificate_authority.as_deref().unwrap()).is_absolute());
+        let text = serde_saphyr::to_string(&config).unwrap();
+        assert!(text.contains("t0ken"), "Helm needs the token: {text}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_what_there_is() {
+        let failure = read(Some("stage")).unwrap_err();
+        assert!(failure.why.contains("no context `stage`") && failure.why.contains("`prod`, `empty`"), "{failure}");
+        assert!(read(Some("empty")).unwrap_err().why.contains("no server for cluster `b`"));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let access = ClusterAccess::Explicit {
+            host: "https://h".into(),
+            ca_certificate: None,
+            credentials: Credentials::Token(Secret::new("t0ken")),
+            insecure: false,
+            tls_server_name: None,
+            proxy_url: None,
+        };
+        assert!(!format!("{access:?}").contains("t0ken"));
+    }
+}

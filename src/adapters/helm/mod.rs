@@ -1,0 +1,186 @@
+//! Helm releases: written by the real program, read natively from Helm's own storage.
+
+mod program;
+mod storage;
+mod workspace;
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+use tokio::sync::OnceCell;
+
+use super::Kubernetes;
+use crate::{
+    deadline::Deadline,
+    ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Objects as _, Release, ReleaseStatus, Releases, Secret},
+};
+use program::Program;
+use workspace::Workspace;
+
+/// How charts are had and installed.
+#[derive(Clone, Debug)]
+pub struct HelmSettings {
+    /// Where the charts come from.
+    pub repository: Repository,
+    /// Version of the charts where a release sets none.
+    pub version: Option<String>,
+    /// The program; found by itself if none.
+    pub binary: Option<PathBuf>,
+    /// User name for the repository.
+    pub username: Option<String>,
+    /// Password for the repository.
+    pub password: Option<Secret>,
+    /// An OCI registry without TLS.
+    pub plain_http: bool,
+    /// The repository's certificate authority, a file.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where charts come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repository {
+    /// An HTTP repository with an index.
+    Http(String),
+    /// A path in an OCI registry, `oci://…`, below which the charts are.
+    Oci(String),
+    /// A directory that holds the charts' directories or archives.
+    Directory(PathBuf),
+}
+
+impl Repository {
+    /// Tells the three apart.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bare = text.trim_end_matches('/').to_owned();
+        match text.split_once("://") {
+            Some(("http" | "https", rest)) if !rest.is_empty() => Ok(Self::Http(bare)),
+            Some(("oci", rest)) if !rest.is_empty() => Ok(Self::Oci(bare)),
+            None if !text.is_empty() => Ok(Self::Directory(PathBuf::from(text))),
+            _ => Err(format!("`{text}` is no source of charts. Give an `https://…` repository, an `oci://…` registry, or a directory.")),
+        }
+    }
+}
+
+/// Releases in the clusters of the provider.
+pub struct Helm {
+    settings: HelmSettings,
+    clusters: Arc<Kubernetes>,
+    program: OnceCell<Program>,
+}
+
+impl Helm {
+    /// Looks for no program yet.
+    pub fn new(settings: HelmSettings, clusters: Arc<Kubernetes>) -> Self {
+        Self { settings, clusters, program: OnceCell::new() }
+    }
+
+    async fn program(&self) -> Result<&Program, Failure> {
+        self.program.get_or_try_init(|| Program::find(self.settings.binary.as_deref())).await
+    }
+
+    /// The Secrets in which Helm keeps the revisions of a release, oldest first.
+    async fn revisions(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<Json>, Failure> {
+        let selector = format!("owner=helm,name={name}");
+        let mut revisions = self.clusters.list(cluster, Kind::SECRET, Some(namespace), &selector, deadline).await?;
+        revisions.sort_by_key(storage::revision);
+        Ok(revisions)
+    }
+
+    /// Forgets a revision that a killed Helm left pending: with it there, Helm refuses every further operation. Its objects stay, and
+    /// the operation that follows brings them to what is wanted.
+    async fn recover(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+        for secret in self.revisions(cluster, namespace, name, deadline).await? {
+            if storage::is_pending(&secret) {
+                let revision = secret["metadata"]["name"].as_str().unwrap_or_default();
+                tracing::info!(cluster, revision, "forgetting a revision that was left pending");
+                self.clusters.delete(cluster, &ObjectRef::namespaced(Kind::SECRET, namespace, revision), deadline).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn chart_arguments(&self, release: &Release, workspace: &Workspace) -> Vec<String> {
+        let mut arguments = match &self.settings.repository {
+            Repository::Http(url) => vec![release.chart.clone(), "--repo".to_owned(), url.clone()],
+            Repository::Oci(url) => vec![format!("{url}/{}", release.chart)],
+            Repository::Directory(folder) => vec![folder.join(&release.chart).display().to_string()],
+        };
+        // A chart in a directory has the version that it has.
+        if let (Some(version), false) = (&release.version, matches!(self.settings.repository, Repository::Directory(_))) {
+            arguments.extend(["--version".to_owned(), version.clone()]);
+        }
+        if self.settings.plain_http {
+            arguments.push("--plain-http".to_owned());
+        }
+        if let Some(file) = &self.settings.ca_file {
+            arguments.extend(["--ca-file".to_owned(), file.display().to_string()]);
+        }
+        arguments.extend(workspace.credentials_arguments());
+        arguments
+    }
+
+    fn title(verb: &str, release: &str, cluster: &str) -> String {
+        format!("Can't {verb} the Helm release {release} of cluster \"{cluster}\"")
+    }
+}
+
+#[async_trait]
+impl Releases for Helm {
+    async fn check(&self) -> Result<(), Failure> {
+        self.program().await.map(|_| ())
+    }
+
+    async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure> {
+        let program = self.program().await?;
+        self.recover(cluster, &release.namespace, &release.name, deadline).await?;
+        let workspace = Workspace::new(&self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
+        let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone()];
+        arguments.extend(self.chart_arguments(release, &workspace));
+        arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
+        arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
+        arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
+        arguments.extend(["--timeout".to_owned(), format!("{}s", deadline.remaining().as_secs().max(1))]);
+        if program.applies_on_the_server() {
+            // What a person changed by hand is set back; without this Helm refuses to touch it.
+            arguments.push("--force-conflicts".to_owned());
+        }
+        let title = Self::title("install", &release.name, cluster);
+        program.run(&title, &arguments, &workspace, deadline).await?;
+        self.get(cluster, &release.namespace, &release.name, deadline).await?.ok_or_else(|| {
+            Failure::new(FailureKind::Other, title, "Helm says that it installed the release, and its storage has none of that name.")
+        })
+    }
+
+    async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
+        let revisions = self.revisions(cluster, namespace, name, deadline).await?;
+        revisions.last().map(|newest| storage::decode(newest).map_err(|why| {
+            Failure::new(FailureKind::Other, format!("Can't read the Helm release {name} of cluster \"{cluster}\""), why)
+        })).transpose()
+    }
+
+    async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+        let Some(live) = self.get(cluster, namespace, name, deadline).await? else { return Ok(()) };
+        let program = self.program().await?;
+        if matches!(live.status, ReleaseStatus::Pending(_)) {
+            // Helm uninstalls what is pending, too; only an upgrade is refused.
+            tracing::info!(cluster, name, status = ?live.status, "removing a release that was left pending");
+        }
+        let workspace = Workspace::new(&self.clusters.kubeconfig(cluster)?, &Json::Null, &self.settings)?;
+        let arguments = [
+            "uninstall", name, "--namespace", namespace, "--ignore-not-found", "--wait", "--timeout",
+            &format!("{}s", deadline.remaining().as_secs().max(1)),
+        ]
+        .map(str::to_owned);
+        program.run(&Self::title("remove", name, cluster), &arguments, &workspace, deadline).await?;
+        // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
+        let objects: Vec<_> = live
+            .manifest
+            .iter()
+            .filter(|manifest| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] != "keep")
+            .filter_map(|manifest| ObjectRef::of(manifest, namespace))
+            .filter(|object| object.kind != Kind::CRD)
+            .collect();
+        let deletions = objects.iter().map(|object| self.clusters.delete(cluster, object, deadline));
+        futures::future::try_join_all(deletions).await.map(|_| ())
+    }
+}

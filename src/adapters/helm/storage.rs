@@ -1,0 +1,104 @@
+//! Helm's storage: each revision of a release is a Secret with the release as JSON, compressed and encoded twice.
+
+use std::io::Read as _;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use flate2::read::GzDecoder;
+use serde_json::Value as Json;
+
+use crate::ports::{Deployed, ReleaseStatus};
+
+/// The number of a revision.
+pub(super) fn revision(secret: &Json) -> u64 {
+    secret["metadata"]["labels"]["version"].as_str().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+/// Whether an operation has begun and not ended.
+pub(super) fn is_pending(secret: &Json) -> bool {
+    secret["metadata"]["labels"]["status"].as_str().is_some_and(|status| status.starts_with("pending-"))
+}
+
+/// Reads a revision; an error says what can't be read.
+pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
+    let encoded = secret["data"]["release"].as_str().ok_or("The Secret has no key `release`.")?;
+    // Once by the API, once by Helm.
+    let inner = STANDARD.decode(encoded).map_err(|error| format!("The Secret's data is not base64: {error}."))?;
+    let compressed = STANDARD.decode(inner.trim_ascii()).map_err(|error| format!("The release is not base64: {error}."))?;
+    let mut json = Vec::new();
+    if compressed.starts_with(&[0x1f, 0x8b]) {
+        GzDecoder::new(compressed.as_slice()).read_to_end(&mut json).map_err(|error| format!("The release is not gzip: {error}."))?;
+    } else {
+        json = compressed;
+    }
+    let release: Json = serde_json::from_slice(&json).map_err(|error| format!("The release is not JSON: {error}."))?;
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let metadata = &release["chart"]["metadata"];
+    let status = text(&release["info"]["status"]);
+    Ok(Deployed {
+        revision: release["version"].as_u64().unwrap_or_default(),
+        status: match status.as_str() {
+            "deployed" => ReleaseStatus::Deployed,
+            "failed" => ReleaseStatus::Failed,
+            pending if pending.starts_with("pending-") => ReleaseStatus::Pending(status),
+            _ => ReleaseStatus::Other(status),
+        },
+        chart: text(&metadata["name"]),
+        version: text(&metadata["version"]),
+        app_version: text(&metadata["appVersion"]),
+        values: match &release["config"] {
+            Json::Null => Json::Object(serde_json::Map::new()),
+            values => values.clone(),
+        },
+        manifest: documents(release["manifest"].as_str().unwrap_or_default())?,
+        description: text(&release["info"]["description"]),
+    })
+}
+
+/// The objects of a manifest: YAML documents, of which some are empty.
+fn documents(manifest: &str) -> Result<Vec<Json>, String> {
+    let mut objects = Vec::new();
+    for document in manifest.split("\n---").map(|document| document.trim_start_matches("---")) {
+        let object: Json = serde_saphyr::from_str(document).map_err(|error| format!("The release's manifest is not YAML: {}.", error.without_snippet()))?;
+        if object.is_object() {
+            objects.push(object);
+        }
+    }
+    Ok(objects)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use serde_json::json;
+
+    fn secret(release: &Json) -> Json {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(release.to_string().as_bytes()).unwrap();
+        let inner = STANDARD.encode(gzip.finish().unwrap());
+        json!({"metadata": {"labels": {"version": "3", "status": "deployed"}}, "data": {"release": STANDARD.encode(inner)}})
+    }
+
+    #[test]
+    fn a_revision_is_read() {
+        let release = json!({
+            "version": 3,
+            "info": {"status": "deployed", "description": "Upgrade complete"},
+            "chart": {"metadata": {"name": "istiod", "version": "1.31.0", "appVersion": "1.31.0"}},
+            "config": {"global": {"network": "us-net"}},
+            "manifest": "---\n# Source: a\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n# only a comment\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\n",
+        });
+        let deployed = decode(&secret(&release)).unwrap();
+        assert_eq!((deployed.revision, deployed.status, deployed.version.as_str()), (3, ReleaseStatus::Deployed, "1.31.0"));
+        assert_eq!(deployed.manifest.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["ConfigMap", "Service"]);
+        assert_eq!(revision(&secret(&release)), 3);
+    }
+
+    #[test]
+    fn pending_is_seen_by_the_label() {
+        assert!(is_pending(&json!({"metadata": {"labels": {"status": "pending-upgrade"}}})));
+        assert!(!is_pending(&secret(&json!({}))));
+        assert!(decode(&json!({"data": {}})).unwrap_err().contains("no key `release`"));
+    }
+}

@@ -1,0 +1,108 @@
+//! What one run of Helm needs on disk: a folder of its own, for nobody else to read, gone when the run is over however it ends.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use base64::Engine as _;
+use kube::config::Kubeconfig;
+use serde_json::{Value as Json, json};
+
+use super::{HelmSettings, Repository};
+use crate::ports::{Failure, FailureKind};
+
+/// The folder.
+pub(super) struct Workspace {
+    folder: tempfile::TempDir,
+    has_registry_credentials: bool,
+    has_repository_credentials: bool,
+}
+
+impl Workspace {
+    /// With kubeconfig, values and the repository's credentials.
+    pub(super) fn new(kubeconfig: &Kubeconfig, values: &Json, settings: &HelmSettings) -> Result<Self, Failure> {
+        let unwritable = |error: &dyn ToString| {
+            Failure::new(FailureKind::Other, "Can't prepare Helm", "The files that Helm needs can't be written to the folder for temporary files.")
+                .raw(error.to_string())
+        };
+        // Made with mode 0700.
+        let folder = tempfile::Builder::new().prefix("mesh-helm-").tempdir().map_err(|error| unwritable(&error))?;
+        let kubeconfig = serde_saphyr::to_string(kubeconfig).map_err(|error| unwritable(&error))?;
+        let mut workspace = Self { folder, has_registry_credentials: false, has_repository_credentials: false };
+        let mut files = vec![("kubeconfig", kubeconfig), ("values.json", values.to_string())];
+        if let (Some(username), Some(password)) = (&settings.username, &settings.password) {
+            match &settings.repository {
+                Repository::Oci(url) => {
+                    files.push(("registry.json", registry_config(url, username, password.reveal())));
+                    workspace.has_registry_credentials = true;
+                }
+                Repository::Http(url) => {
+                    files.push(("repositories.yaml", repositories(url, username, password.reveal(), settings.ca_file.as_deref())));
+                    workspace.has_repository_credentials = true;
+                }
+                Repository::Directory(_) => {}
+            }
+        }
+        for folder in ["cache", "config", "data"] {
+            fs::DirBuilder::new().mode(0o700).create(workspace.path(folder)).map_err(|error| unwritable(&error))?;
+        }
+        for (file, text) in files {
+            let written = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(workspace.path(file))
+                .and_then(|mut file| file.write_all(text.as_bytes()));
+            written.map_err(|error| unwritable(&error))?;
+        }
+        Ok(workspace)
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    pub(super) fn kubeconfig(&self) -> PathBuf {
+        self.path("kubeconfig")
+    }
+
+    /// JSON is YAML too.
+    pub(super) fn values(&self) -> PathBuf {
+        self.path("values.json")
+    }
+
+    /// Credentials reach Helm by file: its arguments can be read by everybody on the machine.
+    pub(super) fn credentials_arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if self.has_registry_credentials {
+            arguments.extend(["--registry-config".to_owned(), self.path("registry.json").display().to_string()]);
+        }
+        if self.has_repository_credentials {
+            arguments.extend(["--repository-config".to_owned(), self.path("repositories.yaml").display().to_string()]);
+        }
+        arguments
+    }
+
+    /// Helm's own folders, so that the user's settings and caches change nothing, and are not changed.
+    pub(super) fn environment(&self) -> [(&'static str, PathBuf); 3] {
+        [("HELM_CACHE_HOME", self.path("cache")), ("HELM_CONFIG_HOME", self.path("config")), ("HELM_DATA_HOME", self.path("data"))]
+    }
+}
+
+fn registry_config(url: &str, username: &str, password: &str) -> String {
+    let host = url.trim_start_matches("oci://").split('/').next().unwrap_or_default();
+    let auth = base64::engine::general_purpose::STANDARD.encode(format!("{username}:{password}"));
+    json!({"auths": {host: {"auth": auth}}}).to_string()
+}
+
+/// An entry for the repository's URL: Helm takes the credentials from it when `--repo` names the same.
+fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path>) -> String {
+    json!({"apiVersion": "", "repositories": [{
+        "name": "mesh", "url": url, "username": username, "password": password, "caFile": ca_file.unwrap_or(Path::new("")),
+        "pass_credentials_all": false,
+    }]})
+    .to_string()
+}
