@@ -1,1 +1,50 @@
-//! The lab: two real clusters on one machine.
+//! The lab: two real Kubernetes clusters, `us` and `eu`, on one Linux machine, on networks that cannot reach each other's pods,
+//! joined by a WAN on which their load balancers have addresses. No Docker; only the cloud's load balancer is a stand-in.
+//!
+//! `lab up` makes it, `lab down` leaves nothing of it. Tests use it through [`Lab`].
+
+mod balancer;
+mod cgroup;
+mod chart;
+mod clean;
+mod cluster;
+mod command;
+mod containerd;
+mod daemon;
+mod down;
+mod envoy;
+mod fault;
+mod hand;
+mod host;
+mod image;
+mod kubeconfig;
+mod kubernetes;
+mod lab;
+mod layout;
+mod lock;
+mod nameserver;
+mod netns;
+mod part;
+mod pki;
+mod plan;
+mod process;
+mod progress;
+mod registry;
+mod status;
+mod up;
+mod values;
+mod wait;
+
+pub use balancer::{Answer, CLASS as BALANCER_CLASS, serve as serve_balancer};
+pub use chart::{Charts, serve as serve_charts};
+pub use cluster::ClusterName;
+pub use down::down;
+pub use fault::Fault;
+pub use hand::{Times, mesh_by_hand};
+pub use lab::{Balancer, Binaries, Cluster, Lab, client_manifest, echo_manifest};
+pub use layout::{Layout, REGISTRY, WAN_ADDRESS};
+pub use lock::Lock;
+pub use progress::say;
+pub use status::status;
+pub use up::{build, up};
+pub use values::{gateway_values, lab_values};

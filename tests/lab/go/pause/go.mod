@@ -1,0 +1,3 @@
+module lab.mesh/pause
+
+go 1.26

@@ -1,0 +1,151 @@
+//! The lab's cgroups, version 1 or 2: every process of the lab is in one, so that it can be found whatever became of its parent.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// The cgroup hierarchies of this machine.
+#[derive(Debug)]
+pub(crate) enum Cgroups {
+    /// One hierarchy for each controller.
+    V1(Vec<PathBuf>),
+    /// One for all.
+    V2(PathBuf),
+}
+
+impl Cgroups {
+    /// Reads the mounts. With both versions mounted ("hybrid") the controllers are those of version 1.
+    pub(crate) fn detect() -> Result<Self> {
+        let mounts = fs::read_to_string("/proc/self/mounts")?;
+        let mut unified = None;
+        let mut hierarchies = Vec::new();
+        for line in mounts.lines() {
+            let mut fields = line.split(' ').skip(1);
+            let (Some(point), Some(kind)) = (fields.next(), fields.next()) else {
+                continue;
+            };
+            match kind {
+                "cgroup" => hierarchies.push(PathBuf::from(point)),
+                "cgroup2" => unified = Some(PathBuf::from(point)),
+                _ => {}
+            }
+        }
+        match unified {
+            _ if !hierarchies.is_empty() => Ok(Self::V1(hierarchies)),
+            Some(point) => Ok(Self::V2(point)),
+            None => anyhow::bail!("no cgroups are mounted under /sys/fs/cgroup"),
+        }
+    }
+
+    fn roots(&self) -> &[PathBuf] {
+        match self {
+            Self::V1(roots) => roots,
+            Self::V2(root) => std::slice::from_ref(root),
+        }
+    }
+
+    /// Makes a group in every hierarchy, ready for processes (a leaf) or for child groups.
+    pub(crate) fn create(&self, group: &str) -> Result<()> {
+        for root in self.roots() {
+            let mut folder = root.clone();
+            for name in group.split('/') {
+                if let Self::V2(_) = self {
+                    delegate_controllers(&folder)?;
+                }
+                let parent = folder.clone();
+                folder.push(name);
+                if !folder.is_dir() {
+                    fs::create_dir(&folder)
+                        .with_context(|| format!("cannot make cgroup {}", folder.display()))?;
+                    inherit_cpuset(&parent, &folder)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The files to write a process id into so that it joins the group.
+    pub(crate) fn entrances(&self, group: &str) -> Vec<PathBuf> {
+        self.roots()
+            .iter()
+            .map(|root| root.join(group).join("cgroup.procs"))
+            .collect()
+    }
+
+    /// All processes in the group and below.
+    pub(crate) fn processes(&self, group: &str) -> BTreeSet<i32> {
+        let mut found = BTreeSet::new();
+        for root in self.roots() {
+            for folder in tree(&root.join(group)) {
+                let procs = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+                found.extend(procs.lines().filter_map(|line| line.parse::<i32>().ok()));
+            }
+        }
+        found
+    }
+
+    /// Removes the group with all below, in every hierarchy; what could not be removed.
+    pub(crate) fn remove(&self, group: &str) -> Vec<PathBuf> {
+        let mut left = Vec::new();
+        for root in self.roots() {
+            for folder in tree(&root.join(group)).into_iter().rev() {
+                if fs::remove_dir(&folder).is_err() && folder.exists() {
+                    left.push(folder);
+                }
+            }
+        }
+        left
+    }
+}
+
+/// The folder and all below, parents first.
+fn tree(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if folder.is_dir() {
+        found.push(folder.to_owned());
+    }
+    let mut next = 0;
+    while next < found.len() {
+        if let Ok(entries) = fs::read_dir(&found[next]) {
+            let folders = entries
+                .flatten()
+                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            found.extend(folders.map(|entry| entry.path()));
+        }
+        next += 1;
+    }
+    found
+}
+
+/// Version 1: a new cpuset group takes no process until it has processors and memory nodes.
+fn inherit_cpuset(parent: &Path, child: &Path) -> Result<()> {
+    for name in ["cpuset.cpus", "cpuset.mems"] {
+        let target = child.join(name);
+        if target.exists() && fs::read_to_string(&target)?.trim().is_empty() {
+            // In version 2 the parent's file may not exist, and an empty one means "inherit" there.
+            if let Ok(value) = fs::read_to_string(parent.join(name)) {
+                fs::write(&target, value)
+                    .with_context(|| format!("cannot set {}", target.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Version 2: children get only the controllers that the parent hands down.
+fn delegate_controllers(folder: &Path) -> Result<()> {
+    let control = folder.join("cgroup.subtree_control");
+    let wanted = fs::read_to_string(folder.join("cgroup.controllers"))?;
+    let given = fs::read_to_string(&control)?;
+    let given: BTreeSet<_> = given.split_whitespace().collect();
+    for controller in wanted.split_whitespace() {
+        if !given.contains(controller) {
+            // One at a time: a controller that cannot be handed down (in a container, say) must not take the rest along.
+            // The kubelet complains in plain words about one that it misses.
+            let _ = fs::write(&control, format!("+{controller}"));
+        }
+    }
+    Ok(())
+}

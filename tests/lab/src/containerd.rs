@@ -1,0 +1,111 @@
+//! The container runtime of one cluster: its configuration, and the pods' network.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cluster::ClusterName;
+use crate::command::write_file;
+use crate::daemon::Daemon;
+use crate::host::CNI_FOLDER;
+use crate::image::PAUSE;
+use crate::layout::{Layout, REGISTRY, RUN_FOLDER};
+
+/// The pods' addresses: the same in both clusters.
+pub(crate) const POD_RANGE: &str = "10.10.0.0/16";
+
+/// Where containerd keeps its socket and the pods' namespaces.
+fn run_folder(cluster: ClusterName) -> PathBuf {
+    Path::new(RUN_FOLDER).join(cluster.as_str())
+}
+
+pub(crate) fn socket(cluster: ClusterName) -> PathBuf {
+    run_folder(cluster).join("containerd.sock")
+}
+
+/// Writes the configuration; the daemon to run with it.
+pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon> {
+    let folder = cluster.folder(layout);
+    let file = folder.join("containerd.toml");
+    write_file(&file, render(&folder, cluster))?;
+    write_file(&folder.join("cni/10-mesh.conflist"), render_network(&folder)?)?;
+    let registry = format!(
+        "server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
+    );
+    write_file(&folder.join("registries").join(REGISTRY).join("hosts.toml"), registry)?;
+    std::fs::create_dir_all(run_folder(cluster))?;
+    Ok(Daemon {
+        host: cluster.as_str(),
+        name: "containerd",
+        namespace: cluster.namespace(),
+        program: "containerd".into(),
+        arguments: vec!["--config".into(), file.to_string_lossy().into_owned()],
+        configuration: vec![file],
+    })
+}
+
+fn render(folder: &Path, cluster: ClusterName) -> String {
+    let root = folder.join("containerd");
+    let state = run_folder(cluster).join("containerd");
+    format!(
+        r#"version = 2
+root = {root:?}
+state = {state:?}
+# What the lab has no use for, and what would look for things on the machine.
+disabled_plugins = [
+  "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp",
+]
+
+[grpc]
+address = {socket:?}
+
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{PAUSE}"
+# Containers of users lack the right to lower a process's out-of-memory score.
+restrict_oom_score_adj = true
+# The pods' namespaces are then mounts of ours, and go with the rest.
+netns_mounts_under_state_dir = true
+disable_apparmor = true
+stream_server_address = "127.0.0.1"
+max_concurrent_downloads = 6
+
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "{CNI_FOLDER}"
+conf_dir = {cni:?}
+
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = {registries:?}
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+SystemdCgroup = false
+"#,
+        socket = socket(cluster),
+        cni = folder.join("cni"),
+        registries = folder.join("registries"),
+    )
+}
+
+fn render_network(folder: &Path) -> Result<Vec<u8>> {
+    let network = json!({
+        "cniVersion": "1.0.0",
+        "name": "mesh",
+        "plugins": [
+            {
+                "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+                "ipam": {
+                    "type": "host-local",
+                    "dataDir": folder.join("addresses"),
+                    "ranges": [[{"subnet": POD_RANGE}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": true}},
+        ],
+    });
+    Ok(serde_json::to_vec_pretty(&network)?)
+}

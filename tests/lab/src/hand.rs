@@ -1,0 +1,153 @@
+//! The mesh as a person would set it up with helm and kubectl. It proves the lab, and it is what the provider's time is compared with.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cluster::ClusterName;
+use crate::command::write_file;
+use crate::lab::{Cluster, Lab, client_manifest, echo_manifest};
+use crate::pki::Root;
+use crate::progress::say;
+use crate::{values, wait};
+
+const HOST: &str = "echo.eu.mesh.local";
+const TRUST_DOMAIN: &str = "corp.local";
+
+/// How long each stage took, from the beginning.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// Control planes and gateways of both clusters.
+    pub mesh: Duration,
+    /// The first answered call.
+    pub call: Duration,
+}
+
+/// Sets the mesh up, calls `echo` in eu from a pod in us, and (unless told to keep it) takes everything away again.
+pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
+    lab.clean()?;
+    let outcome = set_up(lab);
+    if !keep {
+        lab.clean()?;
+    }
+    let times = outcome?;
+    say(&format!(
+        "by hand: mesh {:.1} s, answered call {:.1} s",
+        times.mesh.as_secs_f64(),
+        times.call.as_secs_f64()
+    ));
+    Ok(times)
+}
+
+fn set_up(lab: &Lab) -> Result<Times> {
+    let start = Instant::now();
+    let root = Root::new("Root CA")?;
+    let [us, eu] = &lab.clusters();
+    both(us, eu, |cluster| install(lab, cluster, &root, start))?;
+    let mesh = start.elapsed();
+    let gateway = eu
+        .balancer()
+        .address("istio-system", "istio-eastwestgateway")?
+        .context("the gateway in eu has no address")?;
+    both(us, eu, |cluster| match cluster.name() {
+        ClusterName::Us => {
+            apply_retrying(cluster, client_manifest())?;
+            apply_retrying(cluster, &include_str!("../manifests/importer.yaml").replace("GATEWAY", &gateway))?;
+            cluster.wait_ready("echo", "client")
+        }
+        ClusterName::Eu => {
+            apply_retrying(cluster, &echo_manifest(ClusterName::Eu))?;
+            apply_retrying(cluster, include_str!("../manifests/exporter.yaml"))?;
+            cluster.wait_ready("echo", "echo")
+        }
+    })?;
+    say(&format!("{:5.1} s  workloads", start.elapsed().as_secs_f64()));
+    let answer = wait::until("an answered call", Duration::from_secs(60), || call(us))?;
+    let call = start.elapsed();
+    say(&format!("{:5.1} s  us → {HOST}: {answer}", call.as_secs_f64()));
+    Ok(Times { mesh, call })
+}
+
+/// The same in both clusters at once.
+fn both(us: &Cluster, eu: &Cluster, work: impl Fn(&Cluster) -> Result<()> + Sync) -> Result<()> {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| work(eu));
+        let here = work(us);
+        here.and(other.join().unwrap_or_else(|_| bail!("a thread failed")))
+    })
+}
+
+fn install(lab: &Lab, cluster: &Cluster, root: &Root, start: Instant) -> Result<()> {
+    let name = cluster.name();
+    let done = |what| say(&format!("{:5.1} s  {name}: {what}", start.elapsed().as_secs_f64()));
+    let network = format!("{name}-net");
+    cluster.apply(&namespace_and_authority(&network, root, name)?)?;
+    let folder = lab.layout().state.join("by-hand");
+    let file = |file: &str, text: String| -> Result<String> {
+        let file = folder.join(format!("{name}-{file}.yaml"));
+        write_file(&file, text)?;
+        Ok(file.to_string_lossy().into_owned())
+    };
+    let base = file("lab", values::lab_values())?;
+    let istiod = file(
+        "istiod",
+        format!(
+            "global: {{meshID: training-mesh, network: {network}, multiCluster: {{clusterName: {name}}}}}\n\
+             meshConfig: {{trustDomain: {TRUST_DOMAIN}, defaultConfig: {{proxyMetadata: {{ISTIO_META_DNS_CAPTURE: \"true\"}}}}}}\n"
+        ),
+    )?;
+    let gateway = file("gateway", format!("{}networkGateway: {network}\n", values::gateway_values()))?;
+    let chart = |chart: &str| lab.charts().directory.join(chart).to_string_lossy().into_owned();
+    let upgrade = |release: &str, name: &str, options: &[&str]| {
+        let chart = chart(name);
+        let arguments = ["upgrade", "--install", release, &chart, "-n", "istio-system"];
+        cluster.helm(&[&arguments, options].concat())
+    };
+    upgrade("istio-base", "base", &[])?;
+    done("base");
+    upgrade("istiod", "istiod", &["-f", &base, "-f", &istiod, "--wait", "--timeout", "3m"])?;
+    done("istiod");
+    upgrade("istio-eastwestgateway", "gateway", &["-f", &gateway, "--wait", "--timeout", "3m"])?;
+    done("gateway");
+    Ok(())
+}
+
+fn namespace_and_authority(network: &str, root: &Root, name: ClusterName) -> Result<String> {
+    let authority = root.intermediate(&format!("Intermediate CA of {name}"))?;
+    let root = root.certificate();
+    let manifests = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "istio-system", "labels": {"topology.istio.io/network": network}},
+        },
+        {
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "cacerts", "namespace": "istio-system"},
+            "stringData": {
+                "ca-cert.pem": authority.certificate,
+                "ca-key.pem": authority.key,
+                "root-cert.pem": root,
+                "cert-chain.pem": format!("{}{root}", authority.certificate),
+            },
+        },
+    ]});
+    Ok(manifests.to_string())
+}
+
+/// A Deployment that is available does not mean that its webhook is served yet.
+fn apply_retrying(cluster: &Cluster, manifests: &str) -> Result<()> {
+    wait::until("manifests to be taken", Duration::from_secs(60), || cluster.apply(manifests).map(Some)).map(drop)
+}
+
+/// One call; the status and the cluster that answered, if it was answered well.
+fn call(us: &Cluster) -> Result<Option<String>> {
+    let url = format!("http://{HOST}/");
+    let command = ["curl", "-sS", "-m", "5", "-w", "\nStatus=%{http_code}", &url];
+    let output = us.exec("echo", "deploy/client", &command)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !text.contains("Status=200") {
+        bail!("{}{}", text.trim(), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    let cluster = text.lines().find(|line| line.starts_with("Cluster=")).unwrap_or("Cluster=?");
+    Ok(Some(format!("200, {cluster}")))
+}
