@@ -2,6 +2,8 @@
 
 pub mod adapters;
 pub mod deadline;
+pub mod istio;
+pub mod mesh;
 pub mod plugin;
 pub mod ports;
 pub mod protocol;
