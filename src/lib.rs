@@ -7,4 +7,6 @@ pub mod mesh;
 pub mod plugin;
 pub mod ports;
 pub mod protocol;
+pub mod provider;
+pub mod resources;
 pub mod terraform;

@@ -106,7 +106,8 @@ impl Comparison<'_> {
 fn same(wanted: &Json, live: &Json) -> bool {
     fn is_empty(value: &Json) -> bool {
         match value {
-            Json::Null | Json::Bool(false) => true,
+            Json::Null => true,
+            Json::Bool(truth) => !truth,
             Json::Number(number) => number.as_f64() == Some(0.0),
             Json::String(text) => text.is_empty(),
             Json::Array(list) => list.is_empty(),
@@ -170,8 +171,14 @@ mod tests {
             ["spec.replicas: 1 wanted, 2 found", "spec.template.spec.containers[discovery].image: \"pilot\" wanted, \"other\" found"]
         );
         assert_eq!(release_differences(&deployment(1, "pilot"), &deployment(2, "pilot"), true), [""; 0]);
-        assert_eq!(differences(&json!({"spec": {"hosts": ["a"]}}), &json!({"spec": {"hosts": ["a", "b"]}})), [r#"spec.hosts: ["a"] wanted, ["a","b"] found"#]);
-        assert_eq!(differences(&json!({"ports": [{"name": "a"}, {"name": "b"}]}), &json!({"ports": [{"name": "b"}]})), ["ports[a]: it is gone"]);
+        assert_eq!(
+            differences(&json!({"spec": {"hosts": ["a"]}}), &json!({"spec": {"hosts": ["a", "b"]}})),
+            [r#"spec.hosts: ["a"] wanted, ["a","b"] found"#]
+        );
+        assert_eq!(
+            differences(&json!({"ports": [{"name": "a"}, {"name": "b"}]}), &json!({"ports": [{"name": "b"}]})),
+            ["ports[a]: it is gone"]
+        );
     }
 
     #[test]
@@ -187,7 +194,8 @@ mod tests {
 
     #[test]
     fn empty_and_missing_are_the_same() {
-        let wanted = json!({"metadata": {"annotations": {}, "creationTimestamp": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
+        let wanted =
+            json!({"metadata": {"annotations": {}, "creationTimestamp": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
         assert_eq!(differences(&wanted, &json!({"metadata": {}, "spec": {}})), [""; 0]);
     }
 

@@ -13,7 +13,13 @@ pub fn lines(pods: &[Json], events: &[Json]) -> Vec<String> {
     for warning in warnings {
         let object = &warning["involvedObject"];
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        let line = format!("Event {} ({} {}): {}", text(&warning["reason"]), text(&object["kind"]), text(&object["name"]), text(&warning["message"]));
+        let line = format!(
+            "Event {} ({} {}): {}",
+            text(&warning["reason"]),
+            text(&object["kind"]),
+            text(&object["name"]),
+            text(&warning["message"])
+        );
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -55,7 +61,8 @@ fn of_container(pod: &str, phase: &str, container: &Json) -> Option<String> {
         Some(format!("{kind}, {reason}{message}"))
     };
     let state = state("waiting").or_else(|| state("terminated").filter(|_| container["state"]["terminated"]["exitCode"] != 0))?;
-    let restarts = container["restartCount"].as_u64().filter(|count| *count > 0).map(|count| format!(" ({count} restarts)")).unwrap_or_default();
+    let restarts =
+        container["restartCount"].as_u64().filter(|count| *count > 0).map(|count| format!(" ({count} restarts)")).unwrap_or_default();
     Some(format!("Pod {pod}: {phase}, container {name} {state}{restarts}"))
 }
 
@@ -81,10 +88,9 @@ mod tests {
 
     #[test]
     fn warnings_come_newest_first_and_once() {
-        let event = |time: &str, message: &str, sort: &str| {
-            json!({"type": sort, "reason": "SyncLoadBalancerFailed", "message": message, "lastTimestamp": time, "involvedObject": {"kind": "Service", "name": "gw"}})
-        };
-        let events = [event("1", "old", "Warning"), event("3", "new", "Warning"), event("2", "new", "Warning"), event("4", "fine", "Normal")];
+        let event = |time: &str, message: &str, sort: &str| json!({"type": sort, "reason": "SyncLoadBalancerFailed", "message": message, "lastTimestamp": time, "involvedObject": {"kind": "Service", "name": "gw"}});
+        let events =
+            [event("1", "old", "Warning"), event("3", "new", "Warning"), event("2", "new", "Warning"), event("4", "fine", "Normal")];
         assert_eq!(
             lines(&[], &events),
             ["Event SyncLoadBalancerFailed (Service gw): new", "Event SyncLoadBalancerFailed (Service gw): old"]

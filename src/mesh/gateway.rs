@@ -147,10 +147,11 @@ impl EastWestGateway {
             service["annotations"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
         let fixed = values["autoscaling"]["enabled"] == false;
         let replicas = values["replicaCount"].as_u64().filter(|_| fixed).and_then(|count| u32::try_from(count).ok());
-        let mut paths: Vec<Vec<String>> = [&["networkGateway"][..], &["service", "loadBalancerClass"], &["service", "loadBalancerSourceRanges"]]
-            .iter()
-            .map(|path| path.iter().map(|part| (*part).to_owned()).collect())
-            .collect();
+        let mut paths: Vec<Vec<String>> =
+            [&["networkGateway"][..], &["service", "loadBalancerClass"], &["service", "loadBalancerSourceRanges"]]
+                .iter()
+                .map(|path| path.iter().map(|part| (*part).to_owned()).collect())
+                .collect();
         paths.extend(annotations.keys().map(|key| vec!["service".to_owned(), "annotations".to_owned(), key.clone()]));
         if replicas.is_some() {
             paths.extend([vec!["replicaCount".to_owned()], vec!["autoscaling".to_owned(), "enabled".to_owned()]]);

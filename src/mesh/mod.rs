@@ -25,6 +25,7 @@ pub mod trust;
 pub mod values;
 pub mod vip;
 
+pub use crate::istio::MutualTlsMode;
 pub use control_plane::ControlPlane;
 pub use export::Export;
 pub use gateway::EastWestGateway;

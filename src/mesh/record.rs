@@ -70,7 +70,8 @@ impl Record {
     /// # Errors
     /// An object without the annotation, or with one that can't be read.
     pub fn read(entry: &Json) -> Result<Self, String> {
-        let text = entry["metadata"]["annotations"][EXPORT_RECORD].as_str().ok_or_else(|| format!("It has no annotation {EXPORT_RECORD}."))?;
+        let text =
+            entry["metadata"]["annotations"][EXPORT_RECORD].as_str().ok_or_else(|| format!("It has no annotation {EXPORT_RECORD}."))?;
         serde_json::from_str(text).map_err(|error| format!("Its annotation {EXPORT_RECORD} can't be read: {error}."))
     }
 }
@@ -81,7 +82,8 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let record = Record { service: "echo".into(), importers: ["us".to_owned()].into(), vip: Some("240.0.0.2".into()), ..Record::default() };
+        let record =
+            Record { service: "echo".into(), importers: ["us".to_owned()].into(), vip: Some("240.0.0.2".into()), ..Record::default() };
         let entry = serde_json::json!({"metadata": {"annotations": {EXPORT_RECORD: record.to_annotation()}}});
         assert_eq!(Record::read(&entry), Ok(record));
         assert!(Record::read(&Json::Null).is_err());

@@ -37,7 +37,9 @@ impl Values {
         match parse_yaml(text)? {
             Json::Null => Ok(Self(Json::Object(Map::new()))),
             map @ Json::Object(_) => Ok(Self(map)),
-            other => Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None }),
+            other => {
+                Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None })
+            }
         }
     }
 
@@ -96,7 +98,8 @@ pub fn same_yaml(a: &str, b: &str) -> bool {
 
 /// Whether lists of values files give the same values.
 pub fn same(a: &[&str], b: &[&str]) -> bool {
-    let merged = |texts: &[&str]| texts.iter().map(|text| Values::parse(text)).collect::<Result<Vec<_>, _>>().map(|files| Values::merged(&files));
+    let merged =
+        |texts: &[&str]| texts.iter().map(|text| Values::parse(text)).collect::<Result<Vec<_>, _>>().map(|files| Values::merged(&files));
     a == b || matches!((merged(a), merged(b)), (Ok(a), Ok(b)) if a == b)
 }
 

@@ -57,8 +57,7 @@ impl Cgroups {
                 let parent = folder.clone();
                 folder.push(name);
                 if !folder.is_dir() {
-                    fs::create_dir(&folder)
-                        .with_context(|| format!("cannot make cgroup {}", folder.display()))?;
+                    fs::create_dir(&folder).with_context(|| format!("cannot make cgroup {}", folder.display()))?;
                     inherit_cpuset(&parent, &folder)?;
                 }
             }
@@ -68,10 +67,7 @@ impl Cgroups {
 
     /// The files to write a process id into so that it joins the group.
     pub(crate) fn entrances(&self, group: &str) -> Vec<PathBuf> {
-        self.roots()
-            .iter()
-            .map(|root| root.join(group).join("cgroup.procs"))
-            .collect()
+        self.roots().iter().map(|root| root.join(group).join("cgroup.procs")).collect()
     }
 
     /// All processes in the group and below.
@@ -109,9 +105,7 @@ fn tree(folder: &Path) -> Vec<PathBuf> {
     let mut next = 0;
     while next < found.len() {
         if let Ok(entries) = fs::read_dir(&found[next]) {
-            let folders = entries
-                .flatten()
-                .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
             found.extend(folders.map(|entry| entry.path()));
         }
         next += 1;
@@ -126,8 +120,7 @@ fn inherit_cpuset(parent: &Path, child: &Path) -> Result<()> {
         if target.exists() && fs::read_to_string(&target)?.trim().is_empty() {
             // In version 2 the parent's file may not exist, and an empty one means "inherit" there.
             if let Ok(value) = fs::read_to_string(parent.join(name)) {
-                fs::write(&target, value)
-                    .with_context(|| format!("cannot set {}", target.display()))?;
+                fs::write(&target, value).with_context(|| format!("cannot set {}", target.display()))?;
             }
         }
     }

@@ -30,9 +30,7 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
     let file = folder.join("containerd.toml");
     write_file(&file, render(&folder, cluster))?;
     write_file(&folder.join("cni/10-mesh.conflist"), render_network(&folder)?)?;
-    let registry = format!(
-        "server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
-    );
+    let registry = format!("server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
     write_file(&folder.join("registries").join(REGISTRY).join("hosts.toml"), registry)?;
     std::fs::create_dir_all(run_folder(cluster))?;
     Ok(Daemon {

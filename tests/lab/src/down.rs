@@ -55,9 +55,7 @@ fn mounts(layout: &Layout) -> Vec<PathBuf> {
     let ours = [layout.state.as_path(), &layout.cache, Path::new(RUN_FOLDER)];
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).map(PathBuf::from);
-    let mut found: Vec<_> = points
-        .filter(|point| ours.iter().any(|folder| point.starts_with(folder) && point != folder))
-        .collect();
+    let mut found: Vec<_> = points.filter(|point| ours.iter().any(|folder| point.starts_with(folder) && point != folder)).collect();
     found.reverse();
     found
 }

@@ -85,19 +85,13 @@ impl Lab {
         // Its own mount namespace gives it a resolver of its own.
         const RESOLVE: &str = r#"mount --bind "$0" "$(readlink -f /etc/resolv.conf)" 2>/dev/null; exec "$@""#;
         let mut command = in_namespace(WAN_NAMESPACE, "unshare");
-        command
-            .args(["--mount", "sh", "-c", RESOLVE])
-            .arg(self.layout.wan().join("resolv.conf"))
-            .arg(program);
+        command.args(["--mount", "sh", "-c", RESOLVE]).arg(self.layout.wan().join("resolv.conf")).arg(program);
         let mut path = self.layout.programs().into_os_string();
         if let Some(rest) = std::env::var_os("PATH") {
             path.push(":");
             path.push(rest);
         }
-        command
-            .env("PATH", path)
-            .env("KUBECONFIG", self.layout.kubeconfig())
-            .env("MESH_LAB_DIR", &self.layout.state);
+        command.env("PATH", path).env("KUBECONFIG", self.layout.kubeconfig()).env("MESH_LAB_DIR", &self.layout.state);
         command
     }
 

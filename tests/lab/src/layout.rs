@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 /// The namespace of the network between the clusters.
-pub const WAN_NAMESPACE: &str = "mesh-wan";
+pub(crate) const WAN_NAMESPACE: &str = "mesh-wan";
 /// The WAN's own host: registry, charts and name server listen here.
 pub const WAN_ADDRESS: &str = "198.51.100.1";
 /// The image registry, which also holds the charts (OCI).
 pub const REGISTRY: &str = "198.51.100.1:5000";
 /// The port of the HTTP chart repository on the WAN's host.
-pub const CHARTS_PORT: u16 = 8080;
+pub(crate) const CHARTS_PORT: u16 = 8080;
 /// Sockets live here: their paths must be short, whatever the state folder is.
-pub const RUN_FOLDER: &str = "/run/mesh-lab";
+pub(crate) const RUN_FOLDER: &str = "/run/mesh-lab";
 /// The root of all cgroups of the lab.
-pub const CGROUP: &str = "mesh-lab";
+pub(crate) const CGROUP: &str = "mesh-lab";
 
 /// The folders of the lab.
 #[derive(Debug, Clone)]
@@ -29,22 +29,13 @@ pub struct Layout {
 impl Layout {
     /// Reads `MESH_LAB_DIR` and `XDG_CACHE_HOME`.
     pub fn from_environment() -> Result<Self> {
-        let folder = |name: &str| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let state = folder("MESH_LAB_DIR").unwrap_or_else(|| PathBuf::from("/var/lib/mesh-lab"));
         let cache = match folder("XDG_CACHE_HOME") {
             Some(cache) => cache,
-            None => folder("HOME")
-                .context("neither XDG_CACHE_HOME nor HOME is set: where should builds be kept?")?
-                .join(".cache"),
+            None => folder("HOME").context("neither XDG_CACHE_HOME nor HOME is set: where should builds be kept?")?.join(".cache"),
         };
-        Ok(Self {
-            state: std::path::absolute(state)?,
-            cache: std::path::absolute(cache)?.join("mesh-lab"),
-        })
+        Ok(Self { state: std::path::absolute(state)?, cache: std::path::absolute(cache)?.join("mesh-lab") })
     }
 
     /// Programs for people and tests: links to the builds.

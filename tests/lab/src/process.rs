@@ -60,9 +60,7 @@ impl Process {
     /// Kills and waits for the end.
     pub(crate) fn end(self) -> Result<()> {
         self.signal(Signal::SIGKILL);
-        wait::until_true("a killed process to end", Duration::from_secs(10), || {
-            Ok(self.condition() == Condition::Dead)
-        })
+        wait::until_true("a killed process to end", Duration::from_secs(10), || Ok(self.condition() == Condition::Dead))
     }
 }
 
@@ -91,14 +89,10 @@ pub(crate) fn of_lab(cgroups: &Cgroups) -> BTreeSet<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     for id in ids {
-        let inside = fs::metadata(format!("/proc/{id}/ns/net"))
-            .is_ok_and(|namespace| namespaces.contains(&namespace.ino()));
+        let inside = fs::metadata(format!("/proc/{id}/ns/net")).is_ok_and(|namespace| namespaces.contains(&namespace.ino()));
         let marked = || {
-            fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry.starts_with(mark.as_bytes()))
-            })
+            fs::read(format!("/proc/{id}/environ"))
+                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())))
         };
         if inside || marked() {
             found.insert(id);

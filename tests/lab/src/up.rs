@@ -37,9 +37,7 @@ pub fn up(layout: &Layout) -> Result<()> {
         build(&KUBERNETES),
         build(&COREDNS),
         build(&PAUSE),
-        step("network", &["packages"], |_, _| {
-            Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())
-        }),
+        step("network", &["packages"], |_, _| Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())),
         step("wan", &["network", "coredns", "pause"], |layout, _| start_wan(layout)),
         step("cluster us", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Us, note)),
         step("cluster eu", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Eu, note)),
