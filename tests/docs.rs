@@ -1,6 +1,8 @@
 //! The documents in `docs/` are generated from the schemas and the examples. This test fails when they differ;
 //! `make docs` (which sets `UPDATE_DOCS=1`) writes them.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test that goes wrong is to stop
+
 use std::{fmt::Write as _, fs, path::Path};
 
 use terraform_provider_mesh::{
