@@ -88,7 +88,8 @@ impl Objects for FakeObjects {
 
     async fn list(&self, cluster: &str, kind: Kind, namespace: Option<&str>, labels: &str, _: &Deadline) -> Result<Vec<Json>, Failure> {
         let objects = lock(&self.objects);
-        let of_cluster = objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);
+        let of_cluster =
+            objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);
         let within = of_cluster.filter(|object| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace));
         Ok(within.filter(|object| selected(object, labels)).cloned().collect())
     }
@@ -215,7 +216,13 @@ impl Authority for FakeAuthority {
         Ok(self.make(common_name, organization, "itself", validity))
     }
 
-    fn issue_intermediate(&self, root: &Certificate, common_name: &str, organization: &str, validity: Duration) -> Result<Certificate, Failure> {
+    fn issue_intermediate(
+        &self,
+        root: &Certificate,
+        common_name: &str,
+        organization: &str,
+        validity: Duration,
+    ) -> Result<Certificate, Failure> {
         Ok(self.make(common_name, organization, &root.certificate, validity))
     }
 

@@ -3,7 +3,7 @@
 mod authority;
 mod failure;
 #[cfg(test)]
-#[allow(clippy::expect_used)]
+#[allow(clippy::missing_panics_doc)]
 pub mod fakes;
 mod objects;
 mod releases;

@@ -46,7 +46,8 @@ trait Answer: Default {
 
 macro_rules! answers {
     ($($rpc:ident),* $(,)?) => {
-        $(impl Answer for wire::$rpc::Response {
+        $(#[allow(clippy::needless_update)] // some have no other field
+        impl Answer for wire::$rpc::Response {
             fn refusal(diagnostics: Vec<wire::Diagnostic>) -> Self {
                 Self { diagnostics, ..Self::default() }
             }
@@ -176,8 +177,8 @@ fn read(value: Option<wire::DynamicValue>, schema: &Schema) -> Result<Dynamic, E
     }
 }
 
-fn write(value: &Dynamic, schema: &Schema) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue { msgpack: msgpack::write(value, &Shape::Object(&schema.attributes)), json: Vec::new() })
+fn write(value: &Dynamic, schema: &Schema) -> wire::DynamicValue {
+    wire::DynamicValue { msgpack: msgpack::write(value, &Shape::Object(&schema.attributes)), json: Vec::new() }
 }
 
 fn capabilities() -> wire::ServerCapabilities {
@@ -273,7 +274,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             }
             let raw = request.raw_state.unwrap_or_default();
             let state = json::read(&raw.json, &Shape::Object(&entry.schema.attributes))?;
-            Ok(wire::upgrade_resource_state::Response { upgraded_state: write(&state, &entry.schema), diagnostics: Vec::new() })
+            Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(write(&state, &entry.schema)), diagnostics: Vec::new() })
         })
         .await
     }
@@ -300,7 +301,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let state = read(request.current_state, &entry.schema)?;
             let (state, diagnostics) = entry.resource.read(state, &world, self.work()).await;
             Ok(wire::read_resource::Response {
-                new_state: write(&state, &entry.schema),
+                new_state: Some(write(&state, &entry.schema)),
                 diagnostics: convert::diagnostics(diagnostics),
                 private: request.private,
                 ..wire::read_resource::Response::default()
@@ -321,7 +322,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let proposed = read(request.proposed_new_state, &entry.schema)?;
             if proposed.is_null() {
                 return Ok(wire::plan_resource_change::Response {
-                    planned_state: write(&proposed, &entry.schema),
+                    planned_state: Some(write(&proposed, &entry.schema)),
                     planned_private: request.prior_private,
                     ..wire::plan_resource_change::Response::default()
                 });
@@ -332,7 +333,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             replace.sort_by_key(ToString::to_string);
             replace.dedup();
             Ok(wire::plan_resource_change::Response {
-                planned_state: write(&planned.state, &entry.schema),
+                planned_state: Some(write(&planned.state, &entry.schema)),
                 requires_replace: replace.into_iter().map(convert::path).collect(),
                 planned_private: request.prior_private,
                 diagnostics: convert::diagnostics(planned.diagnostics),
@@ -357,7 +358,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let planned = read(request.planned_state, &entry.schema)?;
             let (state, diagnostics) = entry.resource.apply(&prior, &config, planned, &world, self.work()).await;
             Ok(wire::apply_resource_change::Response {
-                new_state: write(&state, &entry.schema),
+                new_state: Some(write(&state, &entry.schema)),
                 private: request.planned_private,
                 diagnostics: convert::diagnostics(diagnostics),
                 ..wire::apply_resource_change::Response::default()
@@ -379,7 +380,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let (state, diagnostics) = entry.resource.import(&request.id, &world, self.work()).await;
             let imported = (!state.is_null()).then(|| wire::import_resource_state::ImportedResource {
                 type_name: request.type_name.clone(),
-                state: write(&state, &entry.schema),
+                state: Some(write(&state, &entry.schema)),
                 ..wire::import_resource_state::ImportedResource::default()
             });
             Ok(wire::import_resource_state::Response {

@@ -388,7 +388,7 @@ impl Resource for Cluster {
         if let Some(wanted) = spec.plane.mesh_peer_authentication() {
             match mtls {
                 Some(live) => {
-                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())))
+                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())));
                 }
                 None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
             }

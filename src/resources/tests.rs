@@ -5,10 +5,19 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{ClusterCa, ClusterCaModel, Cluster, ClusterModel, Clusters, EastwestGatewayModel, Gateway, Networks, RootCa, RootCaModel, ServiceExport, ServiceExportModel, World};
+use super::{
+    Cluster, ClusterCa, ClusterCaModel, ClusterModel, Clusters, EastwestGatewayModel, Gateway, Networks, RootCa, RootCaModel,
+    ServiceExport, ServiceExportModel, World,
+};
 use crate::{
-    ports::{Failure, FailureKind, Kind, ObjectRef, fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases}},
-    terraform::{AnyResource, AttributeConstraint, AttributePath, Datum, Forecast, Diagnostics, Dynamic, Field, Model, Resource, Value, decode, encode, erase, set_attribute},
+    ports::{
+        Failure, FailureKind, Kind, ObjectRef,
+        fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
+    },
+    terraform::{
+        AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Model, Resource, Value, decode,
+        encode, erase, set_attribute,
+    },
 };
 
 /// A world of fakes, with a hand on each.
@@ -80,7 +89,9 @@ fn text(text: &str) -> Value<String> {
 
 fn drift(state: &Dynamic) -> Vec<String> {
     match crate::terraform::attribute(state, "drift") {
-        Value::Value(Datum::List(lines)) => lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect(),
+        Value::Value(Datum::List(lines)) => {
+            lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect()
+        }
         other => panic!("no drift: {other:?}"),
     }
 }
@@ -95,7 +106,8 @@ fn root() -> RootCaModel {
 
 fn cluster_ca(root: &Dynamic) -> ClusterCaModel {
     let root: RootCaModel = model(root);
-    let reference = super::cluster_ca::RootCaRef { cluster: root.cluster, namespace: root.namespace, name: root.name, fingerprint: root.fingerprint };
+    let reference =
+        super::cluster_ca::RootCaRef { cluster: root.cluster, namespace: root.namespace, name: root.name, fingerprint: root.fingerprint };
     ClusterCaModel { cluster: text("eu"), root_ca: Value::Value(reference), ..ClusterCaModel::default() }
 }
 
@@ -157,7 +169,9 @@ async fn a_root_is_made_once_kept_and_removed_with_its_namespace() {
     let (again, _) = apply::<RootCa>(&scene, &state, root()).await;
     assert_eq!(again, state, "an update keeps the root");
     let (refused, diagnostics) = apply::<RootCa>(&scene, &Value::Null, root()).await;
-    assert!(refused.is_null() && diagnostics.errors[0].detail.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca"));
+    assert!(
+        refused.is_null() && diagnostics.errors[0].detail.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca")
+    );
     assert!(destroy::<RootCa>(&scene, &state).await.0.is_null());
     assert_eq!(scene.objects.names("us"), [""; 0]);
 }
@@ -320,17 +334,18 @@ async fn what_isnt_known_yet_is_not_looked_at() {
     assert!(kept == state && diagnostics.errors.is_empty());
 }
 
+async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
+    let (state, diagnostics) = resource.import(id, &scene.world, CancellationToken::new()).await;
+    assert!(diagnostics.errors.is_empty(), "{id}: {:?}", diagnostics.errors);
+    resource.read(state, &scene.world, CancellationToken::new()).await.0
+}
+
 #[tokio::test]
 async fn everything_is_imported_as_it_was_made() {
     let scene = scene();
     scene.objects.put("eu", injector());
     scene.objects.put("eu", echo());
     scene.objects.put("eu", balancer("198.51.100.9"));
-    async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
-        let (state, diagnostics) = resource.import(id, &scene.world, CancellationToken::new()).await;
-        assert!(diagnostics.errors.is_empty(), "{id}: {:?}", diagnostics.errors);
-        resource.read(state, &scene.world, CancellationToken::new()).await.0
-    }
     let root = created::<RootCa>(&scene, root()).await;
     assert_eq!(import(erase::<RootCa>(), &scene, "us/istio-system/mesh-root-ca").await, root);
     let ca = created::<ClusterCa>(&scene, cluster_ca(&root)).await;

@@ -11,7 +11,7 @@ mod schema;
 mod timeouts;
 mod vocabulary;
 
-pub use dynamic::{Datum, Dynamic, Number, attribute, is_wholly_known, set_attribute, without_unknowns};
+pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unknowns};
 pub use erased::{AnyResource, DRIFT, Planned, erase};
 pub use lifecycle::{Cx, Observed, Plan, Reached, Resource};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
