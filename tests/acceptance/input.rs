@@ -66,7 +66,7 @@ fn bad_input_is_refused_at_its_attribute() {
             "",
             export("importers = [\"us\"]", "importers = [\"us\"]\n  ports = [{ number = 70000, protocol = \"HTTP\" }]"),
             "70000",
-            "number = 70000",
+            "Invalid ports[0].number",
         ),
         ("validate", "", export("importers = [\"us\"]", "importers = [\"eu\"]"), "is the exporting cluster", "importers = [\"eu\"]"),
         ("validate", "", cluster("values = [\"a: [1,\\n  b: }\"]"), "line 1, column", "values = ["),

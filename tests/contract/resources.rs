@@ -71,7 +71,8 @@ impl Session {
     /// A configuration with null for all that isn't set.
     fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
         let attributes = self.attributes(name);
-        let value = |attribute: &Attribute| set.iter().find(|(name, _)| *name == attribute.name).map_or(Value::Nil, |(_, value)| value.clone());
+        let value =
+            |attribute: &Attribute| set.iter().find(|(name, _)| *name == attribute.name).map_or(Value::Nil, |(_, value)| value.clone());
         let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
         object(&pairs)
     }
@@ -81,7 +82,11 @@ impl Session {
         let attributes = self.attributes(name);
         let value = |attribute: &Attribute| {
             let configured = get(config, &attribute.name);
-            if configured.is_nil() && attribute.computed && !prior.is_nil() { get(prior, &attribute.name).clone() } else { configured.clone() }
+            if configured.is_nil() && attribute.computed && !prior.is_nil() {
+                get(prior, &attribute.name).clone()
+            } else {
+                configured.clone()
+            }
         };
         let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
         object(&pairs)
@@ -180,11 +185,8 @@ async fn unknown_values_are_planned_and_never_refused() {
     for (name, set) in configurations() {
         let set: Vec<_> = set.iter().map(|(attribute, _)| (*attribute, unknown())).collect();
         let config = session.config(name, &set);
-        let request = validate_resource_config::Request {
-            type_name: name.to_owned(),
-            config: Some(encode(&config)),
-            client_capabilities: None,
-        };
+        let request =
+            validate_resource_config::Request { type_name: name.to_owned(), config: Some(encode(&config)), client_capabilities: None };
         let diagnostics = session.provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics;
         assert!(diagnostics.is_empty(), "{name}: {diagnostics:?}");
         let plan = session.plan(name, &Value::Nil, &config).await;
@@ -271,7 +273,8 @@ async fn what_makes_no_sense_is_answered_with_a_diagnostic() {
     let refused = session.provider.validate_resource_config(validate("mesh_cluster_ca", encode(&key))).await.expect("an answer");
     assert!(refused.into_inner().diagnostics.iter().any(|diagnostic| diagnostic.summary == "Write-only attribute not supported"));
 
-    let import = import_resource_state::Request { type_name: "mesh_cluster".into(), id: "us".into(), ..import_resource_state::Request::default() };
+    let import =
+        import_resource_state::Request { type_name: "mesh_cluster".into(), id: "us".into(), ..import_resource_state::Request::default() };
     let imported = session.provider.import_resource_state(import).await.expect("an answer").into_inner();
     assert!(imported.imported_resources.is_empty() && imported.diagnostics[0].detail.contains("CLUSTER/NAMESPACE"));
 
@@ -288,7 +291,8 @@ async fn a_thousand_calls_at_once_are_answered() {
         let mut provider = session.provider.clone();
         let config = encode(&object(&[("cluster", "us".into())]));
         async move {
-            let request = validate_resource_config::Request { type_name: "mesh_root_ca".into(), config: Some(config), client_capabilities: None };
+            let request =
+                validate_resource_config::Request { type_name: "mesh_root_ca".into(), config: Some(config), client_capabilities: None };
             provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics.len()
         }
     });
