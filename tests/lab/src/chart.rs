@@ -90,9 +90,7 @@ pub(crate) fn ensure(layout: &Layout) -> Result<String> {
 /// Helm with folders of its own: the lab does not look at the person's repositories.
 fn helm(layout: &Layout) -> Command {
     let mut command = in_namespace(WAN_NAMESPACE, HELM.program(layout, "helm"));
-    for (variable, folder) in
-        [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")]
-    {
+    for (variable, folder) in [("HELM_CACHE_HOME", "cache"), ("HELM_CONFIG_HOME", "config"), ("HELM_DATA_HOME", "data")] {
         command.env(variable, layout.wan().join("helm").join(folder));
     }
     command

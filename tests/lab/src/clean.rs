@@ -11,12 +11,8 @@ use crate::wait;
 const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// Kinds that Istio's charts install for the whole cluster.
-const CLUSTER_KINDS: [&str; 4] = [
-    "validatingwebhookconfigurations",
-    "mutatingwebhookconfigurations",
-    "clusterrolebindings",
-    "clusterroles",
-];
+const CLUSTER_KINDS: [&str; 4] =
+    ["validatingwebhookconfigurations", "mutatingwebhookconfigurations", "clusterrolebindings", "clusterroles"];
 
 /// Removes all that tests and Istio made, and waits until it is gone. Faults are mended, the balancer answers as at first.
 pub(crate) fn clean(cluster: &Cluster) -> Result<()> {

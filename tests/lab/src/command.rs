@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -11,10 +12,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn in_namespace(namespace: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("nsenter");
     // Not `ip netns exec`: it remounts /sys, which hides the cgroups.
-    command
-        .arg(format!("--net=/run/netns/{namespace}"))
-        .arg("--")
-        .arg(program);
+    command.arg(format!("--net=/run/netns/{namespace}")).arg("--").arg(program);
     command
 }
 
@@ -28,21 +26,14 @@ pub(crate) fn describe(command: &Command) -> String {
 /// Runs to the end; what it printed, or an error with what it complained about.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     command.stdin(Stdio::null());
-    let output = command
-        .output()
-        .with_context(|| format!("cannot run {}", describe(command)))?;
+    let output = command.output().with_context(|| format!("cannot run {}", describe(command)))?;
     checked(command, output)
 }
 
 /// As [`run`], with the given standard input.
 pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<String> {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("cannot run {}", describe(command)))?;
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", describe(command)))?;
     let mut pipe = child.stdin.take().context("no pipe to write to")?;
     let input = input.to_owned();
     // A program that stops reading early is judged by its exit code, not by the broken pipe.
@@ -60,9 +51,7 @@ fn checked(command: &Command, output: Output) -> Result<String> {
     }
     let mut said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     if said.is_empty() {
-        String::from_utf8_lossy(&output.stdout)
-            .trim()
-            .clone_into(&mut said);
+        String::from_utf8_lossy(&output.stdout).trim().clone_into(&mut said);
     }
     bail!("{}: {}: {}", describe(command), output.status, tail(&said));
 }
@@ -84,11 +73,10 @@ pub(crate) fn find_program(name: &str) -> Option<std::path::PathBuf> {
 
 /// Writes a file whole or not at all.
 pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let folder = path.parent().context("a file without a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
-    std::fs::write(&draft, content)
-        .and_then(|()| std::fs::rename(&draft, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+    let draft = folder.join(format!(".{name}.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::write(&draft, content).and_then(|()| std::fs::rename(&draft, path)).with_context(|| format!("cannot write {}", path.display()))
 }

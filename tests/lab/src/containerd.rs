@@ -1,5 +1,8 @@
 //! The container runtime of one cluster: its configuration, and the pods' network.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -30,11 +33,9 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
     let file = folder.join("containerd.toml");
     write_file(&file, render(&folder, cluster))?;
     write_file(&folder.join("cni/10-mesh.conflist"), render_network(&folder)?)?;
-    let registry = format!(
-        "server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
-    );
+    let registry = format!("server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
     write_file(&folder.join("registries").join(REGISTRY).join("hosts.toml"), registry)?;
-    std::fs::create_dir_all(run_folder(cluster))?;
+    fs::create_dir_all(run_folder(cluster))?;
     Ok(Daemon {
         host: cluster.as_str(),
         name: "containerd",
@@ -43,6 +44,23 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
         arguments: vec!["--config".into(), file.to_string_lossy().into_owned()],
         configuration: vec![file],
     })
+}
+
+/// The shims' sockets are in a folder that cannot be chosen, and that a containerd of the machine's own would share.
+const SHIM_FOLDER: &str = "/run/containerd/s";
+
+/// Removes the sockets of shims that are dead. The folders too, if nobody else uses them.
+pub(crate) fn remove_dead_sockets() {
+    for entry in fs::read_dir(SHIM_FOLDER).into_iter().flatten().flatten() {
+        let dead = UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        if dead {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    for folder in [Path::new(SHIM_FOLDER), Path::new("/run/containerd")] {
+        // A folder in use is not empty, and stays.
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 fn render(folder: &Path, cluster: ClusterName) -> String {
@@ -83,8 +101,10 @@ runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
+Root = {runc:?}
 "#,
         socket = socket(cluster),
+        runc = run_folder(cluster).join("runc"),
         cni = folder.join("cni"),
         registries = folder.join("registries"),
     )

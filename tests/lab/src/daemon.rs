@@ -52,8 +52,7 @@ impl Daemon {
     }
 
     pub(crate) fn condition(&self, layout: &Layout) -> Condition {
-        self.record(layout)
-            .map_or(Condition::Dead, |record| record.process.condition())
+        self.record(layout).map_or(Condition::Dead, |record| record.process.condition())
     }
 
     /// Sees to it that it runs as it should. True if it had to be started.
@@ -69,9 +68,7 @@ impl Daemon {
             }
             record.process.end()?;
         }
-        let process = self
-            .start(layout)
-            .with_context(|| format!("cannot start {}", self.label()))?;
+        let process = self.start(layout).with_context(|| format!("cannot start {}", self.label()))?;
         let record = serde_json::to_vec(&Record { process, fingerprint })?;
         write_file(&self.record_file(layout), record)?;
         Ok(true)
@@ -121,11 +118,11 @@ impl Daemon {
         let mut hash = Sha256::new();
         let program = match self.program.is_absolute() {
             true => self.program.clone(),
-            false => find_program(&self.program.to_string_lossy())
-                .with_context(|| format!("{} is not installed", self.program.display()))?,
+            false => {
+                find_program(&self.program.to_string_lossy()).with_context(|| format!("{} is not installed", self.program.display()))?
+            }
         };
-        let program = fs::canonicalize(&program)
-            .with_context(|| format!("{} is missing", program.display()))?;
+        let program = fs::canonicalize(&program).with_context(|| format!("{} is missing", program.display()))?;
         let status = fs::metadata(&program)?;
         hash.update(format!("{program:?} {} {:?}", status.len(), status.modified()?));
         hash.update(format!("{:?}", self.arguments));

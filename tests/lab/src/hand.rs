@@ -31,11 +31,7 @@ pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
         lab.clean()?;
     }
     let times = outcome?;
-    say(&format!(
-        "by hand: mesh {:.1} s, answered call {:.1} s",
-        times.mesh.as_secs_f64(),
-        times.call.as_secs_f64()
-    ));
+    say(&format!("by hand: mesh {:.1} s, answered call {:.1} s", times.mesh.as_secs_f64(), times.call.as_secs_f64()));
     Ok(times)
 }
 
@@ -45,10 +41,7 @@ fn set_up(lab: &Lab) -> Result<Times> {
     let [us, eu] = &lab.clusters();
     both(us, eu, |cluster| install(lab, cluster, &root, start))?;
     let mesh = start.elapsed();
-    let gateway = eu
-        .balancer()
-        .address("istio-system", "istio-eastwestgateway")?
-        .context("the gateway in eu has no address")?;
+    let gateway = eu.balancer().address("istio-system", "istio-eastwestgateway")?.context("the gateway in eu has no address")?;
     both(us, eu, |cluster| match cluster.name() {
         ClusterName::Us => {
             apply_retrying(cluster, client_manifest())?;

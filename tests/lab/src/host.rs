@@ -110,12 +110,9 @@ fn keep_services_off(packages: &[&str]) {
     if !Path::new("/run/systemd/system").exists() {
         return;
     }
-    for (package, service) in [
-        ("containerd", "containerd"),
-        ("etcd-server", "etcd"),
-        ("docker-registry", "docker-registry"),
-        ("nftables", "nftables"),
-    ] {
+    for (package, service) in
+        [("containerd", "containerd"), ("etcd-server", "etcd"), ("docker-registry", "docker-registry"), ("nftables", "nftables")]
+    {
         if packages.contains(&package) {
             let _ = run(Command::new("systemctl").args(["disable", service]));
         }

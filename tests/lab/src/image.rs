@@ -90,12 +90,7 @@ pub(crate) fn workloads(layout: &Layout) -> Result<Vec<Image>> {
             &[(istio("server"), "usr/local/bin/server")],
             json!({"Entrypoint": ["/usr/local/bin/server"], "User": "1338:1338"}),
         )?,
-        over_base(
-            "lab/client",
-            &key,
-            &[],
-            json!({"Cmd": ["sleep", "infinity"], "User": "1338:1338"}),
-        )?,
+        over_base("lab/client", &key, &[], json!({"Cmd": ["sleep", "infinity"], "User": "1338:1338"}))?,
     ])
 }
 
@@ -117,10 +112,7 @@ fn base_file(layout: &Layout) -> PathBuf {
 fn base_layer(layout: &Layout) -> Result<Layer> {
     layer(layout, &base_key(), |root| {
         let mut command = Command::new("debootstrap");
-        command
-            .args(["--variant=minbase", &format!("--include={BASE_PACKAGES}")])
-            .arg(host::debian_suite())
-            .arg(root);
+        command.args(["--variant=minbase", &format!("--include={BASE_PACKAGES}")]).arg(host::debian_suite()).arg(root);
         command.args(host::debian_mirror());
         run(&mut command)?;
         for (file, lines) in [("etc/passwd", USERS), ("etc/group", GROUPS)] {
@@ -177,12 +169,7 @@ fn layer(layout: &Layout, key: &str, fill: impl FnOnce(&Path) -> Result<()>) -> 
     let diff = sha256(&tar)?;
     run(Command::new("gzip").args(["-1", "-n"]).arg(&tar))?;
     let compressed = output.join("layer.tar.gz");
-    let layer = Layer {
-        file: folder.join("layer.tar.gz"),
-        digest: sha256(&compressed)?,
-        diff,
-        size: fs::metadata(&compressed)?.len(),
-    };
+    let layer = Layer { file: folder.join("layer.tar.gz"), digest: sha256(&compressed)?, diff, size: fs::metadata(&compressed)?.len() };
     write_file(&output.join("layer.json"), serde_json::to_vec_pretty(&layer)?)?;
     fs::rename(&output, &folder)?;
     fs::remove_dir_all(&draft)?;

@@ -125,9 +125,7 @@ impl Kubernetes {
 
     /// The node is ready, and pods can be made in the default namespace.
     fn wait_for_node(&self) -> Result<()> {
-        self.explained(&self.clients[3], || {
-            wait::until_true(&format!("the node of {}", self.cluster), READY, || self.is_node_ready())
-        })
+        self.explained(&self.clients[3], || wait::until_true(&format!("the node of {}", self.cluster), READY, || self.is_node_ready()))
     }
 
     pub(crate) fn is_node_ready(&self) -> Result<bool> {
@@ -156,7 +154,8 @@ impl Kubernetes {
             .arg("--kubeconfig")
             .arg(self.cluster.kubeconfig(&self.layout))
             .arg("--request-timeout=5s")
-            .args(arguments))
+            .args(arguments)
+            .env("KUBECACHEDIR", self.layout.kube_cache()))
     }
 }
 

@@ -85,10 +85,7 @@ impl Lab {
         // Its own mount namespace gives it a resolver of its own.
         const RESOLVE: &str = r#"mount --bind "$0" "$(readlink -f /etc/resolv.conf)" 2>/dev/null; exec "$@""#;
         let mut command = in_namespace(WAN_NAMESPACE, "unshare");
-        command
-            .args(["--mount", "sh", "-c", RESOLVE])
-            .arg(self.layout.wan().join("resolv.conf"))
-            .arg(program);
+        command.args(["--mount", "sh", "-c", RESOLVE]).arg(self.layout.wan().join("resolv.conf")).arg(program);
         let mut path = self.layout.programs().into_os_string();
         if let Some(rest) = std::env::var_os("PATH") {
             path.push(":");
@@ -97,6 +94,7 @@ impl Lab {
         command
             .env("PATH", path)
             .env("KUBECONFIG", self.layout.kubeconfig())
+            .env("KUBECACHEDIR", self.layout.kube_cache())
             .env("MESH_LAB_DIR", &self.layout.state);
         command
     }
@@ -132,6 +130,7 @@ impl Cluster {
     fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = in_namespace(WAN_NAMESPACE, self.layout.programs().join("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig_path()).args(arguments);
+        command.env("KUBECACHEDIR", self.layout.kube_cache());
         command
     }
 
@@ -162,6 +161,7 @@ impl Cluster {
     pub fn helm(&self, arguments: &[&str]) -> Result<String> {
         let mut command = in_namespace(WAN_NAMESPACE, self.layout.programs().join("helm"));
         command.arg("--kubeconfig").arg(self.kubeconfig_path()).args(arguments);
+        command.env("KUBECACHEDIR", self.layout.kube_cache());
         run(&mut command).with_context(|| format!("in {}", self.name))
     }
 

@@ -29,22 +29,13 @@ pub struct Layout {
 impl Layout {
     /// Reads `MESH_LAB_DIR` and `XDG_CACHE_HOME`.
     pub fn from_environment() -> Result<Self> {
-        let folder = |name: &str| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let state = folder("MESH_LAB_DIR").unwrap_or_else(|| PathBuf::from("/var/lib/mesh-lab"));
         let cache = match folder("XDG_CACHE_HOME") {
             Some(cache) => cache,
-            None => folder("HOME")
-                .context("neither XDG_CACHE_HOME nor HOME is set: where should builds be kept?")?
-                .join(".cache"),
+            None => folder("HOME").context("neither XDG_CACHE_HOME nor HOME is set: where should builds be kept?")?.join(".cache"),
         };
-        Ok(Self {
-            state: std::path::absolute(state)?,
-            cache: std::path::absolute(cache)?.join("mesh-lab"),
-        })
+        Ok(Self { state: std::path::absolute(state)?, cache: std::path::absolute(cache)?.join("mesh-lab") })
     }
 
     /// Programs for people and tests: links to the builds.
@@ -55,6 +46,11 @@ impl Layout {
     /// The kubeconfig with both clusters as contexts `us` and `eu`.
     pub fn kubeconfig(&self) -> PathBuf {
         self.state.join("kubeconfig")
+    }
+
+    /// What kubectl and helm remember of an API server: it must not outlive that server.
+    pub(crate) fn kube_cache(&self) -> PathBuf {
+        self.state.join("kube-cache")
     }
 
     /// What the WAN's host keeps: registry, charts, name server.

@@ -44,10 +44,7 @@ fn is_alive(namespace: &str) -> bool {
 
 /// The identities of the lab's namespaces, as found in /proc/ID/ns/net.
 pub(crate) fn inodes() -> BTreeSet<u64> {
-    names()
-        .filter(|name| is_alive(name))
-        .filter_map(|name| Some(fs::metadata(file(name)).ok()?.ino()))
-        .collect()
+    names().filter(|name| is_alive(name)).filter_map(|name| Some(fs::metadata(file(name)).ok()?.ino())).collect()
 }
 
 /// Makes what is missing. True if anything was.
@@ -80,9 +77,7 @@ fn ensure_uplink(cluster: ClusterName) -> Result<bool> {
     let (inner, port) = (cluster.namespace(), port(cluster));
     let missing = !has_link(inner, "wan0");
     if missing {
-        ip(&[
-            "link", "add", "wan0", "netns", inner, "type", "veth", "peer", "name", &port, "netns", WAN_NAMESPACE,
-        ])?;
+        ip(&["link", "add", "wan0", "netns", inner, "type", "veth", "peer", "name", &port, "netns", WAN_NAMESPACE])?;
     }
     ip(&["-n", WAN_NAMESPACE, "link", "set", &port, "master", "br0", "up"])?;
     let address = format!("{}/24", cluster.address());
@@ -140,17 +135,11 @@ pub(crate) fn is_listening(address: &str) -> bool {
     let Ok(address) = address.parse::<SocketAddr>() else {
         return false;
     };
-    inside(WAN_NAMESPACE, move || {
-        Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1))?)
-    })
-    .is_ok()
+    inside(WAN_NAMESPACE, move || Ok(TcpStream::connect_timeout(&address, Duration::from_secs(1))?)).is_ok()
 }
 
 /// Does something on a thread inside a namespace; what it opens stays there.
-fn inside<T: Send + 'static>(
-    namespace: &str,
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+fn inside<T: Send + 'static>(namespace: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let namespace = fs::File::open(file(namespace)).context("the lab's network is not up")?;
     let thread = std::thread::spawn(move || {
         setns(namespace, CloneFlags::CLONE_NEWNET)?;

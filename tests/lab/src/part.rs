@@ -48,14 +48,7 @@ pub static KUBERNETES: Part = Part {
     name: "kubernetes",
     files: module!("kubernetes", "main.go"),
     programs: &[(".", "kube")],
-    aliases: &[
-        "kube-apiserver",
-        "kube-controller-manager",
-        "kube-scheduler",
-        "kube-proxy",
-        "kubelet",
-        "kubectl",
-    ],
+    aliases: &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"],
     variables: &[
         ("k8s.io/component-base/version.gitVersion", "v1.34.4"),
         ("k8s.io/component-base/version.gitMajor", "1"),
@@ -76,14 +69,8 @@ pub static COREDNS: Part = Part {
 };
 
 /// What holds a pod's namespaces.
-pub static PAUSE: Part = Part {
-    name: "pause",
-    files: module!("pause", "main.go"),
-    programs: &[(".", "pause")],
-    aliases: &[],
-    variables: &[],
-    extras: &[],
-};
+pub static PAUSE: Part =
+    Part { name: "pause", files: module!("pause", "main.go"), programs: &[(".", "pause")], aliases: &[], variables: &[], extras: &[] };
 
 /// Helm 4.
 pub static HELM: Part = Part {
@@ -141,10 +128,7 @@ impl Part {
     /// The part of that name.
     pub fn named(name: &str) -> Result<&'static Self> {
         let names = || PARTS.map(|part| part.name).join(", ");
-        PARTS
-            .into_iter()
-            .find(|part| part.name == name)
-            .with_context(|| format!("there is no part {name:?}; there are {}", names()))
+        PARTS.into_iter().find(|part| part.name == name).with_context(|| format!("there is no part {name:?}; there are {}", names()))
     }
 
     /// What the part is made of, in short.
@@ -208,10 +192,7 @@ impl Part {
             flags += &format!(" -X {variable}={value}");
         }
         let options = ["-trimpath", "-ldflags", &flags];
-        let stale = run(go(module)
-            .args(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"])
-            .args(options)
-            .args(&packages))?;
+        let stale = run(go(module).args(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"]).args(options).args(&packages))?;
         let total = stale.lines().filter(|line| !line.is_empty()).count();
 
         // Whoever works on this machine meanwhile comes first.

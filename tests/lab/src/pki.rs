@@ -4,10 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -44,20 +41,14 @@ impl Root {
             parameters.distinguished_name.push(DnType::OrganizationName, organization);
         }
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        parameters.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(parameters)
     }
 
     fn sign(&self, mut parameters: CertificateParams) -> Result<Credentials> {
         parameters.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
-        Ok(Credentials {
-            certificate: parameters.signed_by(&key, &self.0)?.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Credentials { certificate: parameters.signed_by(&key, &self.0)?.pem(), key: key.serialize_pem() })
     }
 }
 
@@ -66,11 +57,7 @@ fn authority_parameters(name: &str, depth: u8) -> Result<CertificateParams> {
     parameters.distinguished_name.push(DnType::CommonName, name);
     parameters.distinguished_name.push(DnType::OrganizationName, "mesh-lab");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(depth));
-    parameters.key_usages = vec![
-        KeyUsagePurpose::KeyCertSign,
-        KeyUsagePurpose::CrlSign,
-        KeyUsagePurpose::DigitalSignature,
-    ];
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
     Ok(parameters)
 }
 
@@ -95,10 +82,7 @@ impl Pki {
             Ok(fs::write(draft.join(format!("{name}.key")), &credentials.key)?)
         };
         let root = Root::new("kubernetes")?;
-        save(
-            "ca",
-            &Credentials { certificate: root.certificate(), key: root.0.key().serialize_pem() },
-        )?;
+        save("ca", &Credentials { certificate: root.certificate(), key: root.0.key().serialize_pem() })?;
         let server_names = [
             address,
             "127.0.0.1",

@@ -41,8 +41,8 @@ impl Process {
     pub(crate) fn condition(self) -> Condition {
         match stat(self.id) {
             Some((state, start)) if start == self.start => match state {
-                // A zombie is dead; it waits for its parent only.
-                'Z' | 'X' => Condition::Dead,
+                // A zombie is dead; it waits for its parent only. While other threads live, its sockets are still open.
+                'Z' | 'X' if threads(self.id) <= 1 => Condition::Dead,
                 'T' => Condition::Stopped,
                 _ => Condition::Running,
             },
@@ -60,9 +60,7 @@ impl Process {
     /// Kills and waits for the end.
     pub(crate) fn end(self) -> Result<()> {
         self.signal(Signal::SIGKILL);
-        wait::until_true("a killed process to end", Duration::from_secs(10), || {
-            Ok(self.condition() == Condition::Dead)
-        })
+        wait::until_true("a killed process to end", Duration::from_secs(10), || Ok(self.condition() == Condition::Dead))
     }
 }
 
@@ -74,6 +72,10 @@ fn stat(id: i32) -> Option<(char, u64)> {
     let state = fields.next()?.chars().next()?;
     let start = fields.nth(18)?.parse().ok()?;
     Some((state, start))
+}
+
+fn threads(id: i32) -> usize {
+    fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count)
 }
 
 fn parent(id: i32) -> Option<i32> {
@@ -91,14 +93,10 @@ pub(crate) fn of_lab(cgroups: &Cgroups) -> BTreeSet<i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     for id in ids {
-        let inside = fs::metadata(format!("/proc/{id}/ns/net"))
-            .is_ok_and(|namespace| namespaces.contains(&namespace.ino()));
+        let inside = fs::metadata(format!("/proc/{id}/ns/net")).is_ok_and(|namespace| namespaces.contains(&namespace.ino()));
         let marked = || {
-            fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry.starts_with(mark.as_bytes()))
-            })
+            fs::read(format!("/proc/{id}/environ"))
+                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())))
         };
         if inside || marked() {
             found.insert(id);

@@ -98,12 +98,7 @@ impl Progress {
             let took = board.running.remove(step).map(|running| running.start.elapsed());
             board.done += 1;
             board.clear();
-            let line = format!(
-                "[{:2}/{} {}] {step}: {outcome}",
-                board.done,
-                board.total,
-                clock(board.start.elapsed())
-            );
+            let line = format!("[{:2}/{} {}] {step}: {outcome}", board.done, board.total, clock(board.start.elapsed()));
             let slow = took.filter(|took| took.as_secs() >= 2 && !outcome.contains(" in "));
             say(&slow.map_or(line.clone(), |took| format!("{line} ({} s)", took.as_secs())));
             board.draw();
@@ -135,14 +130,7 @@ impl Board {
     fn draw(&mut self) {
         if self.terminal {
             let steps: Vec<_> = self.running.iter().map(|(name, step)| step.describe(name)).collect();
-            let line = format!(
-                "[{}/{} {}] {}{}",
-                self.done,
-                self.total,
-                clock(self.start.elapsed()),
-                steps.join("; "),
-                self.left()
-            );
+            let line = format!("[{}/{} {}] {}{}", self.done, self.total, clock(self.start.elapsed()), steps.join("; "), self.left());
             let line: String = line.chars().take(terminal_width()).collect();
             self.clear();
             let _ = write!(std::io::stderr(), "{line}");
@@ -168,11 +156,7 @@ impl Board {
 impl Running {
     fn describe(&self, name: &str) -> String {
         let time = clock(self.start.elapsed());
-        if self.detail.is_empty() {
-            format!("{name} {time}")
-        } else {
-            format!("{name} {time} ({})", self.detail)
-        }
+        if self.detail.is_empty() { format!("{name} {time}") } else { format!("{name} {time} ({})", self.detail) }
     }
 }
 

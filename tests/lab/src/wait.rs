@@ -7,11 +7,7 @@ use anyhow::{Result, bail};
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks again and again until there is an answer. A failing question is asked again too; its last error is in the message.
-pub(crate) fn until<T>(
-    what: &str,
-    timeout: Duration,
-    mut ask: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub(crate) fn until<T>(what: &str, timeout: Duration, mut ask: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let start = Instant::now();
     loop {
         let complaint = match ask() {
@@ -27,10 +23,6 @@ pub(crate) fn until<T>(
 }
 
 /// As [`until`], for a plain condition.
-pub(crate) fn until_true(
-    what: &str,
-    timeout: Duration,
-    mut ask: impl FnMut() -> Result<bool>,
-) -> Result<()> {
+pub(crate) fn until_true(what: &str, timeout: Duration, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
     until(what, timeout, || Ok(ask()?.then_some(())))
 }

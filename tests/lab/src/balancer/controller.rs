@@ -239,8 +239,7 @@ impl Controller {
 
     async fn set_status(&mut self, service: &Service, balancer: &serde_json::Value) -> Result<()> {
         let patch = json!({"status": {"loadBalancer": balancer}});
-        let patched =
-            self.api(service).patch_status(&service.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        let patched = self.api(service).patch_status(&service.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
         self.remember(patched);
         Ok(())
     }
@@ -252,8 +251,7 @@ impl Controller {
             "resourceVersion": current.metadata.resource_version,
             "finalizers": finalizers,
         }});
-        let patched =
-            self.api(service).patch(&service.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
+        let patched = self.api(service).patch(&service.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await?;
         self.remember(patched);
         Ok(())
     }

@@ -19,7 +19,9 @@ pub(super) enum Action {
     /// Complain in an event.
     Refuse,
     /// Give it an address, or another one.
-    Lease { by_name: bool },
+    Lease {
+        by_name: bool,
+    },
     /// Write the address into the status.
     Publish,
     /// Take the address back and let the Service go.

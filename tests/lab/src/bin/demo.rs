@@ -122,8 +122,10 @@ fn call(us: &Cluster) -> Result<String> {
 }
 
 fn show(answer: &str, eu: &Cluster, steps: &[String], applied: Duration, by_hand: Duration, folder: &Path) -> Result<()> {
-    let field = |name: &str| answer.lines().find_map(|line| line.split_once(name).map(|(_, value)| value.trim().to_owned())).unwrap_or_default();
-    let identity = answer.split("URI=").filter_map(|part| part.split([';', ',', '\n', '"', ']']).next()).find(|part| part.contains("/sa/client"));
+    let field =
+        |name: &str| answer.lines().find_map(|line| line.split_once(name).map(|(_, value)| value.trim().to_owned())).unwrap_or_default();
+    let identity =
+        answer.split("URI=").filter_map(|part| part.split([';', ',', '\n', '"', ']']).next()).find(|part| part.contains("/sa/client"));
     let gateway = eu.balancer().address("istio-system", "istio-eastwestgateway")?.unwrap_or_default();
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let lab = project.join("target/debug/lab");
