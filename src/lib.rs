@@ -2,7 +2,11 @@
 
 pub mod adapters;
 pub mod deadline;
+pub mod istio;
+pub mod mesh;
 pub mod plugin;
 pub mod ports;
 pub mod protocol;
+pub mod provider;
+pub mod resources;
 pub mod terraform;

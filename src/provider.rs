@@ -125,9 +125,10 @@ impl Provider for Mesh {
     }
 
     fn configure(&self, configuration: Configuration) -> World {
-        let known = configuration.clusters.as_ref().map(|clusters| {
-            clusters.iter().map(|(key, access)| (key.to_string(), access.is_some())).collect()
-        });
+        let known = configuration
+            .clusters
+            .as_ref()
+            .map(|clusters| clusters.iter().map(|(key, access)| (key.to_string(), access.is_some())).collect());
         let accesses: BTreeMap<String, ClusterAccess> = configuration
             .clusters
             .unwrap_or_default()
@@ -228,10 +229,8 @@ fn parse_access(access: &AccessModel, parse: &mut Parse<'_>) -> Option<ClusterAc
     }
     let ways = [!access.token.is_null(), !access.client_certificate.is_null() || !access.client_key.is_null(), !access.exec.is_null()];
     if ways.iter().filter(|set| **set).count() != 1 {
-        parse.violation(
-            parse.path("token"),
-            &"Set one kind of credentials: `token`, or `client_certificate` with `client_key`, or `exec`.",
-        );
+        parse
+            .violation(parse.path("token"), &"Set one kind of credentials: `token`, or `client_certificate` with `client_key`, or `exec`.");
         return None;
     }
     if access.client_certificate.is_null() != access.client_key.is_null() {

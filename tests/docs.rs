@@ -46,7 +46,8 @@ fn provider_page() -> String {
 fn resource_page(name: &str, schema: &Schema) -> String {
     let mut page = front_matter(&format!("{name} Resource - mesh"), schema);
     let usage = example(&format!("resources/{name}/resource.tf"));
-    let import = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/resources/{name}/import.sh"))).expect("an import");
+    let import =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/resources/{name}/import.sh"))).expect("an import");
     write!(page, "# {name} (Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
     page.push_str(&schema_section(schema));
     write!(page, "\n## Import\n\n```shell\n{}\n```\n", import.trim_end()).expect("a string");

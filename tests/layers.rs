@@ -13,7 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("resources", &["deadline", "mesh", "ports", "terraform"]),
     ("provider", &["adapters", "mesh", "ports", "resources", "terraform"]),
     ("protocol", &["terraform"]),
-    ("plugin", &["protocol", "terraform"]),
+    ("plugin", &["deadline", "protocol", "terraform"]),
 ];
 
 /// What a layer must not name at all, and the layers that may.
@@ -23,6 +23,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("kube::", &["adapters"]),
     ("std::env::var", &["adapters", "plugin"]),
     ("tokio::time::sleep", &["deadline"]),
+    ("tokio::time::timeout", &["deadline"]),
 ];
 
 fn sources(folder: &Path, into: &mut Vec<(String, String)>) {

@@ -1,6 +1,9 @@
 //! How a cluster is reached, as one kubeconfig in memory: the kube client connects by it, and Helm is handed it as a file.
 
-use std::{collections::{BTreeMap, HashMap}, path::{Path, PathBuf}};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
 
 use base64::Engine as _;
 use kube::config::{AuthInfo, Cluster, Context, ExecConfig, ExecInteractiveMode, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
@@ -140,7 +143,8 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeco
             .advice(format!("Correct `clusters[\"{cluster}\"]` in the provider's configuration, or the file."))
     };
     // Paths inside of the file are made absolute by this.
-    let file = Kubeconfig::read_from(&path).map_err(|error| unusable(format!("{} can't be read as a kubeconfig.", path.display())).raw(error))?;
+    let file =
+        Kubeconfig::read_from(&path).map_err(|error| unusable(format!("{} can't be read as a kubeconfig.", path.display())).raw(error))?;
     let name = context.or(file.current_context.as_deref()).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| unusable(format!("{} has no current context, and `config_context` names none.", path.display())))?;
     let contexts: Vec<_> = file.contexts.iter().map(|context| format!("`{}`", context.name)).collect();

@@ -43,9 +43,8 @@ fn serial() -> Result<SerialNumber, Failure> {
 }
 
 fn key(pem: &Secret) -> Result<KeyPair, Failure> {
-    KeyPair::from_pem(pem.reveal()).map_err(|_| {
-        unusable("private key", "it is no private key in PEM (PKCS #8, PKCS #1 or SEC 1, without a passphrase)")
-    })
+    KeyPair::from_pem(pem.reveal())
+        .map_err(|_| unusable("private key", "it is no private key in PEM (PKCS #8, PKCS #1 or SEC 1, without a passphrase)"))
 }
 
 /// The DER of the first certificate of a PEM text.
@@ -73,7 +72,13 @@ impl Authority for Certificates {
         Ok(Certificate { certificate: certificate.pem(), key: Secret::new(key.serialize_pem()) })
     }
 
-    fn issue_intermediate(&self, root: &Certificate, common_name: &str, organization: &str, validity: Duration) -> Result<Certificate, Failure> {
+    fn issue_intermediate(
+        &self,
+        root: &Certificate,
+        common_name: &str,
+        organization: &str,
+        validity: Duration,
+    ) -> Result<Certificate, Failure> {
         let root_ends = self.inspect(&root.certificate)?.not_after;
         let now = OffsetDateTime::now_utc();
         if root_ends <= now {

@@ -4,11 +4,17 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use http::{Method, Request};
-use kube::{Client, Config, config::{KubeConfigOptions, Kubeconfig}};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
-use super::{access::ClusterAccess, refusal::{self, Attempt}};
+use super::{
+    access::ClusterAccess,
+    refusal::{self, Attempt},
+};
 use crate::{
     deadline::Deadline,
     ports::{Failure, FailureKind, Kind, MANAGER, ObjectRef, Objects},
@@ -120,7 +126,11 @@ impl Kubernetes {
 
     async fn write(&self, cluster: &str, manifest: &Json, write: Write, deadline: &Deadline) -> Result<Json, Failure> {
         let object = ObjectRef::of(manifest, "default").ok_or_else(|| {
-            Failure::new(FailureKind::Other, "Unknown kind of object", format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]))
+            Failure::new(
+                FailureKind::Other,
+                "Unknown kind of object",
+                format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]),
+            )
         })?;
         let verb = if write == Write::Apply { "write" } else { "try out" };
         let dry = if write == Write::DryRun { "&dryRun=All" } else { "" };
@@ -194,7 +204,14 @@ impl Objects for Kubernetes {
         absent(self.send(&attempt, &Call::get(path(object)), deadline).await)
     }
 
-    async fn list(&self, cluster: &str, kind: Kind, namespace: Option<&str>, labels: &str, deadline: &Deadline) -> Result<Vec<Json>, Failure> {
+    async fn list(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure> {
         let query = if labels.is_empty() { String::new() } else { format!("?labelSelector={}", escape(labels)) };
         let within = namespace.map(|namespace| format!(" of namespace {namespace}")).unwrap_or_default();
         let attempt = Attempt { cluster, verb: "list", object: format!("{}{within}", kind.plural) };

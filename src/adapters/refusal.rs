@@ -46,7 +46,9 @@ fn unreachable(attempt: &Attempt<'_>, address: &str, raw: &str) -> Failure {
         format!("Can't reach cluster \"{}\"", attempt.cluster),
         format!("The API server at {address} of cluster \"{}\" doesn't answer as it should, when {}.", attempt.cluster, attempt.doing()),
     )
-    .advice("Check the address in the provider's `clusters`, the network on the way, and that the API server runs. The state stays as it is.")
+    .advice(
+        "Check the address in the provider's `clusters`, the network on the way, and that the API server runs. The state stays as it is.",
+    )
     .raw(raw)
 }
 
@@ -73,8 +75,11 @@ fn refused(attempt: &Attempt<'_>, status: &kube::core::Status) -> Failure {
             .advice("If it is istiod's: look at its pods; the webhook serves once they are ready.");
     }
     match status.code {
-        401 => new(FailureKind::Denied, format!("Cluster \"{}\" doesn't know who asks: the credentials are wrong or have expired.", attempt.cluster))
-            .advice("Renew the credentials in the provider's configuration. Tokens that live for minutes are best had by `exec`."),
+        401 => new(
+            FailureKind::Denied,
+            format!("Cluster \"{}\" doesn't know who asks: the credentials are wrong or have expired.", attempt.cluster),
+        )
+        .advice("Renew the credentials in the provider's configuration. Tokens that live for minutes are best had by `exec`."),
         403 => new(FailureKind::Denied, format!("The credentials for cluster \"{}\" don't allow it.", attempt.cluster))
             .advice("Grant it by a Role or ClusterRole; the message below names verb and kind."),
         404 if attempt.verb == "write" && message.contains("namespaces") => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{host::Host, names::ReleaseName};
+use super::{host::Host, names::ClusterKey};
 use crate::ports::MANAGER;
 
 /// The label that names the manager of an object.
@@ -12,9 +12,6 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::record`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
-
-/// Annotation of an importer's objects: the key of the cluster that exports.
-pub const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";
 
 /// The resource that an object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,41 +22,43 @@ pub enum Owner {
     ClusterCa,
     /// `mesh_cluster`
     Cluster,
-    /// `mesh_eastwest_gateway`, by its release
-    Gateway(ReleaseName),
-    /// `mesh_service_export`, by its host
-    Export(Host),
+    /// `mesh_service_export`, by its host and the key of the cluster that exports
+    Export(Host, ClusterKey),
 }
 
 impl Owner {
-    /// The label that names the resource.
-    pub fn label(&self) -> (&'static str, String) {
+    /// The labels that name the resource.
+    fn own_labels(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::RootCa => ("mesh.terraform.io/root-ca", "true".to_owned()),
-            Self::ClusterCa => ("mesh.terraform.io/cluster-ca", "true".to_owned()),
-            Self::Cluster => ("mesh.terraform.io/cluster", "true".to_owned()),
-            Self::Gateway(release) => ("mesh.terraform.io/gateway", release.to_string()),
-            Self::Export(host) => ("mesh.terraform.io/export", host.slug()),
+            Self::RootCa => vec![("mesh.terraform.io/root-ca", "true".to_owned())],
+            Self::ClusterCa => vec![("mesh.terraform.io/cluster-ca", "true".to_owned())],
+            Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
+            Self::Export(host, exporter) => {
+                vec![("mesh.terraform.io/export", host.slug()), ("mesh.terraform.io/exported-by", exporter.to_string())]
+            }
         }
     }
 
     /// All labels of an object of the resource.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        let (key, value) = self.label();
-        BTreeMap::from([(MANAGED_BY.to_owned(), MANAGER.to_owned()), (key.to_owned(), value)])
+        let own = self.own_labels().into_iter().map(|(key, value)| (key.to_owned(), value));
+        std::iter::once((MANAGED_BY.to_owned(), MANAGER.to_owned())).chain(own).collect()
     }
 
     /// The label selector that finds the resource's objects.
     pub fn selector(&self) -> String {
-        let (key, value) = self.label();
-        format!("{MANAGED_BY}={MANAGER},{key}={value}")
+        selector_of(&self.labels())
     }
+}
 
-    /// Whether an object belongs to the resource.
-    pub fn owns(&self, object: &Json) -> bool {
-        let (key, value) = self.label();
-        is_ours(object) && object["metadata"]["labels"][key] == value
-    }
+/// The label selector that finds everything of ours.
+pub fn selector() -> String {
+    format!("{MANAGED_BY}={MANAGER}")
+}
+
+/// The label selector for objects with all of these labels.
+pub fn selector_of(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 /// Whether the provider wrote an object.
@@ -73,12 +72,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_object_knows_its_owner() {
-        let echo = Owner::Export(Host::parse("echo.eu.mesh.local").unwrap());
-        let object = json!({"metadata": {"labels": echo.labels()}});
-        assert!(is_ours(&object) && echo.owns(&object));
-        assert!(!Owner::Cluster.owns(&object));
-        assert_eq!(echo.selector(), "app.kubernetes.io/managed-by=terraform-provider-mesh,mesh.terraform.io/export=echo-eu-mesh-local");
+    fn an_object_shows_that_it_is_ours() {
+        let echo = Owner::Export(Host::parse("echo.eu.mesh.local").unwrap(), ClusterKey::parse("eu").unwrap());
+        assert!(is_ours(&json!({"metadata": {"labels": echo.labels()}})));
+        assert_eq!(
+            echo.selector(),
+            "app.kubernetes.io/managed-by=terraform-provider-mesh,mesh.terraform.io/export=echo-eu-mesh-local,mesh.terraform.io/exported-by=eu"
+        );
         assert!(!is_ours(&json!({"metadata": {"labels": {MANAGED_BY: "Helm"}}})));
         assert!(!is_ours(&json!({})));
     }

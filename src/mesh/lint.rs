@@ -25,10 +25,7 @@ const DEAD_KEYS: &[DeadKey] = &[
         path: &["global", "trustDomain"],
         why: "Istio ignores it since 1.10 and takes meshConfig.trustDomain, which the attribute `trust_domain` sets.",
     },
-    DeadKey {
-        path: &["global", "trustDomainAliases"],
-        why: "Istio ignores it since 1.10. Use meshConfig.trustDomainAliases.",
-    },
+    DeadKey { path: &["global", "trustDomainAliases"], why: "Istio ignores it since 1.10. Use meshConfig.trustDomainAliases." },
     DeadKey {
         path: &["env", "PILOT_ENABLE_MULTINETWORK"],
         why: "No release of Istio reads this variable. Nothing is needed in its place: the attribute `network` and the east-west gateway \
@@ -38,14 +35,8 @@ const DEAD_KEYS: &[DeadKey] = &[
         path: &["global", "multiCluster", "enabled"],
         why: "The chart reads only global.multiCluster.clusterName, which this resource sets.",
     },
-    DeadKey {
-        path: &["global", "configRootNamespace"],
-        why: "The chart doesn't read it. Use meshConfig.rootNamespace.",
-    },
-    DeadKey {
-        path: &["global", "jwtPolicy"],
-        why: "The chart doesn't read it any more: tokens are always those of the third party kind.",
-    },
+    DeadKey { path: &["global", "configRootNamespace"], why: "The chart doesn't read it. Use meshConfig.rootNamespace." },
+    DeadKey { path: &["global", "jwtPolicy"], why: "The chart doesn't read it any more: tokens are always those of the third party kind." },
     DeadKey {
         path: &["global", "controlPlaneSecurityEnabled"],
         why: "The chart doesn't read it any more: the control plane is always spoken to in TLS.",

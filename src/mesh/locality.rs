@@ -12,7 +12,8 @@ impl Locality {
     /// # Errors
     /// A sentence that says what is wrong and what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fault = |fault: &str| Err(format!("{text:?} is no locality: {fault}. Write \"region\", \"region/zone\" or \"region/zone/subzone\"."));
+        let fault =
+            |fault: &str| Err(format!("{text:?} is no locality: {fault}. Write \"region\", \"region/zone\" or \"region/zone/subzone\"."));
         let parts: Vec<&str> = text.split('/').collect();
         if parts.iter().any(|part| part.is_empty()) {
             return fault("a part of it is empty");

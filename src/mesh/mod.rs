@@ -24,3 +24,14 @@ pub mod sni;
 pub mod trust;
 pub mod values;
 pub mod vip;
+
+pub use crate::istio::MutualTlsMode;
+pub use control_plane::ControlPlane;
+pub use export::Export;
+pub use gateway::EastWestGateway;
+pub use host::Host;
+pub use locality::Locality;
+pub use names::{ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain};
+pub use port::{Protocol, ServicePort};
+pub use values::Values;
+pub use vip::Vip;

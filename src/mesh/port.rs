@@ -25,20 +25,13 @@ impl ServicePort {
     /// # Errors
     /// As those of [`number`], and a name that is no RFC 1123 label.
     pub fn new(port: i64, name: Option<&str>, protocol: Protocol, target_port: Option<i64>) -> Result<Self, String> {
-        let number = number(port)?;
-        let target_port = target_port.map(self::number).transpose()?.filter(|target| *target != number);
-        let name = match name {
-            Some(name) if is_label(name) => name.to_owned(),
-            Some(name) => {
-                return Err(format!(
-                    "{name:?} is no name of a port: it consists of at most 63 lower-case letters, digits and dashes, and begins and \
-                     ends with a letter or digit, such as {:?}",
-                    protocol.default_name(number)
-                ));
-            }
-            None => protocol.default_name(number),
-        };
-        Ok(Self { number, name, protocol, target_port })
+        Ok(Self::of(number(port)?, name.map(self::name).transpose()?, protocol, target_port.map(number).transpose()?))
+    }
+
+    /// A port from parts that were read already.
+    pub fn of(number: u16, name: Option<String>, protocol: Protocol, target_port: Option<u16>) -> Self {
+        let name = name.unwrap_or_else(|| protocol.default_name(number));
+        Self { number, name, protocol, target_port: target_port.filter(|target| *target != number) }
     }
 
     /// As a port of the registry of its own cluster.
@@ -60,8 +53,18 @@ pub fn number(port: i64) -> Result<u16, String> {
     u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| format!("{port} is no port: ports are 1 to 65535"))
 }
 
-fn is_label(text: &str) -> bool {
-    super::names::Namespace::parse(text).is_ok()
+/// Reads a port's name.
+///
+/// # Errors
+/// What is no RFC 1123 label.
+pub fn name(text: &str) -> Result<String, String> {
+    match super::names::Namespace::parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!(
+            "{text:?} is no name of a port: it consists of at most 63 lower-case letters, digits and dashes, and begins and ends with a \
+             letter or digit, such as \"http-80\""
+        )),
+    }
 }
 
 /// What is spoken at a port, as far as Istio tells protocols apart.
@@ -91,18 +94,8 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Self; 10] = [
-        Self::Http,
-        Self::Http2,
-        Self::Grpc,
-        Self::GrpcWeb,
-        Self::Https,
-        Self::Tls,
-        Self::Tcp,
-        Self::Mongo,
-        Self::Redis,
-        Self::Mysql,
-    ];
+    pub const ALL: [Self; 10] =
+        [Self::Http, Self::Http2, Self::Grpc, Self::GrpcWeb, Self::Https, Self::Tls, Self::Tcp, Self::Mongo, Self::Redis, Self::Mysql];
 
     /// Its name in Istio.
     pub const fn as_str(self) -> &'static str {
@@ -320,11 +313,7 @@ mod tests {
         let shapes: Vec<_> = found.ports.iter().map(|p| (p.number, p.name.as_str(), p.protocol, p.target_port)).collect();
         assert_eq!(
             shapes,
-            [
-                (80, "http", Protocol::Http, Some(8080)),
-                (9090, "api", Protocol::Grpc, Some(9091)),
-                (5432, "tcp-5432", Protocol::Tcp, None)
-            ]
+            [(80, "http", Protocol::Http, Some(8080)), (9090, "api", Protocol::Grpc, Some(9091)), (5432, "tcp-5432", Protocol::Tcp, None)]
         );
         assert_eq!(found.selector["app"], "echo");
     }

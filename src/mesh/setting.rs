@@ -24,7 +24,11 @@ impl Setting {
 /// The values with the settings over them.
 pub(super) fn applied(values: &Json, settings: &[Setting]) -> Json {
     settings.iter().fold(values.clone(), |values, setting| {
-        let over = setting.path.iter().rev().fold(setting.value.clone(), |inner, part| Json::Object([(part.clone(), inner)].into_iter().collect()));
+        let over = setting
+            .path
+            .iter()
+            .rev()
+            .fold(setting.value.clone(), |inner, part| Json::Object([(part.clone(), inner)].into_iter().collect()));
         values::merge(&values, &over)
     })
 }

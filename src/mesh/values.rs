@@ -37,7 +37,9 @@ impl Values {
         match parse_yaml(text)? {
             Json::Null => Ok(Self(Json::Object(Map::new()))),
             map @ Json::Object(_) => Ok(Self(map)),
-            other => Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None }),
+            other => {
+                Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None })
+            }
         }
     }
 
@@ -92,6 +94,19 @@ pub fn merge(base: &Json, over: &Json) -> Json {
 /// when they are equal.
 pub fn same_yaml(a: &str, b: &str) -> bool {
     a == b || matches!((parse_yaml(a), parse_yaml(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether lists of values files give the same values.
+pub fn same(a: &[&str], b: &[&str]) -> bool {
+    let merged =
+        |texts: &[&str]| texts.iter().map(|text| Values::parse(text)).collect::<Result<Vec<_>, _>>().map(|files| Values::merged(&files));
+    a == b || matches!((merged(a), merged(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Values as a YAML text; none when there are none.
+pub fn to_yaml(values: &Json) -> Option<String> {
+    let has_any = values.as_object().is_some_and(|values| !values.is_empty());
+    has_any.then(|| serde_saphyr::to_string(values).unwrap_or_else(|_| values.to_string()))
 }
 
 /// What is at a path.

@@ -12,13 +12,16 @@ use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{protocol::Server, terraform::Provider};
+use crate::{deadline::Deadline, protocol::Server, terraform::Provider};
 
 /// Messages may be as large as those of providers written in Go; a state can hold much.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
 /// What is left for calls in flight once the host wants the process to end. It kills after two seconds.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// What is left for them when somebody terminates the process.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -68,7 +71,7 @@ async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Fail
     let ended = async {
         done.cancelled().await;
         server.cancel();
-        let _ = tokio::time::timeout(LAST_WORDS, std::future::pending::<()>()).await;
+        let _ = Deadline::after(LAST_WORDS, CancellationToken::new()).pause(LAST_WORDS).await;
     };
     tokio::select! {
         outcome = serving => outcome.map_err(Into::into),
@@ -103,7 +106,8 @@ fn end_at_termination<P: Provider>(server: Server<P>, done: CancellationToken) -
         if terminations.recv().await.is_some() {
             tracing::info!("terminated: ending the work in flight");
             server.cancel();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            // Cut short by the host's own shutdown, which is as good an end.
+            let _ = Deadline::after(LAST_WORK, done.clone()).pause(LAST_WORK).await;
             done.cancel();
         }
     });

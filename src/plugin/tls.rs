@@ -23,7 +23,8 @@ pub(super) struct Identity {
 impl Identity {
     /// Makes a certificate of our own, to serve the host with this one (PEM).
     pub(super) fn for_client(client: &str) -> Result<Self, Failure> {
-        let client = CertificateDer::from_pem_slice(client.as_bytes()).map_err(|error| format!("PLUGIN_CLIENT_CERT is no certificate: {error}"))?;
+        let client =
+            CertificateDer::from_pem_slice(client.as_bytes()).map_err(|error| format!("PLUGIN_CLIENT_CERT is no certificate: {error}"))?;
         // Named outright: tf-provider brings in rustls with another provider of cryptography, which can't verify the host's P-521.
         let crypto = Arc::new(aws_lc_rs::default_provider());
         let verifier = Pinned { client, algorithms: crypto.signature_verification_algorithms };

@@ -9,7 +9,8 @@ use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Numb
 
 /// Reads a value of the given shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
-    let json: Json = serde_json::from_slice(bytes).map_err(|error| Error::new("Malformed state", format!("The state is no JSON: {error}.")))?;
+    let json: Json =
+        serde_json::from_slice(bytes).map_err(|error| Error::new("Malformed state", format!("The state is no JSON: {error}.")))?;
     decode(&json, shape, &AttributePath::root())
 }
 

@@ -10,8 +10,13 @@ use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Numb
 /// Reads a value of the given shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
     let mut rest = bytes;
-    let value = rmpv::decode::read_value(&mut rest).map_err(|error| Error::new("Malformed value", format!("The message holds no msgpack: {error}.")))?;
-    if rest.is_empty() { decode(&value, shape, &AttributePath::root()) } else { Err(Error::new("Malformed value", "Something follows the value.")) }
+    let value = rmpv::decode::read_value(&mut rest)
+        .map_err(|error| Error::new("Malformed value", format!("The message holds no msgpack: {error}.")))?;
+    if rest.is_empty() {
+        decode(&value, shape, &AttributePath::root())
+    } else {
+        Err(Error::new("Malformed value", "Something follows the value."))
+    }
 }
 
 /// Writes a value of the given shape.

@@ -13,9 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{convert, json, msgpack, plan, types::Shape, wire};
-use crate::terraform::{
-    AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode,
-};
+use crate::terraform::{AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode};
 
 /// Serves a provider.
 pub struct Server<P: Provider>(Arc<Inner<P>>);
@@ -68,7 +66,11 @@ fn refusal<T: Answer>(error: Error) -> T {
 }
 
 /// Answers a call. What goes wrong in it, a panic included, becomes a diagnostic.
-async fn answer<T: Answer>(call: &'static str, subject: &str, work: impl Future<Output = Result<T, Error>> + Send) -> Result<Response<T>, Status> {
+async fn answer<T: Answer>(
+    call: &'static str,
+    subject: &str,
+    work: impl Future<Output = Result<T, Error>> + Send,
+) -> Result<Response<T>, Status> {
     let begin = Instant::now();
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let took = begin.elapsed();
@@ -84,7 +86,9 @@ async fn answer<T: Answer>(call: &'static str, subject: &str, work: impl Future<
             tracing::error!(call, subject, %message, "the provider panicked");
             refusal(Error::new(
                 "The provider panicked",
-                format!("This is a defect of the provider, in {call} of {subject}: {message}. Please report it, with the log that TF_LOG=trace gives."),
+                format!(
+                    "This is a defect of the provider, in {call} of {subject}: {message}. Please report it, with the log that TF_LOG=trace gives."
+                ),
             ))
         }
     };
@@ -138,7 +142,10 @@ impl<P: Provider> Server<P> {
 
     fn configured(&self) -> Result<Arc<P::World>, Error> {
         self.world().ok_or_else(|| {
-            Error::new("Provider not configured", format!("The configuration of the provider `{}` is missing or was refused.", self.0.provider.name()))
+            Error::new(
+                "Provider not configured",
+                format!("The configuration of the provider `{}` is missing or was refused.", self.0.provider.name()),
+            )
         })
     }
 
@@ -197,7 +204,11 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         answer("GetProviderSchema", "the provider", async {
             Ok(wire::get_provider_schema::Response {
                 provider: Some(convert::schema(self.schema())),
-                resource_schemas: self.resources().iter().map(|(name, entry)| ((*name).to_owned(), convert::schema(&entry.schema))).collect(),
+                resource_schemas: self
+                    .resources()
+                    .iter()
+                    .map(|(name, entry)| ((*name).to_owned(), convert::schema(&entry.schema)))
+                    .collect(),
                 server_capabilities: Some(capabilities()),
                 ..wire::get_provider_schema::Response::default()
             })
@@ -267,7 +278,10 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         .await
     }
 
-    async fn configure_provider(&self, request: Request<wire::configure_provider::Request>) -> Answered<wire::configure_provider::Response> {
+    async fn configure_provider(
+        &self,
+        request: Request<wire::configure_provider::Request>,
+    ) -> Answered<wire::configure_provider::Response> {
         answer("ConfigureProvider", "the provider", async {
             let config = read(request.into_inner().config, self.schema())?;
             let mut report = Report::new();
@@ -295,7 +309,10 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         .await
     }
 
-    async fn plan_resource_change(&self, request: Request<wire::plan_resource_change::Request>) -> Answered<wire::plan_resource_change::Response> {
+    async fn plan_resource_change(
+        &self,
+        request: Request<wire::plan_resource_change::Request>,
+    ) -> Answered<wire::plan_resource_change::Response> {
         let request = request.into_inner();
         answer("PlanResourceChange", &request.type_name.clone(), async {
             let entry = self.resource(&request.type_name)?;

@@ -42,7 +42,9 @@ impl<'a> Shape<'a> {
     pub(super) fn element(&self, index: usize) -> Option<Shape<'a>> {
         match *self {
             Self::Objects(_, attributes) => Some(Shape::Object(attributes)),
-            Self::Plain(AttributeType::List(element) | AttributeType::Set(element) | AttributeType::Map(element)) => Some(Shape::Plain(element)),
+            Self::Plain(AttributeType::List(element) | AttributeType::Set(element) | AttributeType::Map(element)) => {
+                Some(Shape::Plain(element))
+            }
             Self::Plain(AttributeType::Tuple(elements)) => elements.get(index).map(Shape::Plain),
             _ => None,
         }

@@ -1,19 +1,18 @@
 //! `mesh_cluster`: one cluster's control plane. Owns the namespace's network label, the releases `istio-base` and `istiod`, and the
 //! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::{World, failed, import, namespace, release_drift};
 use crate::{
-    deadline::Deadline,
     mesh::{
-        ClusterKey, ControlPlane, MeshId, MtlsMode, Namespace, NetworkName, TrustDomain, Values,
+        ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         drift::differences,
-        evidence, trust, values,
+        trust, values,
     },
     model,
     ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
@@ -121,10 +120,7 @@ impl Cluster {
 
     /// `prior` keeps an unpinned version from moving by itself.
     fn version(&self, cx: &Cx<'_, World>, installed: Option<&Deployed>) -> Option<String> {
-        self.istio_version
-            .clone()
-            .or_else(|| cx.world.istio_version.clone())
-            .or_else(|| installed.map(|deployed| deployed.version.clone()))
+        self.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| installed.map(|deployed| deployed.version.clone()))
     }
 
     async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
@@ -172,15 +168,22 @@ impl Cluster {
         let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, self.plane.injector_webhook());
         let has_bundle = |live: Option<&Json>| {
             let webhooks = live.and_then(|live| live["webhooks"].as_array());
-            webhooks.is_some_and(|webhooks| webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty())))
+            webhooks.is_some_and(|webhooks| {
+                webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()))
+            })
         };
         let objects = &cx.world.objects;
         let outcome = async {
-            objects.wait(self.key(), &injector, "istiod to put its certificate into the injection webhook", &has_bundle, &cx.deadline).await?;
+            objects
+                .wait(self.key(), &injector, "istiod to put its certificate into the injection webhook", &has_bundle, &cx.deadline)
+                .await?;
             let probe = self.plane.invalid_probe();
             loop {
                 match objects.dry_run(self.key(), &probe, &cx.deadline).await {
-                    Err(refused) if refused.kind == FailureKind::Rejected && refused.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook")) => {
+                    Err(refused)
+                        if refused.kind == FailureKind::Rejected
+                            && refused.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook")) =>
+                    {
                         return Ok(());
                     }
                     Ok(()) => {}
@@ -188,7 +191,10 @@ impl Cluster {
                     Err(failure) => return Err(failure),
                 }
                 let what = "waiting for istiod's validation webhook to serve";
-                cx.deadline.pause(Duration::from_millis(200)).await.map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
+                cx.deadline
+                    .pause(Duration::from_millis(200))
+                    .await
+                    .map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
             }
         }
         .await;
@@ -217,26 +223,25 @@ impl Cluster {
     async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let objects = &cx.world.objects;
         let maps = objects.list(self.key(), Kind::CONFIG_MAP, None, "", &cx.deadline).await.map_err(failed)?;
-        let left = maps.iter().filter(|map| {
-            let (name, namespace) = (map["metadata"]["name"].as_str().unwrap_or_default(), map["metadata"]["namespace"].as_str());
-            matches!(name, "istio-ca-root-cert" | "istio-ca-crl")
-                || namespace == Some(self.namespace()) && (name.starts_with("istio-") && name.ends_with("leader") || name == "istio-leader")
-        });
-        for map in left {
-            if let Some(object) = ObjectRef::of(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": map["metadata"]}), self.namespace()) {
-                objects.delete(self.key(), &object, &cx.deadline).await.map_err(failed)?;
-            }
-        }
+        let left: Vec<_> =
+            maps.iter().filter(|map| self.is_leftover(&map["metadata"])).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
+        futures::future::try_join_all(left.iter().map(|map| objects.delete(self.key(), map, &cx.deadline))).await.map_err(failed)?;
         let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
         objects.delete(self.key(), &own_root, &cx.deadline).await.map_err(failed)
     }
 
-    async fn remove_crds(&self, base: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let crds = base.map(|base| base.manifest.iter().filter(|object| Kind::of(object) == Some(Kind::CRD))).into_iter().flatten();
-        for crd in crds.filter_map(|crd| ObjectRef::of(crd, self.namespace())) {
-            cx.world.objects.delete(self.key(), &crd, &cx.deadline).await.map_err(failed)?;
-        }
-        Ok(())
+    fn is_leftover(&self, metadata: &Json) -> bool {
+        let name = metadata["name"].as_str().unwrap_or_default();
+        let is_lock = metadata["namespace"] == self.namespace() && name.starts_with("istio-") && name.ends_with("leader");
+        matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_lock
+    }
+
+    /// Removes the definitions that the release `istio-base` has brought.
+    async fn remove_crds(&self, base: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = base.manifest.iter().filter_map(|object| ObjectRef::of(object, self.namespace()));
+        let crds: Vec<_> = objects.filter(|object| object.kind == Kind::CRD).collect();
+        let deletions = crds.iter().map(|crd| cx.world.objects.delete(self.key(), crd, &cx.deadline));
+        futures::future::try_join_all(deletions).await.map(|_| ()).map_err(failed)
     }
 }
 
@@ -270,14 +275,16 @@ impl Resource for Cluster {
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
-        let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MtlsMode::parse(text));
+        let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MutualTlsMode::parse(text));
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(of), .. })) = (&cluster, &model.ca)
             && of != cluster.as_str()
         {
             parse.violation(
                 parse.path("ca"),
-                &format!("This is the CA of cluster `{of}`, and the resource is for `{cluster}`. Refer to the mesh_cluster_ca of `{cluster}`."),
+                &format!(
+                    "This is the CA of cluster `{of}`, and the resource is for `{cluster}`. Refer to the mesh_cluster_ca of `{cluster}`."
+                ),
             );
         }
         let cluster = cluster?;
@@ -324,7 +331,8 @@ impl Resource for Cluster {
         }
         if let Parsed::Ready(spec) = spec {
             for lint in spec.plane.lints() {
-                plan.report.warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
+                plan.report
+                    .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
             }
         }
     }
@@ -379,7 +387,9 @@ impl Resource for Cluster {
         drift.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", spec.namespace())));
         if let Some(wanted) = spec.plane.mesh_peer_authentication() {
             match mtls {
-                Some(live) => drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication()))),
+                Some(live) => {
+                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())))
+                }
                 None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
             }
         }
@@ -396,8 +406,8 @@ impl Resource for Cluster {
             cx.world.releases.remove(spec.key(), spec.namespace(), release, &cx.deadline).await.map_err(failed)?;
         }
         spec.remove_leftovers(cx).await?;
-        if spec.delete_crds {
-            spec.remove_crds(base.as_ref(), cx).await?;
+        if let Some(base) = base.filter(|_| spec.delete_crds) {
+            spec.remove_crds(&base, cx).await?;
         }
         namespace::label(spec.key(), &spec.plane.namespace, &json!({}), cx).await.map_err(failed)?;
         namespace::release(spec.key(), &spec.plane.namespace, cx).await.map_err(failed)
@@ -407,7 +417,7 @@ impl Resource for Cluster {
         let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system")?;
         let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await.map_err(failed)?;
         let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
-        let found = ControlPlane::from_values(&istiod.values);
+        let found = ControlPlane::read_values(&istiod.values);
         let mtls = ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default");
         let mtls = cx.world.objects.get(&cluster, &mtls, &cx.deadline).await.map_err(failed)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);

@@ -17,8 +17,8 @@ use crate::{
     model,
     ports::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
     terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
-        required,
+        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value, computed,
+        optional, required,
     },
 };
 
@@ -140,7 +140,12 @@ impl ClusterCa {
     }
 
     /// Why the intermediate in place will not do; none when it does.
-    fn reason_to_issue(&self, live: &trust::ClusterBundle, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
+    fn reason_to_issue(
+        &self,
+        live: &trust::ClusterBundle,
+        prior: Option<&Self>,
+        cx: &Cx<'_, World>,
+    ) -> Result<Option<&'static str>, Error> {
         let authority = &cx.world.authority;
         let facts = authority.inspect(&live.certificate).map_err(failed)?;
         let root = authority.inspect(&live.root_certificate).map_err(failed)?;
@@ -152,7 +157,8 @@ impl ClusterCa {
             Some("another root")
         } else if prior.is_none_or(|prior| prior.validity != self.validity || prior.subject() != self.subject()) {
             Some("another validity or subject")
-        } else if matches!((&self.root, prior.map(|prior| &prior.root)), (RootSource::Own { version: new, .. }, Some(RootSource::Own { version: old, .. })) if new != old) {
+        } else if matches!((&self.root, prior.map(|prior| &prior.root)), (RootSource::Own { version: new, .. }, Some(RootSource::Own { version: old, .. })) if new != old)
+        {
             Some("another key")
         } else if is_due(&facts, self.renew_before, cx.world.clock.now()) {
             Some("it expires soon")
@@ -287,11 +293,8 @@ impl Resource for ClusterCa {
             Some(bundle) => bundle,
             None => {
                 let root = spec.load_root(cx).await?;
-                let issued = cx
-                    .world
-                    .authority
-                    .issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity)
-                    .map_err(failed)?;
+                let issued =
+                    cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity).map_err(failed)?;
                 trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
             }
         };
@@ -311,7 +314,11 @@ impl Resource for ClusterCa {
             Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, Self::drift(&live, &bundle, cx)?, cx)?)),
             Err(problem) => Err(Error::new(
                 "Damaged cluster CA",
-                format!("{} of cluster \"{}\" can't be read: {problem} Remove it, and the next apply issues a new one.", spec.secret(), spec.cluster),
+                format!(
+                    "{} of cluster \"{}\" can't be read: {problem} Remove it, and the next apply issues a new one.",
+                    spec.secret(),
+                    spec.cluster
+                ),
             )),
         }
     }
@@ -389,25 +396,29 @@ fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<RootSourc
 /// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a
 /// renewal at every apply would gain nothing.
 fn is_due(facts: &CertificateFacts, renew_before: Duration, now: OffsetDateTime) -> bool {
-    let third = (facts.not_after - facts.not_before) / 3;
+    let third: time::Duration = (facts.not_after - facts.not_before) / 3;
     facts.not_after - third.min(time::Duration::try_from(renew_before).unwrap_or(third)) <= now
 }
 
 /// Reports a certificate that is no CA, and a key that doesn't belong to it.
-fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut crate::terraform::Report) {
+fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut Report) {
     let mut wrong = |attribute: &'static str, problem: String| {
         report.error(Error::new(format!("Invalid {attribute}"), problem).at(AttributePath::new(attribute)));
     };
     match world.authority.inspect(certificate) {
         Err(failure) => wrong("root_certificate", failure.detail()),
         Ok(facts) if !facts.is_ca => {
-            wrong("root_certificate", "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into());
+            wrong(
+                "root_certificate",
+                "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into(),
+            );
         }
         Ok(_) => match world.authority.key_matches(certificate, key) {
             Err(failure) => wrong("root_private_key_wo", failure.detail()),
             Ok(false) => wrong(
                 "root_private_key_wo",
-                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with.".into(),
+                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with."
+                    .into(),
             ),
             Ok(true) => {}
         },

@@ -1,14 +1,21 @@
 //! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is there when the load
 //! balancer has given its address.
 
-use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{World, cluster::same_values, failed, import, release_drift};
 use crate::{
-    mesh::{ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values, gateway::PORT, gateway::addresses},
+    mesh::{
+        ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
+        gateway::{PORT, addresses, selector},
+        labels::selector_of,
+    },
     model,
     ports::{Deployed, Failure, Kind, ObjectRef},
     terraform::{
@@ -89,7 +96,7 @@ impl Gateway {
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
-        let labels = self.gateway.selector().iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+        let labels = selector_of(&selector(&self.gateway.name));
         failed(failure.seen(super::seen(self.key(), self.namespace(), &labels, cx).await))
     }
 
@@ -163,7 +170,8 @@ impl Resource for Gateway {
         if let Parsed::Ready(spec) = spec {
             super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
             for lint in spec.gateway.lints() {
-                plan.report.warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
+                plan.report
+                    .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
             }
         }
         // The Service, and with it the load balancer, may be another one afterwards.
@@ -205,10 +213,10 @@ impl Resource for Gateway {
             return Ok(Observed::Unseen);
         }
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
-        let service = spec.service();
+        let (service, wanted) = (spec.service(), spec.gateway.release(None));
         let (service, drift) = tokio::try_join!(
             async { cx.world.objects.get(spec.key(), &service, &cx.deadline).await.map_err(failed) },
-            release_drift(spec.key(), &spec.gateway.release(None), Some(&live), cx),
+            release_drift(spec.key(), &wanted, Some(&live), cx),
         )?;
         Ok(Observed::Found(GatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
     }
@@ -227,7 +235,7 @@ impl Resource for Gateway {
         let [cluster, namespace, name] = import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway")?;
         let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await.map_err(failed)?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
-        let found = EastWestGateway::from_values(&live.values);
+        let found = EastWestGateway::read_values(&live.values);
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         Ok(EastwestGatewayModel {
             network: text(found.network),

@@ -15,8 +15,8 @@ use observation::{release_drift, seen};
 pub use cluster::{Cluster, ClusterModel};
 pub use cluster_ca::{ClusterCa, ClusterCaModel};
 pub use eastwest_gateway::{EastwestGatewayModel, Gateway};
-pub use service_export::{ServiceExport, ServiceExportModel};
 pub use root_ca::{RootCa, RootCaModel};
+pub use service_export::{ServiceExport, ServiceExportModel};
 pub use world::{Clusters, Networks, World};
 
 use crate::{

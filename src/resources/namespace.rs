@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::World;
 use crate::{
     mesh::{Namespace, labels},
-    ports::{Failure, Kind, ObjectRef},
+    ports::{Failure, Kind, MANAGER, ObjectRef},
     terraform::Cx,
 };
 
@@ -19,7 +19,7 @@ pub(super) async fn ensure(cluster: &str, namespace: &Namespace, cx: &Cx<'_, Wor
     if objects.get(cluster, &reference(namespace), &cx.deadline).await?.is_none() {
         let manifest = json!({
             "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": namespace.as_str(), "labels": labels::ours()},
+            "metadata": {"name": namespace.as_str(), "labels": {labels::MANAGED_BY: MANAGER}},
         });
         objects.apply(cluster, &manifest, &cx.deadline).await?;
     }
@@ -32,7 +32,7 @@ pub(super) async fn label(cluster: &str, namespace: &Namespace, wanted: &Json, c
     let live = objects.get(cluster, &reference(namespace), &cx.deadline).await?;
     let mut labels = match &live {
         Some(live) if !labels::is_ours(live) => json!({}),
-        _ => labels::ours(),
+        _ => json!({labels::MANAGED_BY: MANAGER}),
     };
     if let (Some(labels), Some(wanted)) = (labels.as_object_mut(), wanted.as_object()) {
         labels.extend(wanted.clone());
@@ -49,9 +49,9 @@ pub(super) async fn release(cluster: &str, namespace: &Namespace, cx: &Cx<'_, Wo
     if !labels::is_ours(&live) {
         return Ok(());
     }
-    let within = Some(namespace.as_str());
+    let (within, ours) = (Some(namespace.as_str()), labels::selector());
     let (secrets, releases) = tokio::try_join!(
-        objects.list(cluster, Kind::SECRET, within, &labels::selector(), &cx.deadline),
+        objects.list(cluster, Kind::SECRET, within, &ours, &cx.deadline),
         objects.list(cluster, Kind::SECRET, within, "owner=helm", &cx.deadline),
     )?;
     if secrets.is_empty() && releases.is_empty() {

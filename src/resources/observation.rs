@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// How a release and its objects differ from what is wanted, one line each.
-pub(super) async fn release_drift(cluster: &str, wanted: &Release, live: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+pub(super) async fn release_drift(
+    cluster: &str,
+    wanted: &Release,
+    live: Option<&Deployed>,
+    cx: &Cx<'_, World>,
+) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
     let mut lines = Vec::new();
@@ -44,7 +49,9 @@ async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &C
             for (object, manifest) in wanted {
                 match live.iter().find(|live| live["metadata"]["name"] == object.name.as_str()) {
                     Some(live) => {
-                        lines.extend(drift::release_differences(manifest, live, autoscaled).into_iter().map(|line| format!("{object}: {line}")));
+                        lines.extend(
+                            drift::release_differences(manifest, live, autoscaled).into_iter().map(|line| format!("{object}: {line}")),
+                        );
                     }
                     None => lines.push(format!("{object}: it is gone")),
                 }

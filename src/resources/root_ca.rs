@@ -88,7 +88,9 @@ pub(super) async fn load(cluster: &str, secret: &ObjectRef, cx: &Cx<'_, World>) 
     trust::read_root_secret(&live).map(Some).map_err(|problem| {
         Error::new(
             "Damaged root CA",
-            format!("{secret} of cluster \"{cluster}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca."),
+            format!(
+                "{secret} of cluster \"{cluster}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca."
+            ),
         )
     })
 }

@@ -13,10 +13,14 @@ use serde_json::Value as Json;
 use super::{World, failed, import};
 use crate::{
     mesh::{
-        ClusterKey, Export, Host, Locality, Namespace, ObjectName, Protocol, ServiceAccountName, ServicePort, TrustDomain, Vip,
+        ClusterKey, Export, Host, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain,
+        Vip,
         drift::differences,
-        export::{self, Address, GatewayEnd},
-        labels, trust,
+        export::{self, GatewayEnd},
+        gateway::{Address, addresses},
+        port,
+        record::{Record, RecordedPort},
+        trust,
     },
     model,
     ports::{Failure, Kind, ObjectRef},
@@ -122,6 +126,7 @@ pub struct ServiceExport {
     service_accounts: BTreeSet<ServiceAccountName>,
     trust_domain: Option<TrustDomain>,
     locality: Option<Locality>,
+    record: Record,
 }
 
 /// The export that is.
@@ -158,11 +163,8 @@ impl ServiceExport {
         } else {
             format!("Namespace `{}` has the Services `{}`.", self.namespace, names.join("`, `"))
         };
-        Err(Error::new(
-            "No such Service",
-            format!("Cluster \"{}\" has no {service} to export. {there_are}", self.exporter()),
-        )
-        .at(AttributePath::new("service")))
+        Err(Error::new("No such Service", format!("Cluster \"{}\" has no {service} to export. {there_are}", self.exporter()))
+            .at(AttributePath::new("service")))
     }
 
     /// The export in full: ports, selector and trust domain from the exporting cluster where the configuration leaves them out.
@@ -171,11 +173,11 @@ impl ServiceExport {
         let (ports, selector) = match (&self.ports, &self.selector) {
             (Some(ports), Some(selector)) => (ports.clone(), selector.clone()),
             (ports, selector) => {
-                let pods = cx.world.objects.list(self.exporter(), Kind::POD, Some(self.namespace.as_str()), &labels::of_selector(&service), &cx.deadline);
-                let discovered = export::discover(&service, &pods.await.map_err(failed)?);
-                let (found_ports, found_selector) = discovered
+                let of_service = export::pod_selector(&service);
+                let pods = cx.world.objects.list(self.exporter(), Kind::POD, Some(self.namespace.as_str()), &of_service, &cx.deadline);
+                let found = port::discover(&service, &pods.await.map_err(failed)?)
                     .map_err(|problem| Error::new("Service can't be exported", problem).at(AttributePath::new("service")))?;
-                (ports.clone().unwrap_or(found_ports), selector.clone().unwrap_or(found_selector))
+                (ports.clone().unwrap_or(found.ports), selector.clone().unwrap_or(found.selector))
             }
         };
         let trust_domain = match &self.trust_domain {
@@ -186,8 +188,6 @@ impl ServiceExport {
             host: self.host.clone(),
             gateway: self.gateway.clone(),
             namespace: self.namespace.clone(),
-            service: self.service.clone(),
-            importers: self.importers.clone(),
             importer_namespace: self.importer_namespace.clone(),
             vip: self.vip,
             ports,
@@ -195,6 +195,7 @@ impl ServiceExport {
             service_accounts: self.service_accounts.clone(),
             trust_domain,
             locality: self.locality.clone(),
+            record: self.record.clone(),
         })
     }
 
@@ -214,15 +215,17 @@ impl ServiceExport {
     /// Every object of the export with the cluster it belongs to, the exporter's first.
     fn objects(&self, export: &Export) -> Vec<(ClusterKey, Json)> {
         let exporter = export.exporter_manifests().into_iter().map(|manifest| (self.gateway.cluster.clone(), manifest));
-        let importers = self.importers.iter().flat_map(|importer| {
-            export.importer_manifests().into_iter().map(move |manifest| (importer.clone(), manifest))
-        });
+        let importers = self
+            .importers
+            .iter()
+            .flat_map(|importer| export.importer_manifests().into_iter().map(move |manifest| (importer.clone(), manifest)));
         exporter.chain(importers).collect()
     }
 
     /// Removes what the export has in clusters that import it no more.
     async fn withdraw(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let left: Vec<_> = cx.world.clusters.reachable().into_iter().filter(|cluster| !self.clusters().any(|member| member == cluster)).collect();
+        let left: Vec<_> =
+            cx.world.clusters.reachable().into_iter().filter(|cluster| !self.clusters().any(|member| member == cluster)).collect();
         let removals = left.iter().map(|cluster| self.remove_from(cluster, cx));
         futures::future::try_join_all(removals).await.map(|_| ())
     }
@@ -231,7 +234,7 @@ impl ServiceExport {
     async fn remove_from(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
         let objects = &cx.world.objects;
         for kind in [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY] {
-            let selector = export::selector(&self.gateway.cluster, &self.namespace, &self.host);
+            let selector = export::selector(&self.gateway.cluster, &self.host);
             let found = objects.list(cluster.as_str(), kind, None, &selector, &cx.deadline).await.map_err(failed)?;
             for object in found.iter().filter_map(|object| object["metadata"].as_object()) {
                 let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
@@ -253,7 +256,7 @@ impl ServiceExport {
 
     /// What is there while `problem` keeps the export from being what it should.
     async fn read_unresolved(&self, problem: Error, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
-        let selector = export::selector(&self.gateway.cluster, &self.namespace, &self.host);
+        let selector = export::selector(&self.gateway.cluster, &self.host);
         let entries = cx.world.objects.list(self.exporter(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await.map_err(failed)?;
         if entries.is_empty() {
             return Ok(Observed::Gone);
@@ -303,11 +306,9 @@ impl Resource for ServiceExport {
                 &format!("`{exporter}` is the exporting cluster: its own pods reach the host anyway. Name only other clusters."),
             );
         }
-        let gateway = gateway?.or_else(|| {
-            parse.set_unknown();
-            None
-        })?;
+        let gateway = gateway??;
         Some(Self {
+            record: record(model, &gateway),
             host: host?,
             importer_namespace: importer_namespace?.unwrap_or_else(|| gateway.namespace.clone()),
             gateway,
@@ -402,33 +403,39 @@ impl Resource for ServiceExport {
         let [cluster, namespace, host] = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local")?;
         let wrong = |problem: String| Error::new("Wrong import name", problem);
         let (key, host) = (ClusterKey::parse(&cluster).map_err(wrong)?, Host::parse(&host).map_err(wrong)?);
-        let within = Namespace::parse(&namespace).map_err(wrong)?;
-        let selector = export::selector(&key, &within, &host);
-        let found = cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await.map_err(failed)?;
-        let entry = found.first().ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
-        let found = export::Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
+        let selector = export::selector(&key, &host);
+        let found =
+            cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await.map_err(failed)?;
+        let entry = found
+            .first()
+            .ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
+        let found = Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
         let service = ObjectRef::namespaced(Kind::SERVICE, found.gateway_namespace.as_str(), found.gateway_name.as_str());
         let service = cx.world.objects.get(&cluster, &service, &cx.deadline).await.map_err(failed)?;
-        let addresses = service.as_ref().map(crate::mesh::gateway::addresses).unwrap_or_default();
+        let live = service.as_ref().map(addresses).unwrap_or_default();
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
-        let set = |texts: BTreeSet<String>| if texts.is_empty() { Value::Null } else { Value::Value(texts.into_iter().map(Value::Value).collect()) };
+        let set = |texts: BTreeSet<String>| {
+            if texts.is_empty() { Value::Null } else { Value::Value(texts.into_iter().map(Value::Value).collect()) }
+        };
         Ok(ServiceExportModel {
             host: Value::Value(host.to_string()),
             gateway: Value::Value(GatewayRef {
                 cluster: Value::Value(cluster),
                 namespace: Value::Value(found.gateway_namespace),
                 name: Value::Value(found.gateway_name),
-                addresses: Value::Value(addresses.iter().map(|address| Value::Value(address.to_string())).collect()),
+                addresses: Value::Value(live.iter().map(|address| Value::Value(address.to_string())).collect()),
             }),
             namespace: Value::Value(namespace),
             service: Value::Value(found.service),
             importers: Value::Value(found.importers.into_iter().map(Value::Value).collect()),
             importer_namespace: text(found.importer_namespace),
             vip: text(found.vip),
-            ports: found.ports.map_or(Value::Null, |ports| Value::Value(ports.iter().map(|port| Value::Value(PortModel::from(port))).collect())),
-            selector: found.selector.map_or(Value::Null, |selector| {
-                Value::Value(selector.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())
-            }),
+            ports: found
+                .ports
+                .map_or(Value::Null, |ports| Value::Value(ports.iter().map(|port| Value::Value(PortModel::from(port))).collect())),
+            selector: found
+                .selector
+                .map_or(Value::Null, |selector| Value::Value(selector.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())),
             service_accounts: set(found.service_accounts),
             trust_domain: text(found.trust_domain),
             locality: text(found.locality),
@@ -448,10 +455,11 @@ impl Resource for ServiceExport {
 fn parse_gateway(gateway: &GatewayRef, parse: &mut Parse<'_>) -> Option<GatewayEnd> {
     let cluster = parse.required("cluster", &gateway.cluster, |key| ClusterKey::parse(key));
     let namespace = parse.required("namespace", &gateway.namespace, |text| Namespace::parse(text));
-    let name = parse.required("name", &gateway.name, |text| crate::mesh::ReleaseName::parse(text));
+    let name = parse.required("name", &gateway.name, |text| ReleaseName::parse(text));
     let addresses = parse.each("addresses", &gateway.addresses, |text| Address::parse(text));
     if addresses.as_ref().is_some_and(Vec::is_empty) && gateway.addresses.is_value() {
-        parse.violation(parse.path("addresses"), &"The gateway has no address yet, so nobody could be sent there. Apply the gateway first.");
+        parse
+            .violation(parse.path("addresses"), &"The gateway has no address yet, so nobody could be sent there. Apply the gateway first.");
     }
     Some(GatewayEnd { cluster: cluster?, namespace: namespace?, name: name?, addresses: addresses? })
 }
@@ -466,14 +474,14 @@ fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> O
         return Some(None);
     };
     let mut read = Some(Vec::new());
-    for (index, port) in (0..).zip(ports) {
-        let port = match port {
-            Value::Value(port) => parse.element("ports", index, |parse| {
-                let number = parse.required("number", &port.number, |number| ServicePort::parse_number(*number));
-                let protocol = parse.required("protocol", &port.protocol, |text| Protocol::parse(text));
-                let name = parse.optional("name", &port.name, |text| ServicePort::parse_name(text));
-                let target = parse.optional("target_port", &port.target_port, |number| ServicePort::parse_number(*number));
-                Some(ServicePort::new(number?, name?, protocol?, target?))
+    for (index, wanted) in (0..).zip(ports) {
+        let port = match wanted {
+            Value::Value(wanted) => parse.element("ports", index, |parse| {
+                let number = parse.required("number", &wanted.number, |number| port::number(*number));
+                let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
+                let name = parse.optional("name", &wanted.name, |text| port::name(text));
+                let target = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
+                Some(ServicePort::of(number?, name?, protocol?, target?))
             }),
             _ => {
                 parse.set_unknown();
@@ -491,20 +499,53 @@ fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> O
     read.map(Some)
 }
 
-impl From<&ServicePort> for PortModel {
-    fn from(port: &ServicePort) -> Self {
+/// What is asked for, to be found again by an import.
+fn record(model: &ServiceExportModel, gateway: &GatewayEnd) -> Record {
+    let text = |value: &Value<String>| value.as_ref_option().cloned();
+    let set = |value: &Value<BTreeSet<Value<String>>>| value.as_ref_option().into_iter().flatten().filter_map(text).collect();
+    let small = |number: &Value<i64>| number.as_ref_option().and_then(|number| u16::try_from(*number).ok());
+    let port = |port: &PortModel| RecordedPort {
+        number: small(&port.number).unwrap_or_default(),
+        name: text(&port.name),
+        protocol: text(&port.protocol).unwrap_or_default(),
+        target_port: small(&port.target_port),
+    };
+    Record {
+        service: text(&model.service).unwrap_or_default(),
+        gateway_name: gateway.name.to_string(),
+        gateway_namespace: gateway.namespace.to_string(),
+        importers: set(&model.importers),
+        importer_namespace: text(&model.importer_namespace),
+        vip: text(&model.vip),
+        ports: model.ports.as_ref_option().map(|ports| ports.iter().filter_map(Value::as_ref_option).map(port).collect()),
+        selector: model
+            .selector
+            .as_ref_option()
+            .map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()),
+        service_accounts: set(&model.service_accounts),
+        trust_domain: text(&model.trust_domain),
+        locality: text(&model.locality),
+    }
+}
+
+impl From<&RecordedPort> for PortModel {
+    fn from(port: &RecordedPort) -> Self {
         Self {
             number: Value::Value(i64::from(port.number)),
-            name: Value::Value(port.name.clone()),
-            protocol: Value::Value(port.protocol.to_string()),
-            target_port: Value::Value(i64::from(port.target_port)),
+            name: port.name.clone().into(),
+            protocol: Value::Value(port.protocol.clone()),
+            target_port: port.target_port.map(i64::from).into(),
         }
     }
 }
 
 impl From<&ServicePort> for ExportedPortModel {
     fn from(port: &ServicePort) -> Self {
-        let PortModel { number, name, protocol, target_port } = port.into();
-        Self { number, name, protocol, target_port }
+        Self {
+            number: Value::Value(i64::from(port.number)),
+            name: Value::Value(port.name.clone()),
+            protocol: Value::Value(port.protocol.to_string()),
+            target_port: Value::Value(i64::from(port.target_port.unwrap_or(port.number))),
+        }
     }
 }

@@ -59,9 +59,7 @@ impl Clusters {
     pub fn reachable(&self) -> Vec<ClusterKey> {
         match self {
             Self::Unknown => Vec::new(),
-            Self::Known(known) => {
-                known.iter().filter(|(_, known)| **known).filter_map(|(key, _)| ClusterKey::parse(key).ok()).collect()
-            }
+            Self::Known(known) => known.iter().filter(|(_, known)| **known).filter_map(|(key, _)| ClusterKey::parse(key).ok()).collect(),
         }
     }
 }

@@ -51,9 +51,7 @@ impl<'a> Parse<'a> {
                 self.unknown = true;
                 None
             }
-            Value::Value(object) => {
-                self.inner(self.path.clone().attribute(name), |parse| read(object, parse)).map(Some)
-            }
+            Value::Value(object) => self.inner(self.path.clone().attribute(name), |parse| read(object, parse)).map(Some),
         }
     }
 

@@ -29,7 +29,8 @@ fn a_hostname_is_an_address_too_and_a_new_one_is_followed_in_place() {
         workspace.assert_settled();
         let address = workspace.state("mesh_eastwest_gateway.this[\"eu\"]")["addresses"][0].as_str().expect("an address").to_owned();
         assert!(address.parse::<std::net::IpAddr>().is_err(), "{address} is no hostname");
-        let entries = us.kubectl(&["get", "serviceentry", "-n", "istio-system", "-o", "jsonpath={.items[*].spec.resolution}"]).expect("entries");
+        let entries =
+            us.kubectl(&["get", "serviceentry", "-n", "istio-system", "-o", "jsonpath={.items[*].spec.resolution}"]).expect("entries");
         assert_eq!(entries.trim(), "DNS");
         restart_workloads(&lab);
         call_until(&lab, &format!("http://{HOST}/"), is_ok);
@@ -53,7 +54,10 @@ fn an_address_that_never_comes_is_told_with_what_was_seen() {
     eu.balancer().never().expect("never");
     let workspace = example(&lab, cli);
     let main = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
-    workspace.write("main.tf", &main.replace("  values   = var.values.gateway\n", "  values   = var.values.gateway\n  timeouts = { create = \"25s\" }\n"));
+    workspace.write(
+        "main.tf",
+        &main.replace("  values   = var.values.gateway\n", "  values   = var.values.gateway\n  timeouts = { create = \"25s\" }\n"),
+    );
     let failed = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
     assert!(failed.contains("quota exceeded"), "the Service's events are not told:\n{failed}");
     assert!(failed.contains("25s") && failed.contains("timeouts"), "{failed}");

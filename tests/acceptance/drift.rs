@@ -13,13 +13,61 @@ fn what_was_changed_by_hand_is_planned_and_set_back() {
     let workspace = applied_example(&lab, cli);
 
     for (change, cluster, words) in [
-        (vec!["scale", "-n", "istio-system", "deployment/istiod", "--replicas=2"], &us, vec!["Deployment istio-system/istiod", "spec.replicas"]),
-        (vec!["delete", "-n", "istio-system", "serviceaccount/istio-reader-service-account"], &us, vec!["istio-reader-service-account", "gone"]),
-        (vec!["label", "namespace", "istio-system", "topology.istio.io/network=elsewhere", "--overwrite"], &us, vec!["Namespace istio-system", "elsewhere"]),
-        (vec!["patch", "-n", "istio-system", "peerauthentication/default", "--type=merge", "-p", r#"{"spec":{"mtls":{"mode":"PERMISSIVE"}}}"#], &us, vec!["PERMISSIVE"]),
+        (
+            vec!["scale", "-n", "istio-system", "deployment/istiod", "--replicas=2"],
+            &us,
+            vec!["Deployment istio-system/istiod", "spec.replicas"],
+        ),
+        (
+            vec!["delete", "-n", "istio-system", "serviceaccount/istio-reader-service-account"],
+            &us,
+            vec!["istio-reader-service-account", "gone"],
+        ),
+        (
+            vec!["label", "namespace", "istio-system", "topology.istio.io/network=elsewhere", "--overwrite"],
+            &us,
+            vec!["Namespace istio-system", "elsewhere"],
+        ),
+        (
+            vec![
+                "patch",
+                "-n",
+                "istio-system",
+                "peerauthentication/default",
+                "--type=merge",
+                "-p",
+                r#"{"spec":{"mtls":{"mode":"PERMISSIVE"}}}"#,
+            ],
+            &us,
+            vec!["PERMISSIVE"],
+        ),
         (vec!["delete", "-n", "istio-system", "serviceentry", "--all"], &us, vec!["ServiceEntry", "gone"]),
-        (vec!["patch", "-n", "istio-system", "service/istio-eastwestgateway", "--type=json", "-p", r#"[{"op":"remove","path":"/spec/ports/3"}]"#], &eu, vec!["Service istio-system/istio-eastwestgateway", "spec.ports"]),
-        (vec!["patch", "-n", "echo", "service/echo", "--type=json", "-p", r#"[{"op":"replace","path":"/spec/ports/0/port","value":8888}]"#], &eu, vec!["8888"]),
+        (
+            vec![
+                "patch",
+                "-n",
+                "istio-system",
+                "service/istio-eastwestgateway",
+                "--type=json",
+                "-p",
+                r#"[{"op":"remove","path":"/spec/ports/3"}]"#,
+            ],
+            &eu,
+            vec!["Service istio-system/istio-eastwestgateway", "spec.ports"],
+        ),
+        (
+            vec![
+                "patch",
+                "-n",
+                "echo",
+                "service/echo",
+                "--type=json",
+                "-p",
+                r#"[{"op":"replace","path":"/spec/ports/0/port","value":8888}]"#,
+            ],
+            &eu,
+            vec!["8888"],
+        ),
     ] {
         cluster.kubectl(&change).expect("changed by hand");
         let plan = unwrapped(&workspace.changes());
@@ -49,7 +97,12 @@ fn an_unreachable_cluster_loses_no_state() {
         let after = std::fs::read_to_string(workspace.path("terraform.tfstate")).expect("a state");
         let addresses = |state: &str| {
             let state: serde_json::Value = serde_json::from_str(state).expect("JSON");
-            state["resources"].as_array().expect("resources").iter().map(|resource| resource["instances"].as_array().map_or(0, Vec::len)).collect::<Vec<_>>()
+            state["resources"]
+                .as_array()
+                .expect("resources")
+                .iter()
+                .map(|resource| resource["instances"].as_array().map_or(0, Vec::len))
+                .collect::<Vec<_>>()
         };
         assert_eq!(addresses(&after), addresses(&before), "{}: state was lost", cli.name);
         workspace.assert_settled();
@@ -64,7 +117,10 @@ fn what_exists_and_is_not_ours_is_left_alone() {
     let first = applied_example(&lab, cli);
     let second: Workspace = crate::mesh::example(&lab, cli);
     let refused = second.fail(&["apply", "-auto-approve", "-no-color"]);
-    assert!(refused.contains("Exists already") && refused.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca"), "{refused}");
+    assert!(
+        refused.contains("Exists already") && refused.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca"),
+        "{refused}"
+    );
     first.assert_settled();
     first.destroy();
 }

@@ -44,12 +44,30 @@ fn bad_input_is_refused_at_its_attribute() {
     };
     let cases = [
         // (when, provider, resources, what the message says, the attribute's line as the CLI quotes it)
-        ("plan", "", export("importers = [\"us\"]", "importers = [\"asia\"]"), "has no cluster `asia`; it has `eu`, `us`", "importers = [\"asia\"]"),
+        (
+            "plan",
+            "",
+            export("importers = [\"us\"]", "importers = [\"asia\"]"),
+            "has no cluster `asia`; it has `eu`, `us`",
+            "importers = [\"asia\"]",
+        ),
         ("validate", "", export("echo.eu.mesh.local", "*.mesh.local"), "\"*.mesh.local\"", "host = \"*.mesh.local\""),
         ("validate", "", export("echo.eu.mesh.local", "echo"), "\"echo\"", "host = \"echo\""),
         ("validate", "", export("importers = [\"us\"]", "importers = [\"us\"]\n  vip = \"8.8.8.8\""), "8.8.8.8", "vip = \"8.8.8.8\""),
-        ("validate", "", export("importers = [\"us\"]", "importers = [\"us\"]\n  vip = \"240.0.0.2/32\""), "240.0.0.2/32", "vip = \"240.0.0.2/32\""),
-        ("validate", "", export("importers = [\"us\"]", "importers = [\"us\"]\n  ports = [{ number = 70000, protocol = \"HTTP\" }]"), "70000", "number = 70000"),
+        (
+            "validate",
+            "",
+            export("importers = [\"us\"]", "importers = [\"us\"]\n  vip = \"240.0.0.2/32\""),
+            "240.0.0.2/32",
+            "vip = \"240.0.0.2/32\"",
+        ),
+        (
+            "validate",
+            "",
+            export("importers = [\"us\"]", "importers = [\"us\"]\n  ports = [{ number = 70000, protocol = \"HTTP\" }]"),
+            "70000",
+            "number = 70000",
+        ),
         ("validate", "", export("importers = [\"us\"]", "importers = [\"eu\"]"), "is the exporting cluster", "importers = [\"eu\"]"),
         ("validate", "", cluster("values = [\"a: [1,\\n  b: }\"]"), "line 2, column", "values = ["),
         ("validate", "", cluster("mtls_mode = \"strict\""), "STRICT", "mtls_mode = \"strict\""),

@@ -88,7 +88,9 @@ fn inventory(cluster: &Cluster) -> Vec<String> {
                  services,deployments,serviceaccounts";
     let objects = cluster.kubectl(&["get", kinds, "-A", "-o", "name", "--show-labels=false"]).expect("an inventory");
     let labels = cluster.kubectl(&["get", "namespaces", "--show-labels", "--no-headers"]).expect("labels");
-    let labels = labels.lines().map(|line| line.split_whitespace().filter(|word| !word.ends_with(['s', 'm', 'h', 'd'])).collect::<Vec<_>>().join(" "));
+    let labels = labels
+        .lines()
+        .map(|line| line.split_whitespace().filter(|word| !word.ends_with(['s', 'm', 'h', 'd'])).collect::<Vec<_>>().join(" "));
     let mut all: Vec<_> = objects.lines().map(str::to_owned).chain(labels).collect();
     all.sort();
     all
@@ -216,10 +218,24 @@ fn the_module_makes_a_mesh_with_several_ports() {
         let answer = us.exec("echo", "deploy/client", &["bash", "-c", tcp]).expect("exec");
         assert!(String::from_utf8_lossy(&answer.stdout).contains("hello"), "TCP isn't answered: {answer:?}");
         let grpc = us
-            .exec("echo", "deploy/client", &[
-                "curl", "-sS", "-o", "/dev/null", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-X", "POST", "-D", "-",
-                "http://echo.eu.mesh.local:7070/proto.EchoTestService/None",
-            ])
+            .exec(
+                "echo",
+                "deploy/client",
+                &[
+                    "curl",
+                    "-sS",
+                    "-o",
+                    "/dev/null",
+                    "--http2-prior-knowledge",
+                    "-H",
+                    "content-type: application/grpc",
+                    "-X",
+                    "POST",
+                    "-D",
+                    "-",
+                    "http://echo.eu.mesh.local:7070/proto.EchoTestService/None",
+                ],
+            )
             .expect("exec");
         assert!(String::from_utf8_lossy(&grpc.stdout).contains("grpc-status: 12"), "gRPC isn't answered: {grpc:?}");
         workspace.destroy();

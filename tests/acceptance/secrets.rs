@@ -13,10 +13,12 @@ fn secrets_are_nowhere() {
         let workspace = example(&lab, &cli);
         // The EU by token, so that there is one to find.
         eu.kubectl(&["create", "serviceaccount", "-n", "kube-system", "terraform"]).expect("an account");
-        eu.kubectl(&["create", "clusterrolebinding", "terraform", "--clusterrole=cluster-admin", "--serviceaccount=kube-system:terraform"]).expect("a binding");
+        eu.kubectl(&["create", "clusterrolebinding", "terraform", "--clusterrole=cluster-admin", "--serviceaccount=kube-system:terraform"])
+            .expect("a binding");
         let token = eu.kubectl(&["create", "token", "-n", "kube-system", "terraform", "--duration=2h"]).expect("a token").trim().to_owned();
         std::fs::write(workspace.path("token"), &token).expect("a file");
-        let ca = eu.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"]).expect("a CA");
+        let ca =
+            eu.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"]).expect("a CA");
         std::fs::write(workspace.path("ca"), ca.trim()).expect("a file");
         let main = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
         let by_token = format!(
@@ -32,7 +34,8 @@ fn secrets_are_nowhere() {
             log.push_str(&text(&output));
         }
         let mut secrets = vec![("the token", token)];
-        for (cluster, name, key) in [(&us, "mesh-root-ca", "tls\\.key"), (&us, "cacerts", "ca-key\\.pem"), (&eu, "cacerts", "ca-key\\.pem")] {
+        for (cluster, name, key) in [(&us, "mesh-root-ca", "tls\\.key"), (&us, "cacerts", "ca-key\\.pem"), (&eu, "cacerts", "ca-key\\.pem")]
+        {
             let path = format!("jsonpath={{.data.{key}}}");
             let encoded = cluster.kubectl(&["get", "secret", "-n", "istio-system", name, "-o", &path]).expect("a Secret").trim().to_owned();
             assert!(encoded.len() > 100, "{name} has no key");
@@ -41,7 +44,8 @@ fn secrets_are_nowhere() {
             let decoded = base64(&encoded);
             secrets.push(("a private key", decoded.lines().nth(1).expect("a line")[..40].to_owned()));
         }
-        let client_key = us.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.users[0].user.client-key-data}"]).expect("a key").trim().to_owned();
+        let client_key =
+            us.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.users[0].user.client-key-data}"]).expect("a key").trim().to_owned();
         secrets.push(("the kubeconfig's key", client_key[60..120].to_owned()));
 
         let mut places = vec![("the log".to_owned(), log.into_bytes())];

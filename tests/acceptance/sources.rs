@@ -56,7 +56,10 @@ fn an_upgrade_is_in_place() {
     // The provider's default is no attribute of the resource: what is installed stays until the resource itself is changed.
     workspace.assert_settled();
     let main = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
-    workspace.write("main.tf", &main.replace("  mesh_id      = \"training-mesh\"\n", "  mesh_id      = \"training-mesh\"\n  istio_version = \"1.31.1\"\n"));
+    workspace.write(
+        "main.tf",
+        &main.replace("  mesh_id      = \"training-mesh\"\n", "  mesh_id      = \"training-mesh\"\n  istio_version = \"1.31.1\"\n"),
+    );
     let plan = workspace.changes();
     assert!(plan.contains("1 to change, 0 to destroy"), "{plan}");
     workspace.apply();

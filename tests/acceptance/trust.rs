@@ -12,7 +12,8 @@ fn without_a_shared_root_the_call_fails() {
     let workspace = example(&lab, cli);
     let shared = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
     // Each istiod then makes a root of its own; all else is as in the example.
-    let apart = shared.replace("  ca           = each.value\n", "").replace("for_each     = mesh_cluster_ca.this", "for_each     = var.clusters");
+    let apart =
+        shared.replace("  ca           = each.value\n", "").replace("for_each     = mesh_cluster_ca.this", "for_each     = var.clusters");
     let apart = remove_blocks(&apart, &["resource \"mesh_root_ca\"", "resource \"mesh_cluster_ca\""]);
     assert!(!apart.contains("mesh_cluster_ca"), "{apart}");
     workspace.write("main.tf", &apart);
@@ -49,7 +50,24 @@ fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
     let (_, eu) = both(&lab);
     for cli in clis(&lab) {
         let folder = tempfile::tempdir().expect("a folder");
-        openssl(folder.path(), &["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "root.key", "-out", "root.crt", "-subj", "/O=Corp/CN=Corp root", "-days", "30"]);
+        openssl(
+            folder.path(),
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-keyout",
+                "root.key",
+                "-out",
+                "root.crt",
+                "-subj",
+                "/O=Corp/CN=Corp root",
+                "-days",
+                "30",
+            ],
+        );
         openssl(folder.path(), &["genrsa", "-out", "other.key", "2048"]);
         let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect("a file");
         let configuration = |key: &str, version: u32| {

@@ -16,7 +16,8 @@ fn the_articles_values_file_works_and_its_dead_keys_are_named() {
         let workspace = example(&lab, &cli);
         workspace.write("values-istio.yaml", ARTICLE);
         let main = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
-        let main = main.replace("values       = var.values.istiod", "values       = concat([file(\"values-istio.yaml\")], var.values.istiod)");
+        let main =
+            main.replace("values       = var.values.istiod", "values       = concat([file(\"values-istio.yaml\")], var.values.istiod)");
         let begin = main.find("resource \"mesh_eastwest_gateway\"").expect("the gateway");
         workspace.write("main.tf", &main[..begin]);
         let mut variables: serde_json::Value = serde_json::from_str(&crate::mesh::variables(&lab)).expect("JSON");
@@ -31,11 +32,16 @@ fn the_articles_values_file_works_and_its_dead_keys_are_named() {
         assert!(!plan.contains("global.meshID has no effect"), "{plan}");
         workspace.apply();
         workspace.assert_settled();
-        let mesh = us.kubectl(&["get", "configmap", "-n", "istio-system", "istio", "-o", "jsonpath={.data.mesh}"]).expect("the mesh's configuration");
+        let mesh = us
+            .kubectl(&["get", "configmap", "-n", "istio-system", "istio", "-o", "jsonpath={.data.mesh}"])
+            .expect("the mesh's configuration");
         assert!(mesh.contains("trustDomain: corp.local"), "{mesh}");
 
         // Only a change of meaning is a change.
-        workspace.write("values-istio.yaml", &format!("# the same, laid out otherwise\n{}", ARTICLE.replace("meshID: training-mesh", "meshID:   \"training-mesh\"")));
+        workspace.write(
+            "values-istio.yaml",
+            &format!("# the same, laid out otherwise\n{}", ARTICLE.replace("meshID: training-mesh", "meshID:   \"training-mesh\"")),
+        );
         workspace.assert_settled();
         workspace.destroy();
     }

@@ -153,9 +153,14 @@ impl Releases for Helm {
 
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
         let revisions = self.revisions(cluster, namespace, name, deadline).await?;
-        revisions.last().map(|newest| storage::decode(newest).map_err(|why| {
-            Failure::new(FailureKind::Other, format!("Can't read the Helm release {name} of cluster \"{cluster}\""), why)
-        })).transpose()
+        revisions
+            .last()
+            .map(|newest| {
+                storage::decode(newest).map_err(|why| {
+                    Failure::new(FailureKind::Other, format!("Can't read the Helm release {name} of cluster \"{cluster}\""), why)
+                })
+            })
+            .transpose()
     }
 
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
@@ -167,7 +172,13 @@ impl Releases for Helm {
         }
         let workspace = Workspace::new(&self.clusters.kubeconfig(cluster)?, &Json::Null, &self.settings)?;
         let arguments = [
-            "uninstall", name, "--namespace", namespace, "--ignore-not-found", "--wait", "--timeout",
+            "uninstall",
+            name,
+            "--namespace",
+            namespace,
+            "--ignore-not-found",
+            "--wait",
+            "--timeout",
             &format!("{}s", deadline.remaining().as_secs().max(1)),
         ]
         .map(str::to_owned);

@@ -1,12 +1,19 @@
 //! The `helm` program: finding it, running it, and what its complaints mean.
 
-use std::{path::{Path, PathBuf}, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use tokio::{io::AsyncReadExt as _, process::Command};
 use tokio_util::sync::CancellationToken;
 
 use super::workspace::Workspace;
-use crate::{deadline::Deadline, ports::{Failure, FailureKind}};
+use crate::{
+    deadline::Deadline,
+    ports::{Failure, FailureKind},
+};
 
 /// A `helm` that is new enough.
 pub(super) struct Program {
@@ -30,7 +37,9 @@ impl Program {
         let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("helm"))).filter(|path| path.is_file());
         let path = match (configured, beside) {
             (Some(path), _) if path.is_file() => path.to_path_buf(),
-            (Some(path), _) => return Err(missing(format!("The provider's `helm.binary` is {}, and there is no such file.", path.display()))),
+            (Some(path), _) => {
+                return Err(missing(format!("The provider's `helm.binary` is {}, and there is no such file.", path.display())));
+            }
             (None, Some(path)) => path,
             (None, None) => which::which("helm")
                 .map_err(|_| missing("There is no `helm` beside the provider's executable, nor on the PATH.".to_owned()))?,
@@ -54,7 +63,13 @@ impl Program {
     /// Runs it to its end, at the latest to the deadline's. An error is a failure with the given title.
     pub(super) async fn run(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
         let mut command = Command::new(&self.path);
-        command.args(arguments).arg("--kubeconfig").arg(workspace.kubeconfig()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(workspace.kubeconfig())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         // The environment stays, as credential plugins need it; but nothing of it may lead Helm elsewhere.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HELM_")) {
             command.env_remove(name);
@@ -101,7 +116,8 @@ async fn terminate(child: &mut tokio::process::Child) {
 
 /// What Helm's complaint means.
 fn complaint(title: &str, said: &str) -> Failure {
-    let lines: Vec<_> = said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING") && !line.starts_with("level=")).collect();
+    let lines: Vec<_> =
+        said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING") && !line.starts_with("level=")).collect();
     let text = lines.join("\n");
     let text = text.trim_start_matches("Error: ").to_owned();
     let has = |words: &str| text.to_lowercase().contains(words);
@@ -113,7 +129,10 @@ fn complaint(title: &str, said: &str) -> Failure {
             "If nobody else is, apply again: what was left pending is recovered first.",
         );
     }
-    if has("not found") && (has("chart") || has("manifest unknown") || has("version") || has("repo")) || has("no such file") || has("failed to fetch") {
+    if has("not found") && (has("chart") || has("manifest unknown") || has("version") || has("repo"))
+        || has("no such file")
+        || has("failed to fetch")
+    {
         return new(
             FailureKind::NotFound,
             "Helm can't get the chart.",

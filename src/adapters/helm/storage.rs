@@ -58,7 +58,8 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
 fn documents(manifest: &str) -> Result<Vec<Json>, String> {
     let mut objects = Vec::new();
     for document in manifest.split("\n---").map(|document| document.trim_start_matches("---")) {
-        let object: Json = serde_saphyr::from_str(document).map_err(|error| format!("The release's manifest is not YAML: {}.", error.without_snippet()))?;
+        let object: Json = serde_saphyr::from_str(document)
+            .map_err(|error| format!("The release's manifest is not YAML: {}.", error.without_snippet()))?;
         if object.is_object() {
             objects.push(object);
         }

@@ -25,8 +25,12 @@ impl Workspace {
     /// With kubeconfig, values and the repository's credentials.
     pub(super) fn new(kubeconfig: &Kubeconfig, values: &Json, settings: &HelmSettings) -> Result<Self, Failure> {
         let unwritable = |error: &dyn ToString| {
-            Failure::new(FailureKind::Other, "Can't prepare Helm", "The files that Helm needs can't be written to the folder for temporary files.")
-                .raw(error.to_string())
+            Failure::new(
+                FailureKind::Other,
+                "Can't prepare Helm",
+                "The files that Helm needs can't be written to the folder for temporary files.",
+            )
+            .raw(error.to_string())
         };
         // Made with mode 0700.
         let folder = tempfile::Builder::new().prefix("mesh-helm-").tempdir().map_err(|error| unwritable(&error))?;

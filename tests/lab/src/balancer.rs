@@ -12,7 +12,8 @@ mod settings;
 use anyhow::Result;
 
 pub(crate) use controller::configure;
-pub use settings::{Answer, Settings};
+pub use settings::Answer;
+pub(crate) use settings::Settings;
 
 use crate::layout::Layout;
 

@@ -17,11 +17,11 @@ use crate::registry::Inventory;
 use crate::{netns, wait};
 
 /// The charts' names.
-pub const NAMES: [&str; 3] = ["base", "istiod", "gateway"];
+pub(crate) const NAMES: [&str; 3] = ["base", "istiod", "gateway"];
 /// The version that the charts have unless another is asked for.
-pub const VERSION: &str = "1.31.0";
+pub(crate) const VERSION: &str = "1.31.0";
 /// The same charts under the next version: something to upgrade to.
-pub const NEXT_VERSION: &str = "1.31.1";
+pub(crate) const NEXT_VERSION: &str = "1.31.1";
 
 /// Where the charts are to be had.
 #[derive(Debug, Clone)]

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 /// The namespace of the network between the clusters.
-pub const WAN_NAMESPACE: &str = "mesh-wan";
+pub(crate) const WAN_NAMESPACE: &str = "mesh-wan";
 /// The WAN's own host: registry, charts and name server listen here.
 pub const WAN_ADDRESS: &str = "198.51.100.1";
 /// The image registry, which also holds the charts (OCI).
 pub const REGISTRY: &str = "198.51.100.1:5000";
 /// The port of the HTTP chart repository on the WAN's host.
-pub const CHARTS_PORT: u16 = 8080;
+pub(crate) const CHARTS_PORT: u16 = 8080;
 /// Sockets live here: their paths must be short, whatever the state folder is.
-pub const RUN_FOLDER: &str = "/run/mesh-lab";
+pub(crate) const RUN_FOLDER: &str = "/run/mesh-lab";
 /// The root of all cgroups of the lab.
-pub const CGROUP: &str = "mesh-lab";
+pub(crate) const CGROUP: &str = "mesh-lab";
 
 /// The folders of the lab.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use crate::progress::Note;
 
 /// One Go module under `go/`, and the programs that it builds.
 #[derive(Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// As in `lab build NAME`.
     pub name: &'static str,
     /// The module's files. They are part of this program, which so needs no checkout.
@@ -44,7 +44,7 @@ macro_rules! module {
 const ISTIO_MODULE: &str = "istio.io/istio";
 
 /// Kubernetes: its five programs and kubectl, in one binary.
-pub static KUBERNETES: Part = Part {
+pub(crate) static KUBERNETES: Part = Part {
     name: "kubernetes",
     files: module!("kubernetes", "main.go"),
     programs: &[(".", "kube")],
@@ -59,7 +59,7 @@ pub static KUBERNETES: Part = Part {
 };
 
 /// The clusters' name server.
-pub static COREDNS: Part = Part {
+pub(crate) static COREDNS: Part = Part {
     name: "coredns",
     files: module!("coredns", "main.go"),
     programs: &[(".", "coredns")],
@@ -69,11 +69,11 @@ pub static COREDNS: Part = Part {
 };
 
 /// What holds a pod's namespaces.
-pub static PAUSE: Part =
+pub(crate) static PAUSE: Part =
     Part { name: "pause", files: module!("pause", "main.go"), programs: &[(".", "pause")], aliases: &[], variables: &[], extras: &[] };
 
 /// Helm 4.
-pub static HELM: Part = Part {
+pub(crate) static HELM: Part = Part {
     name: "helm",
     files: module!("helm"),
     programs: &[("helm.sh/helm/v4/cmd/helm", "helm")],
@@ -83,7 +83,7 @@ pub static HELM: Part = Part {
 };
 
 /// Helm 3, for the long tests only.
-pub static HELM3: Part = Part {
+pub(crate) static HELM3: Part = Part {
     name: "helm3",
     files: module!("helm3"),
     programs: &[("helm.sh/helm/v3/cmd/helm", "helm3")],
@@ -93,7 +93,7 @@ pub static HELM3: Part = Part {
 };
 
 /// Istio: control plane, agent and echo server, with the charts and Envoy's bootstrap template.
-pub static ISTIO: Part = Part {
+pub(crate) static ISTIO: Part = Part {
     name: "istio",
     files: module!("istio"),
     programs: &[
@@ -112,7 +112,7 @@ pub static ISTIO: Part = Part {
 };
 
 /// OpenTofu.
-pub static TOFU: Part = Part {
+pub(crate) static TOFU: Part = Part {
     name: "tofu",
     files: module!("tofu"),
     programs: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")],
@@ -122,11 +122,11 @@ pub static TOFU: Part = Part {
 };
 
 /// All parts. `lab up` builds all but `helm3`.
-pub static PARTS: [&Part; 7] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3];
+pub(crate) static PARTS: [&Part; 7] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3];
 
 impl Part {
     /// The part of that name.
-    pub fn named(name: &str) -> Result<&'static Self> {
+    pub(crate) fn named(name: &str) -> Result<&'static Self> {
         let names = || PARTS.map(|part| part.name).join(", ");
         PARTS.into_iter().find(|part| part.name == name).with_context(|| format!("there is no part {name:?}; there are {}", names()))
     }
@@ -141,22 +141,22 @@ impl Part {
     }
 
     /// Where its build is kept, whether it is built or not.
-    pub fn folder(&self, layout: &Layout) -> PathBuf {
+    pub(crate) fn folder(&self, layout: &Layout) -> PathBuf {
         layout.cache.join(self.name).join(self.key())
     }
 
     /// One of its programs.
-    pub fn program(&self, layout: &Layout, name: &str) -> PathBuf {
+    pub(crate) fn program(&self, layout: &Layout, name: &str) -> PathBuf {
         self.folder(layout).join(name)
     }
 
     /// Whether there is nothing to do.
-    pub fn is_built(&self, layout: &Layout) -> bool {
+    pub(crate) fn is_built(&self, layout: &Layout) -> bool {
         self.folder(layout).is_dir()
     }
 
     /// Builds it unless it is there. The folder appears when all of it is done.
-    pub fn build(&self, layout: &Layout, note: &Note) -> Result<String> {
+    pub(crate) fn build(&self, layout: &Layout, note: &Note) -> Result<String> {
         if self.is_built(layout) {
             return Ok("built before".to_owned());
         }

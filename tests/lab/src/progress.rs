@@ -43,7 +43,7 @@ struct Running {
 
 /// Through which a running step tells what it is doing.
 #[derive(Clone)]
-pub struct Note(Arc<dyn Fn(&str) + Send + Sync>);
+pub(crate) struct Note(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl Note {
     pub(crate) fn new(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {

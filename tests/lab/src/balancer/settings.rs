@@ -31,7 +31,7 @@ pub enum Answer {
 
 /// The settings of one cluster's balancer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// How new Services are answered.
     pub answer: Answer,
     /// How often each Service (`namespace/name`) was told to move to another address.
@@ -45,13 +45,13 @@ impl Settings {
     }
 
     /// The settings as they are; the default ones if there are none.
-    pub fn read(layout: &Layout, cluster: ClusterName) -> Self {
+    pub(crate) fn read(layout: &Layout, cluster: ClusterName) -> Self {
         let text = fs::read(Self::file(layout, cluster)).ok();
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
     /// Tells the balancer; it acts within a fraction of a second.
-    pub fn write(&self, layout: &Layout, cluster: ClusterName) -> Result<()> {
+    pub(crate) fn write(&self, layout: &Layout, cluster: ClusterName) -> Result<()> {
         write_file(&Self::file(layout, cluster), serde_json::to_vec_pretty(self)?)
     }
 }

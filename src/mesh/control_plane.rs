@@ -1,0 +1,228 @@
+//! A cluster's control plane: from what makes it a member of the mesh to Helm values and manifests, and back for an import.
+
+use serde_json::{Value as Json, json};
+
+use super::{
+    labels::Owner,
+    lint::{self, Lint},
+    manifest::with_spec,
+    names::{ClusterKey, MeshId, Namespace, NetworkName, TrustDomain},
+    setting::{self, Setting},
+    values::{self, Values},
+};
+use crate::{
+    istio::{MutualTls, MutualTlsMode, PeerAuthentication, well_known},
+    ports::{Kind, Release},
+};
+
+/// The release of the chart `base`: custom resource definitions, the default validation webhook, the reader's account.
+pub const BASE_RELEASE: &str = "istio-base";
+
+/// The release of the chart `istiod`.
+pub const ISTIOD_RELEASE: &str = "istiod";
+
+/// The variable by which sidecars answer DNS.
+const DNS_CAPTURE: [&str; 4] = ["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"];
+
+/// The control plane of one cluster of the mesh.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlPlane {
+    /// The mesh's id.
+    pub mesh_id: MeshId,
+    /// The trust domain of all identities.
+    pub trust_domain: TrustDomain,
+    /// The cluster's network.
+    pub network: NetworkName,
+    /// Istio's name for the cluster.
+    pub cluster_name: ClusterKey,
+    /// Where istiod runs; the root namespace of its configuration.
+    pub namespace: Namespace,
+    /// Whether sidecars answer DNS.
+    pub dns_capture: bool,
+    /// The user's values for the chart `istiod`; later ones win, and the attributes above win over them.
+    pub values: Vec<Values>,
+    /// The mesh-wide mode of mutual TLS.
+    pub mtls_mode: Option<MutualTlsMode>,
+}
+
+/// What a release's values say of the attributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The mesh's id.
+    pub mesh_id: Option<String>,
+    /// The trust domain.
+    pub trust_domain: Option<String>,
+    /// The network.
+    pub network: Option<String>,
+    /// Istio's name for the cluster.
+    pub cluster_name: Option<String>,
+    /// Whether sidecars answer DNS.
+    pub dns_capture: bool,
+    /// All other values, as YAML; none when there are none.
+    pub rest: Option<String>,
+}
+
+/// The paths that attributes decide, in the order of [`Found`]'s fields.
+fn path(parts: &[&str]) -> Vec<String> {
+    parts.iter().map(|part| (*part).to_owned()).collect()
+}
+
+impl ControlPlane {
+    fn settings(&self) -> Vec<Setting> {
+        let mut settings = vec![
+            Setting::new(&["global", "meshID"], "the attribute `mesh_id`", self.mesh_id.as_str()),
+            Setting::new(&["global", "network"], "the attribute `network`", self.network.as_str()),
+            Setting::new(&["global", "multiCluster", "clusterName"], "the attribute `cluster_name`", self.cluster_name.as_str()),
+            Setting::new(&["global", "istioNamespace"], "the attribute `namespace`", self.namespace.as_str()),
+            Setting::new(&["meshConfig", "trustDomain"], "the attribute `trust_domain`", self.trust_domain.as_str()),
+        ];
+        if self.dns_capture {
+            settings.push(Setting::new(&DNS_CAPTURE, "the attribute `dns_capture`", "true"));
+        }
+        settings
+    }
+
+    /// What is noteworthy about the user's values.
+    pub fn lints(&self) -> Vec<Lint> {
+        let own = Values::merged(&self.values);
+        let mut lints = lint::dead_keys(&own);
+        lints.extend(lint::overridden(&own, &self.settings()));
+        lints
+    }
+
+    /// The labels that the namespace needs before istiod is there.
+    pub fn namespace_labels(&self) -> Json {
+        json!({well_known::NETWORK_LABEL: self.network.as_str()})
+    }
+
+    /// The release `istio-base`.
+    pub fn base_release(&self, version: Option<String>) -> Release {
+        Release {
+            name: BASE_RELEASE.to_owned(),
+            namespace: self.namespace.to_string(),
+            chart: "base".to_owned(),
+            version,
+            values: json!({"global": {"istioNamespace": self.namespace.as_str()}}),
+        }
+    }
+
+    /// The release `istiod`.
+    pub fn istiod_release(&self, version: Option<String>) -> Release {
+        Release {
+            name: ISTIOD_RELEASE.to_owned(),
+            namespace: self.namespace.to_string(),
+            chart: "istiod".to_owned(),
+            version,
+            values: setting::applied(&Values::merged(&self.values), &self.settings()),
+        }
+    }
+
+    /// The policy that holds for the whole mesh; none when none is asked for.
+    pub fn mesh_peer_authentication(&self) -> Option<Json> {
+        let spec = PeerAuthentication { mtls: MutualTls { mode: self.mtls_mode? } };
+        Some(with_spec(Kind::PEER_AUTHENTICATION, &self.namespace, well_known::DEFAULT_POLICY, &Owner::Cluster, &spec))
+    }
+
+    /// The webhook that injects sidecars; outside of the usual namespace its name has the namespace in it.
+    pub fn injector_webhook(&self) -> String {
+        if self.namespace.as_str() == well_known::SYSTEM_NAMESPACE {
+            "istio-sidecar-injector".to_owned()
+        } else {
+            format!("istio-sidecar-injector-{}", self.namespace)
+        }
+    }
+
+    /// A configuration that the definitions let pass and istiod refuses: that it does shows that it serves.
+    pub fn invalid_probe(&self) -> Json {
+        json!({
+            "apiVersion": Kind::GATEWAY.api_version(), "kind": Kind::GATEWAY.kind,
+            "metadata": {"name": "mesh-terraform-io-probe", "namespace": self.namespace.as_str()},
+            "spec": {"selector": {"none": "none"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "NONE"}, "hosts": ["probe.invalid"]}]},
+        })
+    }
+
+    /// Reads a deployed release's values.
+    pub fn read_values(values: &Json) -> Found {
+        let text = |parts: &[&str]| values::at(values, &path(parts)).and_then(Json::as_str).map(str::to_owned);
+        let paths = [
+            path(&["global", "meshID"]),
+            path(&["global", "network"]),
+            path(&["global", "multiCluster", "clusterName"]),
+            path(&["global", "istioNamespace"]),
+            path(&["meshConfig", "trustDomain"]),
+            path(&DNS_CAPTURE),
+        ];
+        Found {
+            mesh_id: text(&["global", "meshID"]),
+            network: text(&["global", "network"]),
+            cluster_name: text(&["global", "multiCluster", "clusterName"]),
+            trust_domain: text(&["meshConfig", "trustDomain"]),
+            dns_capture: text(&DNS_CAPTURE).is_some_and(|on| on == "true"),
+            rest: values::to_yaml(&setting::without(values, &paths)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARTICLE: &str = "
+global:
+  meshID: training-mesh
+  trustDomain: corp.local
+  network: us-net
+pilot:
+  env:
+    PILOT_ENABLE_MULTINETWORK: \"true\"
+";
+
+    fn plane(network: &str, values: &[&str]) -> ControlPlane {
+        ControlPlane {
+            mesh_id: MeshId::parse("training-mesh").unwrap(),
+            trust_domain: TrustDomain::parse("corp.local").unwrap(),
+            network: NetworkName::parse(network).unwrap(),
+            cluster_name: ClusterKey::parse("us").unwrap(),
+            namespace: Namespace::parse("istio-system").unwrap(),
+            dns_capture: true,
+            values: values.iter().map(|text| Values::parse(text).unwrap()).collect(),
+            mtls_mode: Some(MutualTlsMode::Strict),
+        }
+    }
+
+    #[test]
+    fn istiod_gets_what_makes_it_a_member() {
+        let release = plane("us-net", &["global: {hub: h, network: wrong}\nautoscaleEnabled: false"]).istiod_release(Some("1.31.0".into()));
+        assert_eq!(
+            release.values,
+            json!({
+                "autoscaleEnabled": false,
+                "global": {"hub": "h", "meshID": "training-mesh", "network": "us-net", "istioNamespace": "istio-system", "multiCluster": {"clusterName": "us"}},
+                "meshConfig": {"trustDomain": "corp.local", "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}}},
+            })
+        );
+    }
+
+    #[test]
+    fn the_articles_dead_keys_are_named_and_what_it_overrides() {
+        let keys = |network| plane(network, &[ARTICLE]).lints().into_iter().map(|lint| lint.key).collect::<Vec<_>>();
+        assert_eq!(keys("us-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK"]);
+        assert_eq!(keys("eu-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK", "global.network"]);
+    }
+
+    #[test]
+    fn values_are_read_as_they_were_written() {
+        let found = ControlPlane::read_values(&plane("us-net", &["global: {hub: h}"]).istiod_release(None).values);
+        assert_eq!(found.network.as_deref(), Some("us-net"));
+        assert!(found.dns_capture);
+        assert!(values::same_yaml(&found.rest.unwrap(), "global: {hub: h}"));
+        assert_eq!(ControlPlane::read_values(&plane("us-net", &[]).istiod_release(None).values).rest, None);
+    }
+
+    #[test]
+    fn the_policy_is_the_meshs() {
+        let policy = plane("us-net", &[]).mesh_peer_authentication().unwrap();
+        assert_eq!(policy["metadata"]["namespace"], "istio-system");
+        assert_eq!(policy["spec"], json!({"mtls": {"mode": "STRICT"}}));
+    }
+}

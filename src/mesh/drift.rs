@@ -1,0 +1,207 @@
+//! How a live object differs from what is wanted.
+//!
+//! The comparison goes by what is wanted: what others add (defaults of the API server, labels, status) is no difference. What controllers
+//! are known to own is none either: istiod writes its webhooks' `caBundle` and `failurePolicy`, an autoscaler writes `replicas`.
+
+use serde_json::{Map, Value as Json};
+
+use super::quantity;
+use crate::ports::Kind;
+
+/// Differences of an object of ours, a line each: `spec.ports[0].number: 80 wanted, 81 found`.
+pub fn differences(wanted: &Json, live: &Json) -> Vec<String> {
+    let mut comparison = Comparison { lines: Vec::new(), is_secret: Kind::of(wanted) == Some(Kind::SECRET), ignored: &|_| false };
+    comparison.compare(&mut Vec::new(), wanted, live);
+    comparison.lines
+}
+
+/// Differences of an object of a Helm release. `autoscaled`: the release has an autoscaler, which decides how many pods there are.
+pub fn release_differences(wanted: &Json, live: &Json, autoscaled: bool) -> Vec<String> {
+    let kind = Kind::of(wanted);
+    let is_webhook = matches!(kind, Some(Kind::VALIDATING_WEBHOOK | Kind::MUTATING_WEBHOOK));
+    let is_workload = kind == Some(Kind::DEPLOYMENT);
+    let ignored = move |path: &[String]| {
+        let last = path.last().map_or("", String::as_str);
+        is_webhook && matches!(last, "caBundle" | "failurePolicy") || is_workload && autoscaled && path == ["spec", "replicas"]
+    };
+    let mut comparison = Comparison { lines: Vec::new(), is_secret: kind == Some(Kind::SECRET), ignored: &ignored };
+    comparison.compare(&mut Vec::new(), wanted, live);
+    comparison.lines
+}
+
+struct Comparison<'a> {
+    lines: Vec<String>,
+    is_secret: bool,
+    ignored: &'a dyn Fn(&[String]) -> bool,
+}
+
+impl Comparison<'_> {
+    fn compare(&mut self, path: &mut Vec<String>, wanted: &Json, live: &Json) {
+        if (self.ignored)(path) || path.first().is_some_and(|first| first == "status") {
+            return;
+        }
+        match (wanted, live) {
+            (Json::Object(wanted), Json::Object(live)) => self.maps(path, wanted, live),
+            (Json::Array(wanted), Json::Array(live)) => self.lists(path, wanted, live),
+            _ if same(wanted, live) => {}
+            _ => self.differ(path, wanted, live),
+        }
+    }
+
+    fn maps(&mut self, path: &mut Vec<String>, wanted: &Map<String, Json>, live: &Map<String, Json>) {
+        for (key, wanted) in wanted {
+            // A Secret may be written as text and is kept encoded; what it holds is compared by who wrote it.
+            if self.is_secret && path.is_empty() && key == "stringData" {
+                continue;
+            }
+            path.push(key.clone());
+            self.compare(path, wanted, live.get(key).unwrap_or(&Json::Null));
+            path.pop();
+        }
+    }
+
+    fn lists(&mut self, path: &mut Vec<String>, wanted: &[Json], live: &[Json]) {
+        // Elements with names are found by them: others may have been added in between, such as an injected container.
+        let named = |list: &[Json]| !list.is_empty() && list.iter().all(|element| element["name"].is_string());
+        if named(wanted) && (live.is_empty() || named(live)) {
+            for wanted in wanted {
+                let found = live.iter().find(|live| live["name"] == wanted["name"]);
+                let place = format!("[{}]", wanted["name"].as_str().unwrap_or_default());
+                let inner = path.pop().unwrap_or_default();
+                path.push(format!("{inner}{place}"));
+                match found {
+                    Some(live) => self.compare(path, wanted, live),
+                    None => self.lines.push(format!("{}: it is gone", path.join("."))),
+                }
+                path.pop();
+                path.push(inner);
+            }
+            return;
+        }
+        if wanted.len() != live.len() {
+            self.differ(path, &Json::Array(wanted.to_vec()), &Json::Array(live.to_vec()));
+            return;
+        }
+        for (index, (wanted, live)) in wanted.iter().zip(live).enumerate() {
+            let inner = path.pop().unwrap_or_default();
+            path.push(format!("{inner}[{index}]"));
+            self.compare(path, wanted, live);
+            path.pop();
+            path.push(inner);
+        }
+    }
+
+    fn differ(&mut self, path: &[String], wanted: &Json, live: &Json) {
+        let place = path.join(".");
+        let line = if self.is_secret && place.starts_with("data") {
+            format!("{place}: another value than wanted")
+        } else {
+            format!("{place}: {} wanted, {} found", shown(wanted), if live.is_null() { "nothing".to_owned() } else { shown(live) })
+        };
+        self.lines.push(line);
+    }
+}
+
+/// Whether two values are the same to the API server, which drops what is empty and rewrites quantities and numbers.
+fn same(wanted: &Json, live: &Json) -> bool {
+    fn is_empty(value: &Json) -> bool {
+        match value {
+            Json::Null => true,
+            Json::Bool(truth) => !truth,
+            Json::Number(number) => number.as_f64() == Some(0.0),
+            Json::String(text) => text.is_empty(),
+            Json::Array(list) => list.is_empty(),
+            Json::Object(map) => map.values().all(is_empty),
+        }
+    }
+    fn text(value: &Json) -> Option<String> {
+        match value {
+            Json::String(text) => Some(text.clone()),
+            Json::Number(number) => Some(number.to_string()),
+            Json::Bool(truth) => Some(truth.to_string()),
+            _ => None,
+        }
+    }
+    if wanted == live || is_empty(wanted) && is_empty(live) {
+        return true;
+    }
+    match (text(wanted), text(live)) {
+        (Some(wanted), Some(live)) => wanted == live || quantity::same(&wanted, &live),
+        _ => false,
+    }
+}
+
+/// A value in a line: not too much of it.
+fn shown(value: &Json) -> String {
+    const MOST: usize = 120;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn deployment(replicas: u32, image: &str) -> Json {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istiod", "labels": {"app": "istiod"}},
+            "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "discovery", "image": image, "resources": {"requests": {"cpu": "500m"}}}]}}},
+        })
+    }
+
+    #[test]
+    fn what_others_add_is_no_difference() {
+        let mut live = deployment(1, "pilot");
+        live["metadata"]["labels"]["extra"] = json!("x");
+        live["metadata"]["uid"] = json!("u");
+        live["status"] = json!({"replicas": 1});
+        live["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().insert(0, json!({"name": "injected"}));
+        live["spec"]["template"]["spec"]["containers"][1]["resources"]["requests"]["cpu"] = json!("0.5");
+        assert_eq!(release_differences(&deployment(1, "pilot"), &live, false), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_person_changed_is_told_by_field() {
+        assert_eq!(
+            release_differences(&deployment(1, "pilot"), &deployment(2, "other"), false),
+            ["spec.replicas: 1 wanted, 2 found", "spec.template.spec.containers[discovery].image: \"pilot\" wanted, \"other\" found"]
+        );
+        assert_eq!(release_differences(&deployment(1, "pilot"), &deployment(2, "pilot"), true), [""; 0]);
+        assert_eq!(
+            differences(&json!({"spec": {"hosts": ["a"]}}), &json!({"spec": {"hosts": ["a", "b"]}})),
+            [r#"spec.hosts: ["a"] wanted, ["a","b"] found"#]
+        );
+        assert_eq!(
+            differences(&json!({"ports": [{"name": "a"}, {"name": "b"}]}), &json!({"ports": [{"name": "b"}]})),
+            ["ports[a]: it is gone"]
+        );
+    }
+
+    #[test]
+    fn what_controllers_own_is_no_difference() {
+        let webhook = |policy: &str, bundle: &str| {
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "w"},
+                "webhooks": [{"name": "a", "failurePolicy": policy, "clientConfig": {"caBundle": bundle}}],
+            })
+        };
+        assert_eq!(release_differences(&webhook("Ignore", ""), &webhook("Fail", "abc"), false), [""; 0]);
+    }
+
+    #[test]
+    fn empty_and_missing_are_the_same() {
+        let wanted =
+            json!({"metadata": {"annotations": {}, "creationTimestamp": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
+        assert_eq!(differences(&wanted, &json!({"metadata": {}, "spec": {}})), [""; 0]);
+    }
+
+    #[test]
+    fn a_secrets_values_are_not_told() {
+        let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"key": value}});
+        assert_eq!(differences(&secret("YQ=="), &secret("Yg==")), ["data.key: another value than wanted"]);
+    }
+}
