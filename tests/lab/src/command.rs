@@ -27,7 +27,7 @@ pub(crate) fn describe(command: &Command) -> String {
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     command.stdin(Stdio::null());
     let output = command.output().with_context(|| format!("cannot run {}", describe(command)))?;
-    checked(command, output)
+    checked(command, &output)
 }
 
 /// As [`run`], with the given standard input.
@@ -42,10 +42,10 @@ pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<Strin
     });
     let output = child.wait_with_output()?;
     let _ = writer.join();
-    checked(command, output)
+    checked(command, &output)
 }
 
-fn checked(command: &Command, output: Output) -> Result<String> {
+fn checked(command: &Command, output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -64,12 +64,14 @@ pub(crate) fn remove_dead_sockets() {
 }
 
 fn render(folder: &Path, cluster: ClusterName) -> String {
-    let root = folder.join("containerd");
-    let state = run_folder(cluster).join("containerd");
+    // TOML's strings are written like Rust's.
+    let quote = |path: PathBuf| format!("{:?}", path.to_string_lossy());
+    let root = quote(folder.join("containerd"));
+    let state = quote(run_folder(cluster).join("containerd"));
     format!(
         r#"version = 2
-root = {root:?}
-state = {state:?}
+root = {root}
+state = {state}
 # What the lab has no use for, and what would look for things on the machine.
 disabled_plugins = [
   "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
@@ -77,7 +79,7 @@ disabled_plugins = [
 ]
 
 [grpc]
-address = {socket:?}
+address = {socket}
 
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{PAUSE}"
@@ -91,22 +93,22 @@ max_concurrent_downloads = 6
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{CNI_FOLDER}"
-conf_dir = {cni:?}
+conf_dir = {cni}
 
 [plugins."io.containerd.grpc.v1.cri".registry]
-config_path = {registries:?}
+config_path = {registries}
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
-Root = {runc:?}
+Root = {runc}
 "#,
-        socket = socket(cluster),
-        runc = run_folder(cluster).join("runc"),
-        cni = folder.join("cni"),
-        registries = folder.join("registries"),
+        socket = quote(socket(cluster)),
+        runc = quote(run_folder(cluster).join("runc")),
+        cni = quote(folder.join("cni")),
+        registries = quote(folder.join("registries")),
     )
 }
 

@@ -116,15 +116,14 @@ impl Daemon {
 
     fn fingerprint(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        let program = match self.program.is_absolute() {
-            true => self.program.clone(),
-            false => {
-                find_program(&self.program.to_string_lossy()).with_context(|| format!("{} is not installed", self.program.display()))?
-            }
+        let program = if self.program.is_absolute() {
+            self.program.clone()
+        } else {
+            find_program(&self.program.to_string_lossy()).with_context(|| format!("{} is not installed", self.program.display()))?
         };
         let program = fs::canonicalize(&program).with_context(|| format!("{} is missing", program.display()))?;
         let status = fs::metadata(&program)?;
-        hash.update(format!("{program:?} {} {:?}", status.len(), status.modified()?));
+        hash.update(format!("{} {} {:?}", program.display(), status.len(), status.modified()?));
         hash.update(format!("{:?}", self.arguments));
         for file in &self.configuration {
             hash.update(fs::read(file).with_context(|| format!("no {}", file.display()))?);

@@ -19,7 +19,7 @@ use crate::pki::Pki;
 use crate::{nameserver, wait};
 
 const SERVICE_RANGE: &str = "10.96.0.0/16";
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 
 /// The daemons of one cluster, configured and ready to be started.
 pub(crate) struct Kubernetes {

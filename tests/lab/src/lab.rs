@@ -28,7 +28,7 @@ pub struct Binaries {
     pub helm: PathBuf,
     /// Helm 3, if it was built (`lab build helm3`).
     pub helm3: Option<PathBuf>,
-    /// OpenTofu.
+    /// `OpenTofu`.
     pub tofu: PathBuf,
     /// kubectl.
     pub kubectl: PathBuf,

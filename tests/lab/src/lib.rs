@@ -3,6 +3,8 @@
 //!
 //! `lab up` makes it, `lab down` leaves nothing of it. Tests use it through [`Lab`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
+
 mod balancer;
 mod cgroup;
 mod chart;
