@@ -8,6 +8,7 @@ use nix::mount::{MntFlags, umount2};
 
 use crate::cgroup::Cgroups;
 use crate::layout::{CGROUP, Layout, RUN_FOLDER};
+use crate::lock::Lock;
 use crate::progress::say;
 use crate::{containerd, host, netns, process};
 
@@ -16,6 +17,7 @@ pub fn down(layout: &Layout) -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         bail!("root is needed to take the lab down");
     }
+    let _lock = Lock::take()?;
     let layout = &actual(layout);
     let cgroups = Cgroups::detect()?;
     let mut left = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use mesh_lab::{Answer, ClusterName, Fault, Lab, Layout, Lock, say};
+use mesh_lab::{Answer, ClusterName, Fault, Lab, Layout, say};
 
 /// Two real Kubernetes clusters, us and eu, on this machine.
 #[derive(Debug, Parser)]
@@ -123,14 +123,10 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Up => {
             let start = Instant::now();
-            let _lock = Lock::take()?;
             mesh_lab::up(&layout)?;
             say(&format!("the lab is up ({:.1} s); try `lab status`", start.elapsed().as_secs_f64()));
         }
-        Verb::Down => {
-            let _lock = Lock::take()?;
-            mesh_lab::down(&layout)?;
-        }
+        Verb::Down => mesh_lab::down(&layout)?,
         Verb::Status => mesh_lab::status(&layout)?,
         Verb::Run { command } => return exec(&Lab::attach()?, command),
         Verb::Kubectl { cluster, arguments } => {
@@ -139,10 +135,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
             let context = OsString::from(format!("--context={cluster}"));
             return exec(&lab, [kubectl, context].into_iter().chain(arguments).collect());
         }
-        Verb::Build { parts } => {
-            let _lock = Lock::take()?;
-            mesh_lab::build(&layout, &parts)?;
-        }
+        Verb::Build { parts } => mesh_lab::build(&layout, &parts)?,
         Verb::Balance { cluster, manner } => balance(cluster, &manner)?,
         Verb::Break { cluster, fault } => fault.inflict(Lab::attach()?.layout(), cluster)?,
         Verb::Mend { cluster, fault } => fault.mend(Lab::attach()?.layout(), cluster)?,

@@ -11,6 +11,7 @@ use crate::daemon::Daemon;
 use crate::kubeconfig::{self, Access};
 use crate::kubernetes::Kubernetes;
 use crate::layout::{Layout, RUN_FOLDER};
+use crate::lock::Lock;
 use crate::part::{COREDNS, HELM, HELM3, ISTIO, KUBERNETES, PAUSE, Part, TOFU};
 use crate::pki::Pki;
 use crate::plan::{self, Step};
@@ -20,6 +21,7 @@ use crate::{balancer, chart, envoy, host, image, nameserver, netns, registry, va
 /// Brings the lab up, or repairs it. What is in order is left alone.
 pub fn up(layout: &Layout) -> Result<()> {
     host::check()?;
+    let _lock = Lock::take()?;
     claim(layout)?;
     if !KUBERNETES.is_built(layout) {
         say("The first time everything is built from source: about 25 minutes on 2 processors, 2 GB of downloads.");
@@ -169,6 +171,7 @@ fn write_kubeconfig(layout: &Layout) -> Result<()> {
 
 /// `lab build`: the named parts, or all that `lab up` needs.
 pub fn build(layout: &Layout, names: &[String]) -> Result<()> {
+    let _lock = Lock::take()?;
     let parts = match names {
         [] => vec![&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU],
         names => names.iter().map(|name| Part::named(name)).collect::<Result<_>>()?,
