@@ -62,7 +62,9 @@ impl Cgroups {
                 folder.push(name);
                 if !folder.is_dir() {
                     fs::create_dir(&folder).with_context(|| format!("cannot make cgroup {}", folder.display()))?;
-                    inherit_cpuset(&parent, &folder)?;
+                    if self.version == Version::One {
+                        inherit_cpuset(&parent, &folder)?;
+                    }
                 }
             }
         }
@@ -122,10 +124,8 @@ fn inherit_cpuset(parent: &Path, child: &Path) -> Result<()> {
     for name in ["cpuset.cpus", "cpuset.mems"] {
         let target = child.join(name);
         if target.exists() && fs::read_to_string(&target)?.trim().is_empty() {
-            // In version 2 the parent's file may not exist, and an empty one means "inherit" there.
-            if let Ok(value) = fs::read_to_string(parent.join(name)) {
-                fs::write(&target, value).with_context(|| format!("cannot set {}", target.display()))?;
-            }
+            let value = fs::read_to_string(parent.join(name))?;
+            fs::write(&target, value).with_context(|| format!("cannot set {}", target.display()))?;
         }
     }
     Ok(())
