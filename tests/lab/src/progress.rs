@@ -131,6 +131,9 @@ impl Board {
 
     /// On a terminal one line that is always up to date, else a line now and then.
     fn draw(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
         if self.terminal {
             let steps: Vec<_> = self.running.iter().map(|(name, step)| step.describe(name)).collect();
             let line = format!("[{}/{} {}] {}{}", self.done, self.total, clock(self.start.elapsed()), steps.join("; "), self.left());
