@@ -8,11 +8,18 @@ use anyhow::{Context, Result};
 
 /// The cgroup hierarchies of this machine.
 #[derive(Debug)]
-pub(crate) enum Cgroups {
-    /// One hierarchy for each controller.
-    V1(Vec<PathBuf>),
-    /// One for all.
-    V2(PathBuf),
+pub(crate) struct Cgroups {
+    version: Version,
+    /// Where the controllers are: one hierarchy for each in version 1, one for all in version 2.
+    controllers: Vec<PathBuf>,
+    /// The hierarchy of version 2 beside those of version 1. The lab does not use it, but runc makes groups there.
+    beside: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    One,
+    Two,
 }
 
 impl Cgroups {
@@ -33,32 +40,31 @@ impl Cgroups {
             }
         }
         match unified {
-            _ if !hierarchies.is_empty() => Ok(Self::V1(hierarchies)),
-            Some(point) => Ok(Self::V2(point)),
+            beside if !hierarchies.is_empty() => Ok(Self { version: Version::One, controllers: hierarchies, beside }),
+            Some(point) => Ok(Self { version: Version::Two, controllers: vec![point], beside: None }),
             None => anyhow::bail!("no cgroups are mounted under /sys/fs/cgroup"),
         }
     }
 
-    fn roots(&self) -> &[PathBuf] {
-        match self {
-            Self::V1(roots) => roots,
-            Self::V2(root) => std::slice::from_ref(root),
-        }
+    fn everywhere(&self) -> impl Iterator<Item = &PathBuf> {
+        self.controllers.iter().chain(&self.beside)
     }
 
     /// Makes a group in every hierarchy, ready for processes (a leaf) or for child groups.
     pub(crate) fn create(&self, group: &str) -> Result<()> {
-        for root in self.roots() {
+        for root in &self.controllers {
             let mut folder = root.clone();
             for name in group.split('/') {
-                if let Self::V2(_) = self {
+                if self.version == Version::Two {
                     delegate_controllers(&folder)?;
                 }
                 let parent = folder.clone();
                 folder.push(name);
                 if !folder.is_dir() {
                     fs::create_dir(&folder).with_context(|| format!("cannot make cgroup {}", folder.display()))?;
-                    inherit_cpuset(&parent, &folder)?;
+                    if self.version == Version::One {
+                        inherit_cpuset(&parent, &folder)?;
+                    }
                 }
             }
         }
@@ -67,13 +73,13 @@ impl Cgroups {
 
     /// The files to write a process id into so that it joins the group.
     pub(crate) fn entrances(&self, group: &str) -> Vec<PathBuf> {
-        self.roots().iter().map(|root| root.join(group).join("cgroup.procs")).collect()
+        self.controllers.iter().map(|root| root.join(group).join("cgroup.procs")).collect()
     }
 
     /// All processes in the group and below.
     pub(crate) fn processes(&self, group: &str) -> BTreeSet<i32> {
         let mut found = BTreeSet::new();
-        for root in self.roots() {
+        for root in self.everywhere() {
             for folder in tree(&root.join(group)) {
                 let procs = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
                 found.extend(procs.lines().filter_map(|line| line.parse::<i32>().ok()));
@@ -85,7 +91,7 @@ impl Cgroups {
     /// Removes the group with all below, in every hierarchy; what could not be removed.
     pub(crate) fn remove(&self, group: &str) -> Vec<PathBuf> {
         let mut left = Vec::new();
-        for root in self.roots() {
+        for root in self.everywhere() {
             for folder in tree(&root.join(group)).into_iter().rev() {
                 if fs::remove_dir(&folder).is_err() && folder.exists() {
                     left.push(folder);
@@ -118,10 +124,8 @@ fn inherit_cpuset(parent: &Path, child: &Path) -> Result<()> {
     for name in ["cpuset.cpus", "cpuset.mems"] {
         let target = child.join(name);
         if target.exists() && fs::read_to_string(&target)?.trim().is_empty() {
-            // In version 2 the parent's file may not exist, and an empty one means "inherit" there.
-            if let Ok(value) = fs::read_to_string(parent.join(name)) {
-                fs::write(&target, value).with_context(|| format!("cannot set {}", target.display()))?;
-            }
+            let value = fs::read_to_string(parent.join(name))?;
+            fs::write(&target, value).with_context(|| format!("cannot set {}", target.display()))?;
         }
     }
     Ok(())

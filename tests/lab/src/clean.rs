@@ -47,7 +47,7 @@ pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
     })
 }
 
-/// What is left in a namespace that stays: istiod's ConfigMaps everywhere, and whatever a test put into `default`.
+/// What is left in a namespace that stays: istiod's `ConfigMap`s everywhere, and whatever a test put into `default`.
 fn clean_namespace(cluster: &Cluster, namespace: &str) -> Result<()> {
     let all = |kinds: &str| cluster.kubectl(&["get", kinds, "-n", namespace, "-o", "name"]);
     let mut left: Vec<_> = all("configmaps,secrets")?.lines().map(str::to_owned).collect();

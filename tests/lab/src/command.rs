@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -26,7 +27,7 @@ pub(crate) fn describe(command: &Command) -> String {
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     command.stdin(Stdio::null());
     let output = command.output().with_context(|| format!("cannot run {}", describe(command)))?;
-    checked(command, output)
+    checked(command, &output)
 }
 
 /// As [`run`], with the given standard input.
@@ -41,10 +42,10 @@ pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<Strin
     });
     let output = child.wait_with_output()?;
     let _ = writer.join();
-    checked(command, output)
+    checked(command, &output)
 }
 
-fn checked(command: &Command, output: Output) -> Result<String> {
+fn checked(command: &Command, output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -72,9 +73,10 @@ pub(crate) fn find_program(name: &str) -> Option<std::path::PathBuf> {
 
 /// Writes a file whole or not at all.
 pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let folder = path.parent().context("a file without a folder")?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = folder.join(format!(".{name}.{}", std::process::id()));
+    let draft = folder.join(format!(".{name}.{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
     std::fs::write(&draft, content).and_then(|()| std::fs::rename(&draft, path)).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,5 +1,8 @@
 //! The container runtime of one cluster: its configuration, and the pods' network.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -32,7 +35,7 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
     write_file(&folder.join("cni/10-mesh.conflist"), render_network(&folder)?)?;
     let registry = format!("server = \"http://{REGISTRY}\"\n\n[host.\"http://{REGISTRY}\"]\ncapabilities = [\"pull\", \"resolve\"]\n");
     write_file(&folder.join("registries").join(REGISTRY).join("hosts.toml"), registry)?;
-    std::fs::create_dir_all(run_folder(cluster))?;
+    fs::create_dir_all(run_folder(cluster))?;
     Ok(Daemon {
         host: cluster.as_str(),
         name: "containerd",
@@ -43,13 +46,32 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
     })
 }
 
+/// The shims' sockets are in a folder that cannot be chosen, and that a containerd of the machine's own would share.
+const SHIM_FOLDER: &str = "/run/containerd/s";
+
+/// Removes the sockets of shims that are dead. The folders too, if nobody else uses them.
+pub(crate) fn remove_dead_sockets() {
+    for entry in fs::read_dir(SHIM_FOLDER).into_iter().flatten().flatten() {
+        let dead = UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        if dead {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    for folder in [Path::new(SHIM_FOLDER), Path::new("/run/containerd")] {
+        // A folder in use is not empty, and stays.
+        let _ = fs::remove_dir(folder);
+    }
+}
+
 fn render(folder: &Path, cluster: ClusterName) -> String {
-    let root = folder.join("containerd");
-    let state = run_folder(cluster).join("containerd");
+    // TOML's strings are written like Rust's.
+    let quote = |path: PathBuf| format!("{:?}", path.to_string_lossy());
+    let root = quote(folder.join("containerd"));
+    let state = quote(run_folder(cluster).join("containerd"));
     format!(
         r#"version = 2
-root = {root:?}
-state = {state:?}
+root = {root}
+state = {state}
 # What the lab has no use for, and what would look for things on the machine.
 disabled_plugins = [
   "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
@@ -57,7 +79,7 @@ disabled_plugins = [
 ]
 
 [grpc]
-address = {socket:?}
+address = {socket}
 
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{PAUSE}"
@@ -71,20 +93,22 @@ max_concurrent_downloads = 6
 
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "{CNI_FOLDER}"
-conf_dir = {cni:?}
+conf_dir = {cni}
 
 [plugins."io.containerd.grpc.v1.cri".registry]
-config_path = {registries:?}
+config_path = {registries}
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
+Root = {runc}
 "#,
-        socket = socket(cluster),
-        cni = folder.join("cni"),
-        registries = folder.join("registries"),
+        socket = quote(socket(cluster)),
+        runc = quote(run_folder(cluster).join("runc")),
+        cni = quote(folder.join("cni")),
+        registries = quote(folder.join("registries")),
     )
 }
 

@@ -123,7 +123,7 @@ impl Daemon {
         };
         let program = fs::canonicalize(&program).with_context(|| format!("{} is missing", program.display()))?;
         let status = fs::metadata(&program)?;
-        hash.update(format!("{program:?} {} {:?}", status.len(), status.modified()?));
+        hash.update(format!("{} {} {:?}", program.display(), status.len(), status.modified()?));
         hash.update(format!("{:?}", self.arguments));
         for file in &self.configuration {
             hash.update(fs::read(file).with_context(|| format!("no {}", file.display()))?);

@@ -8,14 +8,16 @@ use nix::mount::{MntFlags, umount2};
 
 use crate::cgroup::Cgroups;
 use crate::layout::{CGROUP, Layout, RUN_FOLDER};
+use crate::lock::Lock;
 use crate::progress::say;
-use crate::{host, netns, process};
+use crate::{containerd, host, netns, process};
 
 /// Takes the lab down. An error names everything that is left.
 pub fn down(layout: &Layout) -> Result<()> {
     if !nix::unistd::Uid::effective().is_root() {
         bail!("root is needed to take the lab down");
     }
+    let _lock = Lock::take()?;
     let layout = &actual(layout);
     let cgroups = Cgroups::detect()?;
     let mut left = Vec::new();
@@ -28,6 +30,7 @@ pub fn down(layout: &Layout) -> Result<()> {
     }
     say("removing mounts, namespaces, cgroups, state");
     unmount(layout);
+    containerd::remove_dead_sockets();
     left.extend(netns::remove().into_iter().map(|path| format!("namespace {}", path.display())));
     left.extend(cgroups.remove(CGROUP).into_iter().map(|path| format!("cgroup {}", path.display())));
     left.extend(host::restore_tunables(layout).into_iter().map(|path| format!("kernel setting {}", path.display())));

@@ -55,7 +55,7 @@ fn set_up(lab: &Lab) -> Result<Times> {
         }
     })?;
     say(&format!("{:5.1} s  workloads", start.elapsed().as_secs_f64()));
-    let answer = wait::until("an answered call", Duration::from_secs(60), || call(us))?;
+    let answer = wait::until("an answered call", Duration::from_mins(1), || call(us))?;
     let call = start.elapsed();
     say(&format!("{:5.1} s  us → {HOST}: {answer}", call.as_secs_f64()));
     Ok(Times { mesh, call })
@@ -129,7 +129,7 @@ fn namespace_and_authority(network: &str, root: &Root, name: ClusterName) -> Res
 
 /// A Deployment that is available does not mean that its webhook is served yet.
 fn apply_retrying(cluster: &Cluster, manifests: &str) -> Result<()> {
-    wait::until("manifests to be taken", Duration::from_secs(60), || cluster.apply(manifests).map(Some)).map(drop)
+    wait::until("manifests to be taken", Duration::from_mins(1), || cluster.apply(manifests).map(Some)).map(drop)
 }
 
 /// One call; the status and the cluster that answered, if it was answered well.

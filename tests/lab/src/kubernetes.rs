@@ -19,7 +19,7 @@ use crate::pki::Pki;
 use crate::{nameserver, wait};
 
 const SERVICE_RANGE: &str = "10.96.0.0/16";
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 
 /// The daemons of one cluster, configured and ready to be started.
 pub(crate) struct Kubernetes {
@@ -154,7 +154,8 @@ impl Kubernetes {
             .arg("--kubeconfig")
             .arg(self.cluster.kubeconfig(&self.layout))
             .arg("--request-timeout=5s")
-            .args(arguments))
+            .args(arguments)
+            .env("KUBECACHEDIR", self.layout.kube_cache()))
     }
 }
 

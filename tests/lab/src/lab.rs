@@ -28,7 +28,7 @@ pub struct Binaries {
     pub helm: PathBuf,
     /// Helm 3, if it was built (`lab build helm3`).
     pub helm3: Option<PathBuf>,
-    /// OpenTofu.
+    /// `OpenTofu`.
     pub tofu: PathBuf,
     /// kubectl.
     pub kubectl: PathBuf,
@@ -91,7 +91,11 @@ impl Lab {
             path.push(":");
             path.push(rest);
         }
-        command.env("PATH", path).env("KUBECONFIG", self.layout.kubeconfig()).env("MESH_LAB_DIR", &self.layout.state);
+        command
+            .env("PATH", path)
+            .env("KUBECONFIG", self.layout.kubeconfig())
+            .env("KUBECACHEDIR", self.layout.kube_cache())
+            .env("MESH_LAB_DIR", &self.layout.state);
         command
     }
 
@@ -126,6 +130,7 @@ impl Cluster {
     fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut command = in_namespace(WAN_NAMESPACE, self.layout.programs().join("kubectl"));
         command.arg("--kubeconfig").arg(self.kubeconfig_path()).args(arguments);
+        command.env("KUBECACHEDIR", self.layout.kube_cache());
         command
     }
 
@@ -156,6 +161,7 @@ impl Cluster {
     pub fn helm(&self, arguments: &[&str]) -> Result<String> {
         let mut command = in_namespace(WAN_NAMESPACE, self.layout.programs().join("helm"));
         command.arg("--kubeconfig").arg(self.kubeconfig_path()).args(arguments);
+        command.env("KUBECACHEDIR", self.layout.kube_cache());
         run(&mut command).with_context(|| format!("in {}", self.name))
     }
 

@@ -48,6 +48,11 @@ impl Layout {
         self.state.join("kubeconfig")
     }
 
+    /// What kubectl and helm remember of an API server: it must not outlive that server.
+    pub(crate) fn kube_cache(&self) -> PathBuf {
+        self.state.join("kube-cache")
+    }
+
     /// What the WAN's host keeps: registry, charts, name server.
     pub fn wan(&self) -> PathBuf {
         self.state.join("wan")

@@ -3,6 +3,8 @@
 //!
 //! `lab up` makes it, `lab down` leaves nothing of it. Tests use it through [`Lab`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking"))]
+
 mod balancer;
 mod cgroup;
 mod chart;
@@ -43,7 +45,6 @@ pub use fault::Fault;
 pub use hand::{Times, mesh_by_hand};
 pub use lab::{Balancer, Binaries, Cluster, Lab, client_manifest, echo_manifest};
 pub use layout::{Layout, REGISTRY, WAN_ADDRESS};
-pub use lock::Lock;
 pub use progress::say;
 pub use status::status;
 pub use up::{build, up};

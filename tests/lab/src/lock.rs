@@ -10,11 +10,11 @@ const FILE: &str = "/run/lock/mesh-lab.lock";
 
 /// Held as long as this lives; the kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "it is the open file that holds the lock")] File);
+pub(crate) struct Lock(#[expect(dead_code, reason = "it is the open file that holds the lock")] File);
 
 impl Lock {
     /// Waits for whoever has it.
-    pub fn take() -> Result<Self> {
+    pub(crate) fn take() -> Result<Self> {
         let file = File::options().create(true).append(true).open(FILE);
         let file = file.with_context(|| format!("cannot open {FILE}"))?;
         match file.try_lock() {

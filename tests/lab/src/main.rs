@@ -7,13 +7,15 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use mesh_lab::{Answer, ClusterName, Fault, Lab, Layout, Lock, say};
+use mesh_lab::{Answer, ClusterName, Fault, Lab, Layout, say};
 
 /// Two real Kubernetes clusters, us and eu, on this machine.
-///
-/// MESH_LAB_DIR is the state folder (/var/lib/mesh-lab); builds are kept under XDG_CACHE_HOME (~/.cache).
 #[derive(Debug, Parser)]
-#[command(name = "lab", version)]
+#[command(
+    name = "lab",
+    version,
+    after_help = "MESH_LAB_DIR is the state folder (/var/lib/mesh-lab); builds are kept under XDG_CACHE_HOME (~/.cache)."
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -121,26 +123,19 @@ fn run(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::Up => {
             let start = Instant::now();
-            let _lock = Lock::take()?;
             mesh_lab::up(&layout)?;
             say(&format!("the lab is up ({:.1} s); try `lab status`", start.elapsed().as_secs_f64()));
         }
-        Verb::Down => {
-            let _lock = Lock::take()?;
-            mesh_lab::down(&layout)?;
-        }
+        Verb::Down => mesh_lab::down(&layout)?,
         Verb::Status => mesh_lab::status(&layout)?,
-        Verb::Run { command } => return exec(Lab::attach()?, command),
+        Verb::Run { command } => return exec(&Lab::attach()?, command),
         Verb::Kubectl { cluster, arguments } => {
             let lab = Lab::attach()?;
             let kubectl = lab.binaries().kubectl.into_os_string();
             let context = OsString::from(format!("--context={cluster}"));
-            return exec(lab, [kubectl, context].into_iter().chain(arguments).collect());
+            return exec(&lab, [kubectl, context].into_iter().chain(arguments).collect());
         }
-        Verb::Build { parts } => {
-            let _lock = Lock::take()?;
-            mesh_lab::build(&layout, &parts)?;
-        }
+        Verb::Build { parts } => mesh_lab::build(&layout, &parts)?,
         Verb::Balance { cluster, manner } => balance(cluster, &manner)?,
         Verb::Break { cluster, fault } => fault.inflict(Lab::attach()?.layout(), cluster)?,
         Verb::Mend { cluster, fault } => fault.mend(Lab::attach()?.layout(), cluster)?,
@@ -155,7 +150,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
 }
 
 /// Becomes the command: its exit code and its signals are its own.
-fn exec(lab: Lab, command: Vec<OsString>) -> Result<ExitCode> {
+fn exec(lab: &Lab, command: Vec<OsString>) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt;
     let mut words = command.into_iter();
     let program = words.next().context("no command")?;

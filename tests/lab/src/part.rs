@@ -111,7 +111,7 @@ pub(crate) static ISTIO: Part = Part {
     ],
 };
 
-/// OpenTofu.
+/// `OpenTofu`.
 pub(crate) static TOFU: Part = Part {
     name: "tofu",
     files: module!("tofu"),
@@ -187,10 +187,9 @@ impl Part {
     fn compile(&self, module: &Path, output: &Path, note: &Note) -> Result<()> {
         note.say("downloading modules");
         let packages: Vec<_> = self.programs.iter().map(|(package, _)| *package).collect();
-        let mut flags = "-s -w".to_owned();
-        for (variable, value) in self.variables {
-            flags += &format!(" -X {variable}={value}");
-        }
+        let mut flags = vec!["-s -w".to_owned()];
+        flags.extend(self.variables.iter().map(|(variable, value)| format!("-X {variable}={value}")));
+        let flags = flags.join(" ");
         let options = ["-trimpath", "-ldflags", &flags];
         let stale = run(go(module).args(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"]).args(options).args(&packages))?;
         let total = stale.lines().filter(|line| !line.is_empty()).count();
@@ -233,15 +232,16 @@ impl Part {
 }
 
 fn estimate(done: usize, total: usize, start: Instant) -> String {
-    let mut text = format!("{done} of {total} packages");
+    let count = format!("{done} of {total} packages");
     let seconds = start.elapsed().as_secs();
     if seconds > 20 && done > 0 && total > done {
         let left = seconds.saturating_mul((total - done) as u64) / done as u64;
-        text += &format!(", about {} s left", left.max(5));
+        format!("{count}, about {} s left", left.max(5))
     } else if done >= total {
-        text += ", linking";
+        format!("{count}, linking")
+    } else {
+        count
     }
-    text
 }
 
 fn go(module: &Path) -> Command {

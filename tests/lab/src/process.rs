@@ -41,8 +41,8 @@ impl Process {
     pub(crate) fn condition(self) -> Condition {
         match stat(self.id) {
             Some((state, start)) if start == self.start => match state {
-                // A zombie is dead; it waits for its parent only.
-                'Z' | 'X' => Condition::Dead,
+                // A zombie is dead; it waits for its parent only. While other threads live, its sockets are still open.
+                'Z' | 'X' if threads(self.id) <= 1 => Condition::Dead,
                 'T' => Condition::Stopped,
                 _ => Condition::Running,
             },
@@ -72,6 +72,10 @@ fn stat(id: i32) -> Option<(char, u64)> {
     let state = fields.next()?.chars().next()?;
     let start = fields.nth(18)?.parse().ok()?;
     Some((state, start))
+}
+
+fn threads(id: i32) -> usize {
+    fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count)
 }
 
 fn parent(id: i32) -> Option<i32> {

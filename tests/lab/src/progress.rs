@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::command::run;
 
 /// Without a terminal a running step is mentioned this often.
 const REMINDER: Duration = Duration::from_secs(20);
@@ -128,6 +131,9 @@ impl Board {
 
     /// On a terminal one line that is always up to date, else a line now and then.
     fn draw(&mut self) {
+        if self.running.is_empty() {
+            return;
+        }
         if self.terminal {
             let steps: Vec<_> = self.running.iter().map(|(name, step)| step.describe(name)).collect();
             let line = format!("[{}/{} {}] {}{}", self.done, self.total, clock(self.start.elapsed()), steps.join("; "), self.left());
@@ -160,7 +166,12 @@ impl Running {
     }
 }
 
+/// A line that is longer than the terminal is wide could not be overwritten.
 fn terminal_width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.unwrap_or(120)
+    static WIDTH: OnceLock<usize> = OnceLock::new();
+    *WIDTH.get_or_init(|| {
+        let size = run(Command::new("stty").args(["-F", "/dev/tty", "size"]));
+        let columns = size.ok().and_then(|size| size.split_whitespace().nth(1)?.parse().ok());
+        columns.filter(|columns| *columns > 20).unwrap_or(80) - 1
+    })
 }

@@ -11,6 +11,7 @@ use crate::daemon::Daemon;
 use crate::kubeconfig::{self, Access};
 use crate::kubernetes::Kubernetes;
 use crate::layout::{Layout, RUN_FOLDER};
+use crate::lock::Lock;
 use crate::part::{COREDNS, HELM, HELM3, ISTIO, KUBERNETES, PAUSE, Part, TOFU};
 use crate::pki::Pki;
 use crate::plan::{self, Step};
@@ -20,6 +21,7 @@ use crate::{balancer, chart, envoy, host, image, nameserver, netns, registry, va
 /// Brings the lab up, or repairs it. What is in order is left alone.
 pub fn up(layout: &Layout) -> Result<()> {
     host::check()?;
+    let _lock = Lock::take()?;
     claim(layout)?;
     if !KUBERNETES.is_built(layout) {
         say("The first time everything is built from source: about 25 minutes on 2 processors, 2 GB of downloads.");
@@ -37,11 +39,17 @@ pub fn up(layout: &Layout) -> Result<()> {
         build(&KUBERNETES),
         build(&COREDNS),
         build(&PAUSE),
-        step("network", &["packages"], |_, _| Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())),
+        step("network", &["packages"], |layout, _| {
+            // Before the first kubelet, which changes them.
+            host::save_tunables(layout)?;
+            Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())
+        }),
         step("wan", &["network", "coredns", "pause"], |layout, _| start_wan(layout)),
         step("cluster us", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Us, note)),
         step("cluster eu", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Eu, note)),
         step("balancer", &["cluster us", "cluster eu"], |layout, _| {
+            write_kubeconfig(layout)?;
+            link_programs(layout)?;
             let started = balancer::configure(&installed(layout)).ensure(layout)?;
             Ok(if started { "started" } else { "runs" }.to_owned())
         }),
@@ -57,7 +65,7 @@ pub fn up(layout: &Layout) -> Result<()> {
         }),
         step("charts", &["wan", "helm", "istio"], |layout, _| chart::ensure(layout)),
         build(&TOFU),
-        step("programs", &["kubernetes", "helm", "tofu"], |layout, _| {
+        step("programs", &["balancer", "helm", "tofu"], |layout, _| {
             link_programs(layout)?;
             Ok(layout.programs().display().to_string())
         }),
@@ -123,7 +131,6 @@ pub(crate) fn kubernetes(layout: &Layout, cluster: ClusterName) -> Result<Kubern
 }
 
 fn start_cluster(layout: &Layout, cluster: ClusterName, note: &Note) -> Result<String> {
-    host::save_tunables(layout)?;
     netns::set_uplink(cluster, true)?;
     let started = kubernetes(layout, cluster)?.ensure(&|detail| note.say(detail))?;
     Ok(format!("ready, {}", describe_started(&started)))
@@ -150,19 +157,21 @@ fn link_programs(layout: &Layout) -> Result<()> {
             std::os::unix::fs::symlink(program, &link)?;
         }
     }
-    let pki = |cluster: ClusterName| -> Result<Pki> {
-        Pki::ensure(&cluster.folder(layout).join("pki"), &cluster.node(), &cluster.address().to_string())
-    };
-    if ClusterName::ALL.iter().all(|cluster| cluster.folder(layout).exists()) {
-        let [us, eu] = [pki(ClusterName::Us)?, pki(ClusterName::Eu)?];
-        let access = |cluster, pki| Access { cluster, pki, user: "admin" };
-        kubeconfig::write(&layout.kubeconfig(), &[access(ClusterName::Us, &us), access(ClusterName::Eu, &eu)])?;
-    }
     Ok(())
+}
+
+/// The kubeconfig with both clusters: from then on tests can attach.
+fn write_kubeconfig(layout: &Layout) -> Result<()> {
+    let [us, eu] =
+        ClusterName::ALL.map(|cluster| Pki::ensure(&cluster.folder(layout).join("pki"), &cluster.node(), &cluster.address().to_string()));
+    let (us, eu) = (us?, eu?);
+    let access = |cluster, pki| Access { cluster, pki, user: "admin" };
+    kubeconfig::write(&layout.kubeconfig(), &[access(ClusterName::Us, &us), access(ClusterName::Eu, &eu)])
 }
 
 /// `lab build`: the named parts, or all that `lab up` needs.
 pub fn build(layout: &Layout, names: &[String]) -> Result<()> {
+    let _lock = Lock::take()?;
     let parts = match names {
         [] => vec![&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU],
         names => names.iter().map(|name| Part::named(name)).collect::<Result<_>>()?,

@@ -298,13 +298,8 @@ impl Controller {
 
 /// The names of both clusters' balancers, for the name servers.
 fn write_hosts(layout: &Layout) -> Result<()> {
-    let mut text = String::new();
-    for cluster in ClusterName::ALL {
-        for (_, lease) in Ledger::open(layout, cluster).leases() {
-            if let Some(hostname) = &lease.hostname {
-                text += &format!("{} {hostname}\n", lease.address);
-            }
-        }
-    }
-    write_file(&layout.hosts(), text)
+    let ledgers = ClusterName::ALL.map(|cluster| Ledger::open(layout, cluster));
+    let leases = ledgers.iter().flat_map(Ledger::leases);
+    let lines = leases.filter_map(|(_, lease)| Some(format!("{} {}\n", lease.address, lease.hostname.as_ref()?)));
+    write_file(&layout.hosts(), lines.collect::<String>())
 }

@@ -92,9 +92,9 @@ mod tests {
 
     use super::{Action, Answer, Circumstances, Lease, decide};
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
-    fn mk_service(patch: Value) -> super::Service {
+    fn mk_service(patch: &Value) -> super::Service {
         let mut service = json!({
             "metadata": {"name": "gateway", "finalizers": [super::FINALIZER]},
             "spec": {"type": "LoadBalancer"},
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn a_new_service_is_adopted_first() {
-        let service = mk_service(json!({"metadata": {"finalizers": []}}));
+        let service = mk_service(&json!({"metadata": {"finalizers": []}}));
         assert_eq!(decide(&service, around(Answer::Never, None)), Action::Adopt);
     }
 
     #[test]
     fn it_answers_as_it_was_told() {
-        let service = mk_service(json!({}));
+        let service = mk_service(&json!({}));
         let by = |answer| decide(&service, around(answer, None));
         assert_eq!(by(Answer::Ip), Action::Lease { by_name: false });
         assert_eq!(by(Answer::Hostname), Action::Lease { by_name: true });
@@ -135,10 +135,10 @@ mod tests {
     #[test]
     fn a_lease_is_published_and_then_left_alone() {
         let lease = mk_lease();
-        let service = mk_service(json!({}));
+        let service = mk_service(&json!({}));
         assert_eq!(decide(&service, around(Answer::Never, Some(&lease))), Action::Publish);
         let ingress = json!({"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.129"}]}}});
-        let service = mk_service(ingress);
+        let service = mk_service(&ingress);
         assert_eq!(decide(&service, around(Answer::Never, Some(&lease))), Action::Nothing);
         let moved = Circumstances { moves: 1, ..around(Answer::Ip, Some(&lease)) };
         assert_eq!(decide(&service, moved), Action::Lease { by_name: false });
@@ -147,19 +147,19 @@ mod tests {
     #[test]
     fn what_is_not_wanted_any_more_is_released_after_a_while() {
         let lease = mk_lease();
-        let service = mk_service(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
+        let service = mk_service(&json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}));
         let young = Circumstances { age: Duration::ZERO, ..around(Answer::Ip, Some(&lease)) };
         assert_eq!(decide(&service, young), Action::Nothing);
         assert_eq!(decide(&service, around(Answer::Ip, Some(&lease))), Action::Release);
-        let plain = mk_service(json!({"spec": {"type": "ClusterIP"}}));
+        let plain = mk_service(&json!({"spec": {"type": "ClusterIP"}}));
         assert_eq!(decide(&plain, around(Answer::Ip, None)), Action::Release);
     }
 
     #[test]
     fn other_classes_are_not_ours() {
         let foreign = json!({"metadata": {"finalizers": []}, "spec": {"loadBalancerClass": "example.com/other"}});
-        assert_eq!(decide(&mk_service(foreign), around(Answer::Ip, None)), Action::Nothing);
+        assert_eq!(decide(&mk_service(&foreign), around(Answer::Ip, None)), Action::Nothing);
         let ours = json!({"spec": {"loadBalancerClass": super::CLASS}});
-        assert_eq!(decide(&mk_service(ours), around(Answer::Ip, None)), Action::Lease { by_name: false });
+        assert_eq!(decide(&mk_service(&ours), around(Answer::Ip, None)), Action::Lease { by_name: false });
     }
 }
