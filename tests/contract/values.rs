@@ -27,5 +27,5 @@ pub(crate) fn decode(value: Option<&DynamicValue>) -> Value {
 
 pub(crate) fn get<'a>(object: &'a Value, name: &str) -> &'a Value {
     let attributes = object.as_map().expect("an object");
-    attributes.iter().find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value).unwrap_or_else(|| panic!("no {name}"))
+    attributes.iter().find(|(key, _)| key.as_str() == Some(name)).map_or_else(|| panic!("no {name}"), |(_, value)| value)
 }
