@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{convert, json, msgpack, plan, types::Shape, wire};
-use crate::terraform::{AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode};
+use crate::terraform::{AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode, panicked};
 
 /// Serves a provider.
 pub struct Server<P: Provider>(Arc<Inner<P>>);
@@ -78,20 +78,7 @@ async fn answer<T: Answer>(
     let response = match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => refusal(error),
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no message".to_owned());
-            tracing::error!(call, subject, %message, "the provider panicked");
-            refusal(Error::new(
-                "The provider panicked",
-                format!(
-                    "This is a defect of the provider, in {call} of {subject}: {message}. Please report it, with the log that TF_LOG=trace gives."
-                ),
-            ))
-        }
+        Err(panic) => refusal(panicked(&format!("{call} of {subject}"), panic.as_ref())),
     };
     tracing::debug!(call, subject, ?took, "answered");
     Ok(Response::new(response))

@@ -12,7 +12,7 @@ mod timeouts;
 mod vocabulary;
 
 pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unknowns};
-pub use erased::{AnyResource, DRIFT, Planned, erase};
+pub use erased::{AnyResource, DRIFT, Planned, erase, panicked};
 pub use lifecycle::{Cx, Observed, Plan, Reached, Resource};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
 pub use parse::{IntoElements, Parse, Parsed};
