@@ -6,11 +6,12 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock},
+    functions,
     mesh::ClusterKey,
     model,
     ports::Secret,
     resources::{self, Clusters, Networks, World},
-    terraform::{AnyResource, Parse, Provider, Value, optional, required},
+    terraform::{AnyResource, Function, Parse, Provider, Value, optional, required},
 };
 
 model! {
@@ -150,6 +151,10 @@ impl Provider for Mesh {
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
         resources::all()
+    }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        functions::all()
     }
 }
 

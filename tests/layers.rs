@@ -13,7 +13,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mesh", &["istio", "ports"]),
     ("adapters", &["deadline", "ports"]),
     ("resources", &["deadline", "mesh", "ports", "terraform"]),
-    ("provider", &["adapters", "mesh", "ports", "resources", "terraform"]),
+    ("functions", &["mesh", "terraform"]),
+    ("provider", &["adapters", "functions", "mesh", "ports", "resources", "terraform"]),
     ("protocol", &["terraform"]),
     ("plugin", &["deadline", "protocol", "terraform"]),
 ];

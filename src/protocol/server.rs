@@ -56,7 +56,7 @@ macro_rules! answers {
 }
 
 answers! {
-    apply_resource_change, configure_provider, get_metadata, get_provider_schema, get_resource_identity_schemas, import_resource_state,
+    apply_resource_change, configure_provider, get_functions, get_metadata, get_provider_schema, get_resource_identity_schemas, import_resource_state,
     plan_resource_change, read_resource, upgrade_resource_state, validate_provider_config, validate_resource_config,
 }
 
@@ -124,6 +124,11 @@ impl<P: Provider> Server<P> {
         })
     }
 
+    fn function_signatures(&self) -> std::collections::HashMap<String, wire::Function> {
+        let functions = self.0.provider.functions();
+        functions.iter().map(|function| (function.name().to_owned(), convert::function(function.as_ref()))).collect()
+    }
+
     fn world(&self) -> Option<Arc<P::World>> {
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -156,10 +161,13 @@ impl<P: Provider> Server<P> {
 
 /// Reads a value; neither msgpack nor JSON is null.
 fn read(value: Option<wire::DynamicValue>, schema: &Schema) -> Result<Dynamic, Error> {
-    let shape = Shape::Object(&schema.attributes);
+    read_as(value, &Shape::Object(&schema.attributes))
+}
+
+fn read_as(value: Option<wire::DynamicValue>, shape: &Shape<'_>) -> Result<Dynamic, Error> {
     match value {
-        Some(value) if !value.msgpack.is_empty() => msgpack::read(&value.msgpack, &shape),
-        Some(value) if !value.json.is_empty() => json::read(&value.json, &shape),
+        Some(value) if !value.msgpack.is_empty() => msgpack::read(&value.msgpack, shape),
+        Some(value) if !value.json.is_empty() => json::read(&value.json, shape),
         _ => Ok(Value::Null),
     }
 }
@@ -182,6 +190,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             Ok(wire::get_metadata::Response {
                 server_capabilities: Some(capabilities()),
                 resources: self.resources().keys().map(metadata).collect(),
+                functions: self.function_signatures().into_keys().map(|name| wire::get_metadata::FunctionMetadata { name }).collect(),
                 ..wire::get_metadata::Response::default()
             })
         })
@@ -198,6 +207,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
                     .map(|(name, entry)| ((*name).to_owned(), convert::schema(&entry.schema)))
                     .collect(),
                 server_capabilities: Some(capabilities()),
+                functions: self.function_signatures(),
                 ..wire::get_provider_schema::Response::default()
             })
         })
@@ -380,7 +390,39 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
     }
 
     async fn get_functions(&self, _: Request<wire::get_functions::Request>) -> Answered<wire::get_functions::Response> {
-        Ok(Response::new(wire::get_functions::Response::default()))
+        answer("GetFunctions", "the provider", async {
+            Ok(wire::get_functions::Response { functions: self.function_signatures(), diagnostics: Vec::new() })
+        })
+        .await
+    }
+
+    async fn call_function(&self, request: Request<wire::call_function::Request>) -> Answered<wire::call_function::Response> {
+        let request = request.into_inner();
+        // Its own kind of error has no diagnostics.
+        let failed = |text: String, argument: Option<usize>| wire::call_function::Response {
+            result: None,
+            error: Some(wire::FunctionError { text, function_argument: argument.and_then(|position| i64::try_from(position).ok()) }),
+        };
+        let functions = self.0.provider.functions();
+        let Some(function) = functions.iter().find(|function| function.name() == request.name) else {
+            return Ok(Response::new(failed(format!("This provider has no function `{}`.", request.name), None)));
+        };
+        let mut arguments = Vec::new();
+        for (position, (parameter, argument)) in function.parameters().iter().zip(request.arguments).enumerate() {
+            match read_as(Some(argument), &Shape::of(&parameter.ty)) {
+                Ok(argument) => arguments.push(argument),
+                Err(error) => return Ok(Response::new(failed(error.detail, Some(position)))),
+            }
+        }
+        let called = std::panic::catch_unwind(AssertUnwindSafe(|| function.call(&arguments)));
+        Ok(Response::new(match called {
+            Ok(Ok(result)) => {
+                let msgpack = msgpack::write(&Value::Value(result), &Shape::of(&function.returns()));
+                wire::call_function::Response { result: Some(wire::DynamicValue { msgpack, json: Vec::new() }), error: None }
+            }
+            Ok(Err(error)) => failed(error.problem, Some(error.argument)),
+            Err(panic) => failed(panicked(&format!("the function {}", request.name), panic.as_ref()).detail, None),
+        }))
     }
 
     async fn stop_provider(&self, _: Request<wire::stop_provider::Request>) -> Answered<wire::stop_provider::Response> {
