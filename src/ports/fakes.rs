@@ -150,6 +150,10 @@ impl FakeReleases {
 
 #[async_trait]
 impl Releases for FakeReleases {
+    fn locate(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn check(&self) -> Result<(), Failure> {
         Ok(())
     }

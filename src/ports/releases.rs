@@ -58,6 +58,9 @@ pub enum ReleaseStatus {
 /// Installs, reads and removes Helm releases. `cluster` is a key of the provider's `clusters`.
 #[async_trait]
 pub trait Releases: Send + Sync {
+    /// Whether there is a program to install releases with. Starts nothing: for a plan.
+    fn locate(&self) -> Result<(), Failure>;
+
     /// Checks that releases can be installed at all: that there is a `helm`, new enough. Touches no cluster.
     async fn check(&self) -> Result<(), Failure>;
 

@@ -290,6 +290,9 @@ impl Resource for Cluster {
     }
 
     fn plan(plan: &mut Plan<'_, ClusterModel, World>, _spec: &Parsed<Self>) {
+        if plan.prior.as_ref() != Some(&plan.planned) {
+            super::check_helm(plan.world, plan.report);
+        }
         // An unknown CA, as in every first plan, doesn't hide what the rest already says.
         if let (Value::Value(mesh), Value::Value(network), Value::Value(cluster), Some(world)) =
             (&plan.planned.mesh_id, &plan.planned.network, &plan.planned.cluster, plan.world)

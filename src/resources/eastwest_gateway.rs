@@ -167,6 +167,9 @@ impl Resource for Gateway {
     }
 
     fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Parsed<Self>) {
+        if plan.prior.as_ref() != Some(&plan.planned) {
+            super::check_helm(plan.world, plan.report);
+        }
         if let Parsed::Ready(spec) = spec {
             super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
             for lint in spec.gateway.lints() {

@@ -45,6 +45,13 @@ fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: AttributePat
     }
 }
 
+/// Reports that a planned change would need a `helm`, and there is none.
+fn check_helm(world: Option<&World>, report: &mut Report) {
+    if let Some(Err(failure)) = world.map(|world| world.releases.locate()) {
+        report.error(failed(failure));
+    }
+}
+
 /// What exists, and this resource didn't make, is left alone.
 fn not_ours(cluster: &str, object: &str, import: &str) -> Error {
     Error::new(

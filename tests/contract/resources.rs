@@ -57,7 +57,9 @@ impl Session {
         let mut provider = plugin.provider().await;
         let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
         let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
-        let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)]))]);
+        // A plan only looks whether there is a helm.
+        let helm = object(&[("binary", crate::host::PROGRAM.into())]);
+        let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)])), ("helm", helm)]);
         let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
         let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
         assert!(diagnostics.is_empty(), "{diagnostics:?}");

@@ -126,6 +126,10 @@ impl Helm {
 
 #[async_trait]
 impl Releases for Helm {
+    fn locate(&self) -> Result<(), Failure> {
+        program::locate(self.settings.binary.as_deref()).map(|_| ())
+    }
+
     async fn check(&self) -> Result<(), Failure> {
         self.program().await.map(|_| ())
     }

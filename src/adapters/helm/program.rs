@@ -27,23 +27,27 @@ const OLDEST: semver::Version = semver::Version::new(3, 18, 0);
 /// How long an interrupted Helm may take to note down that it was.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
+fn missing(why: String) -> Failure {
+    Failure::new(FailureKind::Unconfigured, "No usable helm", why)
+        .advice("Install Helm 4, or 3.18 or newer, or set the provider's `helm.binary` to its path.")
+}
+
+/// The one that the configuration names; else the one beside the provider's executable; else the first on the PATH.
+pub(super) fn locate(configured: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(path) = configured {
+        let there_is_none = || missing(format!("The provider's `helm.binary` is {}, and there is no such file.", path.display()));
+        return path.is_file().then(|| path.to_path_buf()).ok_or_else(there_is_none);
+    }
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("helm"))).filter(|path| path.is_file());
+    beside
+        .or_else(|| which::which("helm").ok())
+        .ok_or_else(|| missing("There is no `helm` beside the provider's executable, nor on the PATH.".to_owned()))
+}
+
 impl Program {
-    /// The one that the configuration names; else the one beside the provider's executable; else the first on the PATH.
+    /// Finds it, and asks for its version.
     pub(super) async fn find(configured: Option<&Path>) -> Result<Self, Failure> {
-        let missing = |why: String| {
-            Failure::new(FailureKind::Unconfigured, "No usable helm", why)
-                .advice("Install Helm 4, or 3.18 or newer, or set the provider's `helm.binary` to its path.")
-        };
-        let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join("helm"))).filter(|path| path.is_file());
-        let path = match (configured, beside) {
-            (Some(path), _) if path.is_file() => path.to_path_buf(),
-            (Some(path), _) => {
-                return Err(missing(format!("The provider's `helm.binary` is {}, and there is no such file.", path.display())));
-            }
-            (None, Some(path)) => path,
-            (None, None) => which::which("helm")
-                .map_err(|_| missing("There is no `helm` beside the provider's executable, nor on the PATH.".to_owned()))?,
-        };
+        let path = locate(configured)?;
         let output = Command::new(&path).args(["version", "--template", "{{.Version}}"]).stdin(Stdio::null()).output().await;
         let output = output.map_err(|error| missing(format!("{} can't be run.", path.display())).raw(error))?;
         let text = String::from_utf8_lossy(&output.stdout);
