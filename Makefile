@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
 
-.PHONY: help demo test check acceptance docs setup lab-up lab-down lab-status lab-run bench clean
+.PHONY: help demo test check acceptance docs deny setup lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,8 @@ check: setup ## The fast inner loop: format, lints, unit and contract tests; nee
 	@echo "== lints"
 	cargo clippy --workspace --all-targets --quiet $(if $(CI),-- -D warnings)
 	@echo "== unit, contract and document tests"
-	cargo test --workspace --quiet --lib --bins --doc 2>/dev/null || cargo test --workspace --quiet --lib --bins
+	cargo test --workspace --quiet --lib --bins
+	cargo test --quiet --doc
 	cargo test --test layers --test docs --test contract
 
 acceptance: ## The tests on the lab, with both CLIs
@@ -52,3 +53,7 @@ lab-status: ## Show what runs
 
 lab-run: ## Run a command on the lab's WAN: make lab-run CMD='kubectl …'
 	$(LAB) run -- $(CMD)
+
+deny: ## Licences and sources of the dependencies (and advisories, where their database can be had)
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked cargo-deny
+	cargo deny --log-level error check licenses bans sources

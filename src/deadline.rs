@@ -44,6 +44,7 @@ impl Deadline {
     }
 
     /// Waits for `pause`, for a turn of a loop that looks again and again. The only sleep of the provider.
+    #[allow(clippy::disallowed_methods)]
     pub async fn pause(&self, pause: Duration) -> Result<(), Cut> {
         self.bound(tokio::time::sleep(pause)).await
     }

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock},
+    functions,
     mesh::ClusterKey,
     model,
     ports::Secret,
     resources::{self, Clusters, Networks, World},
-    terraform::{AnyResource, Parse, Provider, Value, optional, required},
+    terraform::{AnyResource, Function, Parse, Provider, Value, optional, required},
 };
 
 model! {
@@ -151,6 +152,10 @@ impl Provider for Mesh {
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
         resources::all()
     }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        functions::all()
+    }
 }
 
 fn parse_clusters(clusters: &BTreeMap<String, Value<AccessModel>>, parse: &mut Parse<'_>) -> BTreeMap<ClusterKey, Option<ClusterAccess>> {
@@ -173,6 +178,8 @@ fn parse_clusters(clusters: &BTreeMap<String, Value<AccessModel>>, parse: &mut P
     accesses
 }
 
+/// Any text will do; in the shape that [`Parse`] wants.
+#[allow(clippy::ptr_arg, clippy::unnecessary_wraps)]
 fn text(text: &String) -> Result<String, String> {
     Ok(text.clone())
 }

@@ -1,11 +1,13 @@
 //! The documents in `docs/` are generated from the schemas and the examples. This test fails when they differ;
 //! `make docs` (which sets `UPDATE_DOCS=1`) writes them.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test that goes wrong is to stop
+
 use std::{fmt::Write as _, fs, path::Path};
 
 use terraform_provider_mesh::{
     provider::Mesh,
-    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Model, Nesting, Provider, Schema, Type, Value},
+    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Function, Model, Nesting, Provider, Schema, Type, Value},
 };
 
 type Configuration = <Mesh as Provider>::Model;
@@ -18,6 +20,9 @@ fn the_documents_are_those_of_the_schemas() {
         let file = format!("resources/{}.md", name.trim_start_matches("mesh_"));
         wanted.push((file, resource_page(name, &resource.schema())));
     }
+    for function in Mesh.functions() {
+        wanted.push((format!("functions/{}.md", function.name()), function_page(function.as_ref())));
+    }
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let update = std::env::var_os("UPDATE_DOCS").is_some();
     for (file, page) in &wanted {
@@ -29,9 +34,11 @@ fn the_documents_are_those_of_the_schemas() {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(found == *page, "docs/{file} is not what the schema says; run `make docs`");
     }
-    for entry in fs::read_dir(docs.join("resources")).expect("docs/resources") {
-        let file = format!("resources/{}", entry.expect("an entry").file_name().to_string_lossy());
-        assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
+    for folder in ["resources", "functions"] {
+        for entry in fs::read_dir(docs.join(folder)).expect("a folder of docs") {
+            let file = format!("{folder}/{}", entry.expect("an entry").file_name().to_string_lossy());
+            assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
+        }
     }
 }
 
@@ -51,6 +58,26 @@ fn resource_page(name: &str, schema: &Schema) -> String {
     write!(page, "# {name} (Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
     page.push_str(&schema_section(schema));
     write!(page, "\n## Import\n\n```shell\n{}\n```\n", import.trim_end()).expect("a string");
+    page
+}
+
+fn function_page(function: &dyn Function) -> String {
+    let name = function.name();
+    let parameters = function.parameters();
+    let signature: Vec<_> =
+        parameters.iter().map(|parameter| format!("{} {}", parameter.name, type_name(&parameter.ty).to_lowercase())).collect();
+    let mut page = format!(
+        "---\npage_title: \"{name} Function - mesh\"\nsubcategory: \"\"\ndescription: |-\n  {}\n---\n\n# function: {name}\n\n{}\n\n## Example Usage\n\n{}\n## \
+         Signature\n\n```text\n{name}({}) {}\n```\n\n## Arguments\n\n",
+        function.summary(),
+        function.description(),
+        example(&format!("functions/{name}/function.tf")),
+        signature.join(", "),
+        type_name(&function.returns()).to_lowercase()
+    );
+    for (number, parameter) in (1..).zip(&parameters) {
+        writeln!(page, "{number}. `{}` ({}) {}", parameter.name, type_name(&parameter.ty), parameter.description).expect("a string");
+    }
     page
 }
 

@@ -40,9 +40,9 @@ resource "mesh_cluster_ca" "this" {
 }
 
 resource "mesh_cluster" "this" {
-  for_each     = mesh_cluster_ca.this
+  for_each     = var.clusters
   cluster      = each.key
-  ca           = each.value
+  ca           = mesh_cluster_ca.this[each.key]
   mesh_id      = "training-mesh"
   trust_domain = "corp.local"
   network      = "${each.key}-net"
@@ -51,9 +51,9 @@ resource "mesh_cluster" "this" {
 }
 
 resource "mesh_eastwest_gateway" "this" {
-  for_each = mesh_cluster.this
-  cluster  = each.value.cluster
-  network  = each.value.network
+  for_each = var.clusters
+  cluster  = each.key
+  network  = mesh_cluster.this[each.key].network
   values   = var.values.gateway
 }
 
@@ -65,7 +65,7 @@ resource "mesh_service_export" "echo" {
   service          = "echo"
   service_accounts = ["echo"]
   locality         = "eu"
-  importers        = [for cluster in mesh_cluster.this : cluster.cluster if cluster.cluster != "eu"]
+  importers        = [mesh_cluster.this["us"].cluster]
 }
 
 output "gateways" {

@@ -25,7 +25,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// How long an API server that can't be reached is tried again: long enough for one that restarts, not so long that a plan seems to hang.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The clusters of the provider's configuration.
 pub struct Kubernetes {

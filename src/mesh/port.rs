@@ -288,7 +288,7 @@ mod tests {
         assert_eq!(ServicePort::new(80, Some("web"), Protocol::Http, Some(80)).unwrap().target_port, None);
         assert!(ServicePort::new(0, None, Protocol::Tcp, None).unwrap_err().contains("1 to 65535"));
         assert!(ServicePort::new(80, None, Protocol::Tcp, Some(65_536)).unwrap_err().contains("65536"));
-        assert!(ServicePort::new(80, Some("Web_1"), Protocol::Tcp, None).unwrap_err().contains("\"tcp-80\""));
+        assert!(ServicePort::new(80, Some("Web_1"), Protocol::Tcp, None).unwrap_err().contains("\"http-80\""));
         assert!(Protocol::parse("udp").unwrap_err().contains("GRPC-WEB"));
         assert_eq!(Protocol::parse("grpc"), Ok(Protocol::Grpc));
     }

@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_malformed_text_is_told_with_its_place() {
         let error = Values::parse("global:\n  a: [1,\n  b: }\n").unwrap_err();
-        assert_eq!(error.line, Some(3), "{error}");
-        assert!(error.to_string().starts_with("line 3, column "), "{error}");
+        assert_eq!(error.line, Some(2), "{error}");
+        assert!(error.to_string().starts_with("line 2, column "), "{error}");
         assert!(Values::parse("a: 1\na: 2").unwrap_err().to_string().contains("line 2"), "a key that stands twice");
     }
 

@@ -6,7 +6,7 @@ mod logging;
 mod services;
 mod socket;
 mod tls;
-mod wire;
+pub mod wire;
 
 use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 

@@ -1,1 +1,266 @@
 //! In-memory stand-ins for fast unit tests of the life cycles.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+
+use super::{
+    Authority, Certificate, CertificateFacts, Clock, Deployed, Failure, FailureKind, Kind, ObjectRef, Objects, Release, ReleaseStatus,
+    Releases, Secret,
+};
+use crate::deadline::Deadline;
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Key = (String, String);
+
+fn key(cluster: &str, object: &ObjectRef) -> Key {
+    (cluster.to_owned(), object.to_string())
+}
+
+/// Clusters of objects. Each cluster is there as soon as something is written to it.
+#[derive(Default)]
+pub struct FakeObjects {
+    objects: Mutex<BTreeMap<Key, Json>>,
+    /// By object: what goes wrong at each call that names it.
+    failures: Mutex<BTreeMap<Key, Failure>>,
+}
+
+impl FakeObjects {
+    /// Puts an object there, as somebody else would.
+    pub fn put(&self, cluster: &str, object: Json) {
+        let reference = ObjectRef::of(&object, "default").expect("a known kind");
+        lock(&self.objects).insert(key(cluster, &reference), object);
+    }
+
+    /// The object as it is.
+    pub fn live(&self, cluster: &str, object: &ObjectRef) -> Option<Json> {
+        lock(&self.objects).get(&key(cluster, object)).cloned()
+    }
+
+    /// All objects of a cluster, by kind and name.
+    pub fn names(&self, cluster: &str) -> Vec<String> {
+        lock(&self.objects).keys().filter(|(of, _)| of == cluster).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// From now on every call that names the object fails.
+    pub fn fail(&self, cluster: &str, object: &ObjectRef, failure: Failure) {
+        lock(&self.failures).insert(key(cluster, object), failure);
+    }
+
+    /// Nothing fails any more.
+    pub fn mend(&self) {
+        lock(&self.failures).clear();
+    }
+
+    fn check(&self, cluster: &str, object: &ObjectRef) -> Result<(), Failure> {
+        lock(&self.failures).get(&key(cluster, object)).cloned().map_or(Ok(()), Err)
+    }
+}
+
+fn selected(object: &Json, selector: &str) -> bool {
+    selector.split(',').filter(|part| !part.is_empty()).all(|part| {
+        let (label, value) = part.split_once('=').expect("label=value");
+        object["metadata"]["labels"][label] == value
+    })
+}
+
+#[async_trait]
+impl Objects for FakeObjects {
+    async fn apply(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Json, Failure> {
+        let object = ObjectRef::of(manifest, "default").expect("a known kind");
+        self.check(cluster, &object)?;
+        lock(&self.objects).insert(key(cluster, &object), manifest.clone());
+        Ok(manifest.clone())
+    }
+
+    async fn get(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<Option<Json>, Failure> {
+        self.check(cluster, object)?;
+        Ok(self.live(cluster, object))
+    }
+
+    async fn list(&self, cluster: &str, kind: Kind, namespace: Option<&str>, labels: &str, _: &Deadline) -> Result<Vec<Json>, Failure> {
+        let objects = lock(&self.objects);
+        let of_cluster =
+            objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);
+        let within = of_cluster.filter(|object| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace));
+        Ok(within.filter(|object| selected(object, labels)).cloned().collect())
+    }
+
+    async fn delete(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<(), Failure> {
+        self.check(cluster, object)?;
+        lock(&self.objects).remove(&key(cluster, object));
+        Ok(())
+    }
+
+    async fn wait(
+        &self,
+        cluster: &str,
+        object: &ObjectRef,
+        what: &str,
+        wanted: &(dyn for<'a> Fn(Option<&'a Json>) -> bool + Sync),
+        deadline: &Deadline,
+    ) -> Result<Option<Json>, Failure> {
+        loop {
+            let live = self.get(cluster, object, deadline).await?;
+            if wanted(live.as_ref()) {
+                return Ok(live);
+            }
+            let cut = deadline.pause(Duration::from_millis(5)).await;
+            cut.map_err(|cut| Failure::cut(cut, format!("{object} is not ready"), &format!("waiting for {what}")))?;
+        }
+    }
+
+    /// As a cluster whose istiod serves and refuses everything.
+    async fn dry_run(&self, _: &str, _: &Json, _: &Deadline) -> Result<(), Failure> {
+        Err(Failure::new(FailureKind::Rejected, "refused", "refused").raw("admission webhook \"validation.istio.io\" denied the request"))
+    }
+}
+
+/// Releases that are what was asked for at once.
+#[derive(Default)]
+pub struct FakeReleases {
+    releases: Mutex<BTreeMap<Key, Deployed>>,
+    failure: Mutex<Option<(String, Failure)>>,
+}
+
+impl FakeReleases {
+    /// From now on applying the release of this name fails, when it is already half there.
+    pub fn fail(&self, name: &str, failure: Failure) {
+        *lock(&self.failure) = Some((name.to_owned(), failure));
+    }
+
+    /// Nothing fails any more.
+    pub fn mend(&self) {
+        *lock(&self.failure) = None;
+    }
+
+    /// The names of a cluster's releases.
+    pub fn names(&self, cluster: &str) -> Vec<String> {
+        lock(&self.releases).keys().filter(|(of, _)| of == cluster).map(|(_, name)| name.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Releases for FakeReleases {
+    async fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn apply(&self, cluster: &str, release: &Release, _: &Deadline) -> Result<Deployed, Failure> {
+        let failure = lock(&self.failure).clone().filter(|(name, _)| *name == release.name).map(|(_, failure)| failure);
+        let at = (cluster.to_owned(), format!("{}/{}", release.namespace, release.name));
+        let mut releases = lock(&self.releases);
+        let deployed = Deployed {
+            revision: releases.get(&at).map_or(1, |deployed| deployed.revision + 1),
+            status: if failure.is_some() { ReleaseStatus::Failed } else { ReleaseStatus::Deployed },
+            chart: release.chart.clone(),
+            version: release.version.clone().unwrap_or_else(|| "1.31.0".to_owned()),
+            app_version: "1.31.0".to_owned(),
+            values: release.values.clone(),
+            manifest: Vec::new(),
+            description: "by a fake".to_owned(),
+        };
+        releases.insert(at, deployed.clone());
+        failure.map_or(Ok(deployed), Err)
+    }
+
+    async fn get(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<Option<Deployed>, Failure> {
+        Ok(lock(&self.releases).get(&(cluster.to_owned(), format!("{namespace}/{name}"))).cloned())
+    }
+
+    async fn remove(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<(), Failure> {
+        lock(&self.releases).remove(&(cluster.to_owned(), format!("{namespace}/{name}")));
+        Ok(())
+    }
+}
+
+/// Certificates that say in JSON what they are.
+#[derive(Default)]
+pub struct FakeAuthority {
+    made: Mutex<u32>,
+    now: FakeClock,
+}
+
+impl FakeAuthority {
+    /// Makes certificates that are valid from this clock's time on.
+    pub fn at(now: FakeClock) -> Self {
+        Self { now, made: Mutex::default() }
+    }
+
+    fn make(&self, name: &str, organization: &str, issuer: &str, validity: Duration) -> Certificate {
+        let mut made = lock(&self.made);
+        *made += 1;
+        let begin = self.now.now();
+        let text = json!({
+            "serial": *made, "cn": name, "o": organization, "issuer": issuer,
+            "begin": begin.unix_timestamp(), "end": (begin + validity).unix_timestamp(),
+        });
+        Certificate { certificate: text.to_string(), key: Secret::new(format!("key of {made}")) }
+    }
+
+    fn read(certificate: &str) -> Result<Json, Failure> {
+        serde_json::from_str(certificate).map_err(|_| Failure::new(FailureKind::Rejected, "Unusable certificate", "It is none."))
+    }
+}
+
+impl Authority for FakeAuthority {
+    fn create_root(&self, common_name: &str, organization: &str, validity: Duration) -> Result<Certificate, Failure> {
+        Ok(self.make(common_name, organization, "itself", validity))
+    }
+
+    fn issue_intermediate(
+        &self,
+        root: &Certificate,
+        common_name: &str,
+        organization: &str,
+        validity: Duration,
+    ) -> Result<Certificate, Failure> {
+        Ok(self.make(common_name, organization, &root.certificate, validity))
+    }
+
+    fn inspect(&self, certificate: &str) -> Result<CertificateFacts, Failure> {
+        let read = Self::read(certificate)?;
+        let time = |field: &str| time::OffsetDateTime::from_unix_timestamp(read[field].as_i64().unwrap_or_default()).expect("a time");
+        Ok(CertificateFacts {
+            fingerprint: format!("fingerprint-{}", read["serial"]),
+            not_before: time("begin"),
+            not_after: time("end"),
+            organization: read["o"].as_str().unwrap_or_default().to_owned(),
+            common_name: read["cn"].as_str().unwrap_or_default().to_owned(),
+            is_ca: true,
+        })
+    }
+
+    fn key_matches(&self, certificate: &str, key: &Secret) -> Result<bool, Failure> {
+        Ok(key.reveal() == format!("key of {}", Self::read(certificate)?["serial"]))
+    }
+
+    fn is_issued_by(&self, certificate: &str, issuer: &str) -> Result<bool, Failure> {
+        Ok(Self::read(certificate)?["issuer"] == issuer)
+    }
+}
+
+/// A clock that stands still until it is set.
+#[derive(Clone, Default)]
+pub struct FakeClock(std::sync::Arc<Mutex<Duration>>);
+
+impl FakeClock {
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        *lock(&self.0) += by;
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> time::OffsetDateTime {
+        time::macros::datetime!(2030-01-01 00:00 UTC) + *lock(&self.0)
+    }
+}

@@ -1,7 +1,9 @@
-//! What the domain needs of the world, as traits; `adapters` implements them, [`fakes`] does for unit tests.
+//! What the domain needs of the world, as traits: `adapters` implements them, and `fakes` does for unit tests.
 
 mod authority;
 mod failure;
+#[cfg(test)]
+#[allow(clippy::missing_panics_doc)]
 pub mod fakes;
 mod objects;
 mod releases;

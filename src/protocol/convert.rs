@@ -1,7 +1,10 @@
 //! Schemas, paths and diagnostics as the wire has them.
 
 use super::wire::{self, attribute_path::step::Selector, diagnostic::Severity, schema::object::NestingMode};
-use crate::terraform::{Attribute, AttributeConstraint, AttributePath, AttributePathStep, Diagnostic, Diagnostics, Nesting, Schema, Type};
+use crate::terraform::{
+    Attribute, AttributeConstraint, AttributePath, AttributePathStep, Diagnostic, Diagnostics, Function, Nesting, Parameter, Schema, Type,
+    plain_type,
+};
 
 pub(super) fn schema(schema: &Schema) -> wire::Schema {
     wire::Schema {
@@ -46,6 +49,25 @@ fn nested(nesting: Nesting, attributes: &[Attribute]) -> wire::schema::Object {
         Nesting::Map => NestingMode::Map,
     };
     wire::schema::Object { attributes: attributes.iter().map(attribute).collect(), nesting: nesting.into() }
+}
+
+pub(super) fn function(function: &dyn Function) -> wire::Function {
+    let ty = |ty: &Type| plain_type(ty).to_string().into_bytes();
+    let parameter = |parameter: Parameter| wire::function::Parameter {
+        name: parameter.name.to_owned(),
+        r#type: ty(&parameter.ty),
+        description: parameter.description.to_owned(),
+        description_kind: wire::StringKind::Markdown.into(),
+        ..wire::function::Parameter::default()
+    };
+    wire::Function {
+        parameters: function.parameters().into_iter().map(parameter).collect(),
+        r#return: Some(wire::function::Return { r#type: ty(&function.returns()) }),
+        summary: function.summary().to_owned(),
+        description: function.description().to_owned(),
+        description_kind: wire::StringKind::Markdown.into(),
+        ..wire::Function::default()
+    }
 }
 
 pub(super) fn path(path: AttributePath) -> wire::AttributePath {

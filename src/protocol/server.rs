@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::{convert, json, msgpack, plan, types::Shape, wire};
-use crate::terraform::{AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode};
+use crate::terraform::{AnyResource, AttributePath, Dynamic, Error, Model, Parse, Provider, Report, Schema, Value, decode, panicked};
 
 /// Serves a provider.
 pub struct Server<P: Provider>(Arc<Inner<P>>);
@@ -46,7 +46,8 @@ trait Answer: Default {
 
 macro_rules! answers {
     ($($rpc:ident),* $(,)?) => {
-        $(impl Answer for wire::$rpc::Response {
+        $(#[allow(clippy::needless_update)] // some have no other field
+        impl Answer for wire::$rpc::Response {
             fn refusal(diagnostics: Vec<wire::Diagnostic>) -> Self {
                 Self { diagnostics, ..Self::default() }
             }
@@ -55,7 +56,7 @@ macro_rules! answers {
 }
 
 answers! {
-    apply_resource_change, configure_provider, get_metadata, get_provider_schema, get_resource_identity_schemas, import_resource_state,
+    apply_resource_change, configure_provider, get_functions, get_metadata, get_provider_schema, get_resource_identity_schemas, import_resource_state,
     plan_resource_change, read_resource, upgrade_resource_state, validate_provider_config, validate_resource_config,
 }
 
@@ -77,20 +78,7 @@ async fn answer<T: Answer>(
     let response = match outcome {
         Ok(Ok(response)) => response,
         Ok(Err(error)) => refusal(error),
-        Err(panic) => {
-            let message = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "no message".to_owned());
-            tracing::error!(call, subject, %message, "the provider panicked");
-            refusal(Error::new(
-                "The provider panicked",
-                format!(
-                    "This is a defect of the provider, in {call} of {subject}: {message}. Please report it, with the log that TF_LOG=trace gives."
-                ),
-            ))
-        }
+        Err(panic) => refusal(panicked(&format!("{call} of {subject}"), panic.as_ref())),
     };
     tracing::debug!(call, subject, ?took, "answered");
     Ok(Response::new(response))
@@ -136,6 +124,11 @@ impl<P: Provider> Server<P> {
         })
     }
 
+    fn function_signatures(&self) -> std::collections::HashMap<String, wire::Function> {
+        let functions = self.0.provider.functions();
+        functions.iter().map(|function| (function.name().to_owned(), convert::function(function.as_ref()))).collect()
+    }
+
     fn world(&self) -> Option<Arc<P::World>> {
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -168,16 +161,19 @@ impl<P: Provider> Server<P> {
 
 /// Reads a value; neither msgpack nor JSON is null.
 fn read(value: Option<wire::DynamicValue>, schema: &Schema) -> Result<Dynamic, Error> {
-    let shape = Shape::Object(&schema.attributes);
+    read_as(value, &Shape::Object(&schema.attributes))
+}
+
+fn read_as(value: Option<wire::DynamicValue>, shape: &Shape<'_>) -> Result<Dynamic, Error> {
     match value {
-        Some(value) if !value.msgpack.is_empty() => msgpack::read(&value.msgpack, &shape),
-        Some(value) if !value.json.is_empty() => json::read(&value.json, &shape),
+        Some(value) if !value.msgpack.is_empty() => msgpack::read(&value.msgpack, shape),
+        Some(value) if !value.json.is_empty() => json::read(&value.json, shape),
         _ => Ok(Value::Null),
     }
 }
 
-fn write(value: &Dynamic, schema: &Schema) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue { msgpack: msgpack::write(value, &Shape::Object(&schema.attributes)), json: Vec::new() })
+fn write(value: &Dynamic, schema: &Schema) -> wire::DynamicValue {
+    wire::DynamicValue { msgpack: msgpack::write(value, &Shape::Object(&schema.attributes)), json: Vec::new() }
 }
 
 fn capabilities() -> wire::ServerCapabilities {
@@ -194,6 +190,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             Ok(wire::get_metadata::Response {
                 server_capabilities: Some(capabilities()),
                 resources: self.resources().keys().map(metadata).collect(),
+                functions: self.function_signatures().into_keys().map(|name| wire::get_metadata::FunctionMetadata { name }).collect(),
                 ..wire::get_metadata::Response::default()
             })
         })
@@ -210,6 +207,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
                     .map(|(name, entry)| ((*name).to_owned(), convert::schema(&entry.schema)))
                     .collect(),
                 server_capabilities: Some(capabilities()),
+                functions: self.function_signatures(),
                 ..wire::get_provider_schema::Response::default()
             })
         })
@@ -273,7 +271,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             }
             let raw = request.raw_state.unwrap_or_default();
             let state = json::read(&raw.json, &Shape::Object(&entry.schema.attributes))?;
-            Ok(wire::upgrade_resource_state::Response { upgraded_state: write(&state, &entry.schema), diagnostics: Vec::new() })
+            Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(write(&state, &entry.schema)), diagnostics: Vec::new() })
         })
         .await
     }
@@ -300,7 +298,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let state = read(request.current_state, &entry.schema)?;
             let (state, diagnostics) = entry.resource.read(state, &world, self.work()).await;
             Ok(wire::read_resource::Response {
-                new_state: write(&state, &entry.schema),
+                new_state: Some(write(&state, &entry.schema)),
                 diagnostics: convert::diagnostics(diagnostics),
                 private: request.private,
                 ..wire::read_resource::Response::default()
@@ -321,7 +319,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let proposed = read(request.proposed_new_state, &entry.schema)?;
             if proposed.is_null() {
                 return Ok(wire::plan_resource_change::Response {
-                    planned_state: write(&proposed, &entry.schema),
+                    planned_state: Some(write(&proposed, &entry.schema)),
                     planned_private: request.prior_private,
                     ..wire::plan_resource_change::Response::default()
                 });
@@ -332,7 +330,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             replace.sort_by_key(ToString::to_string);
             replace.dedup();
             Ok(wire::plan_resource_change::Response {
-                planned_state: write(&planned.state, &entry.schema),
+                planned_state: Some(write(&planned.state, &entry.schema)),
                 requires_replace: replace.into_iter().map(convert::path).collect(),
                 planned_private: request.prior_private,
                 diagnostics: convert::diagnostics(planned.diagnostics),
@@ -357,7 +355,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let planned = read(request.planned_state, &entry.schema)?;
             let (state, diagnostics) = entry.resource.apply(&prior, &config, planned, &world, self.work()).await;
             Ok(wire::apply_resource_change::Response {
-                new_state: write(&state, &entry.schema),
+                new_state: Some(write(&state, &entry.schema)),
                 private: request.planned_private,
                 diagnostics: convert::diagnostics(diagnostics),
                 ..wire::apply_resource_change::Response::default()
@@ -379,7 +377,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let (state, diagnostics) = entry.resource.import(&request.id, &world, self.work()).await;
             let imported = (!state.is_null()).then(|| wire::import_resource_state::ImportedResource {
                 type_name: request.type_name.clone(),
-                state: write(&state, &entry.schema),
+                state: Some(write(&state, &entry.schema)),
                 ..wire::import_resource_state::ImportedResource::default()
             });
             Ok(wire::import_resource_state::Response {
@@ -392,7 +390,39 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
     }
 
     async fn get_functions(&self, _: Request<wire::get_functions::Request>) -> Answered<wire::get_functions::Response> {
-        Ok(Response::new(wire::get_functions::Response::default()))
+        answer("GetFunctions", "the provider", async {
+            Ok(wire::get_functions::Response { functions: self.function_signatures(), diagnostics: Vec::new() })
+        })
+        .await
+    }
+
+    async fn call_function(&self, request: Request<wire::call_function::Request>) -> Answered<wire::call_function::Response> {
+        let request = request.into_inner();
+        // Its own kind of error has no diagnostics.
+        let failed = |text: String, argument: Option<usize>| wire::call_function::Response {
+            result: None,
+            error: Some(wire::FunctionError { text, function_argument: argument.and_then(|position| i64::try_from(position).ok()) }),
+        };
+        let functions = self.0.provider.functions();
+        let Some(function) = functions.iter().find(|function| function.name() == request.name) else {
+            return Ok(Response::new(failed(format!("This provider has no function `{}`.", request.name), None)));
+        };
+        let mut arguments = Vec::new();
+        for (position, (parameter, argument)) in function.parameters().iter().zip(request.arguments).enumerate() {
+            match read_as(Some(argument), &Shape::of(&parameter.ty)) {
+                Ok(argument) => arguments.push(argument),
+                Err(error) => return Ok(Response::new(failed(error.detail, Some(position)))),
+            }
+        }
+        let called = std::panic::catch_unwind(AssertUnwindSafe(|| function.call(&arguments)));
+        Ok(Response::new(match called {
+            Ok(Ok(result)) => {
+                let msgpack = msgpack::write(&Value::Value(result), &Shape::of(&function.returns()));
+                wire::call_function::Response { result: Some(wire::DynamicValue { msgpack, json: Vec::new() }), error: None }
+            }
+            Ok(Err(error)) => failed(error.problem, Some(error.argument)),
+            Err(panic) => failed(panicked(&format!("the function {}", request.name), panic.as_ref()).detail, None),
+        }))
     }
 
     async fn stop_provider(&self, _: Request<wire::stop_provider::Request>) -> Answered<wire::stop_provider::Response> {

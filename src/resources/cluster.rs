@@ -17,8 +17,8 @@ use crate::{
     model,
     ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
     terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Dynamic, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value,
-        computed, optional, required,
+        AttributePath, Cx, Datum, DefaultTimeouts, Dynamic, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts,
+        Value, computed, optional, required,
     },
 };
 
@@ -262,20 +262,13 @@ impl Resource for Cluster {
 
     fn parse(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Self> {
         let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
-        let mesh_id = parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text));
-        let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
-        let trust_domain = parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
-        let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
-        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+        let plane = parse_plane(model, parse);
         let ca = parse.nested("ca", &model.ca, |ca, parse| {
             let of = parse.required("cluster", &ca.cluster, |key| ClusterKey::parse(key));
             let fingerprint = parse.required("root_fingerprint", &ca.root_fingerprint, |text| Ok::<_, String>(text.clone()));
             Some((of?, fingerprint?))
         });
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
-        let values = parse.each("values", &model.values, |text| Values::parse(text));
-        let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
-        let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MutualTlsMode::parse(text));
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(of), .. })) = (&cluster, &model.ca)
             && of != cluster.as_str()
@@ -287,27 +280,17 @@ impl Resource for Cluster {
                 ),
             );
         }
-        let cluster = cluster?;
         Some(Self {
-            plane: ControlPlane {
-                mesh_id: mesh_id?,
-                trust_domain: trust_domain?,
-                network: network?,
-                cluster_name: cluster_name?.unwrap_or_else(|| cluster.clone()),
-                namespace: namespace?,
-                dns_capture: dns_capture?,
-                values: values?,
-                mtls_mode: mtls_mode?,
-            },
-            cluster,
+            cluster: cluster?,
+            plane: plane?,
             root_fingerprint: ca?.map(|(_, fingerprint)| fingerprint),
             istio_version: istio_version?,
             delete_crds: delete_crds?,
         })
     }
 
-    fn plan(plan: &mut Plan<'_, ClusterModel, World>, spec: &Parsed<Self>) {
-        // Neither an unknown CA nor unknown values hide what the rest already says.
+    fn plan(plan: &mut Plan<'_, ClusterModel, World>, _spec: &Parsed<Self>) {
+        // An unknown CA, as in every first plan, doesn't hide what the rest already says.
         if let (Value::Value(mesh), Value::Value(network), Value::Value(cluster), Some(world)) =
             (&plan.planned.mesh_id, &plan.planned.network, &plan.planned.cluster, plan.world)
         {
@@ -329,8 +312,8 @@ impl Resource for Cluster {
                 );
             }
         }
-        if let Parsed::Ready(spec) = spec {
-            for lint in spec.plane.lints() {
+        if let Some(plane) = parse_plane(&plan.planned, &mut Parse::new(&mut Report::new())) {
+            for lint in plane.lints() {
                 plan.report
                     .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
             }
@@ -388,7 +371,7 @@ impl Resource for Cluster {
         if let Some(wanted) = spec.plane.mesh_peer_authentication() {
             match mtls {
                 Some(live) => {
-                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())))
+                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())));
                 }
                 None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
             }
@@ -450,4 +433,27 @@ impl Resource for Cluster {
         model.installed_version = Value::Value(status.installed_version.clone());
         model.drift = super::texts(&status.drift);
     }
+}
+
+/// Reads what the control plane is to be.
+fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPlane> {
+    let key = parse.required("cluster", &model.cluster, |key| Ok::<_, String>(ClusterKey::parse(key).ok()));
+    let mesh_id = parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text));
+    let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
+    let trust_domain = parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
+    let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
+    let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+    let values = parse.each("values", &model.values, |text| Values::parse(text));
+    let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
+    let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MutualTlsMode::parse(text));
+    Some(ControlPlane {
+        mesh_id: mesh_id?,
+        trust_domain: trust_domain?,
+        network: network?,
+        cluster_name: cluster_name?.or(key?)?,
+        namespace: namespace?,
+        dns_capture: dns_capture?,
+        values: values?,
+        mtls_mode: mtls_mode?,
+    })
 }

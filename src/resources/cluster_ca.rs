@@ -289,14 +289,13 @@ impl Resource for ClusterCa {
             },
             _ => None,
         };
-        let bundle = match usable {
-            Some(bundle) => bundle,
-            None => {
-                let root = spec.load_root(cx).await?;
-                let issued =
-                    cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity).map_err(failed)?;
-                trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
-            }
+        let bundle = if let Some(bundle) = usable {
+            bundle
+        } else {
+            let root = spec.load_root(cx).await?;
+            let issued =
+                cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity).map_err(failed)?;
+            trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
         };
         namespace::ensure(cluster, &spec.namespace, cx).await.map_err(failed)?;
         objects.apply(cluster, &trust::cacerts_secret(&spec.namespace, &bundle), &cx.deadline).await.map_err(failed)?;

@@ -8,6 +8,8 @@ mod namespace;
 mod observation;
 mod root_ca;
 mod service_export;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use observation::{release_drift, seen};

@@ -31,10 +31,13 @@ pub(super) async fn release_drift(
     Ok(lines)
 }
 
+/// Objects of one kind and namespace, each with its manifest.
+type Wanted<'a> = Vec<(ObjectRef, &'a Json)>;
+
 /// How the live objects differ from the manifests of a release; one LIST for each kind and namespace.
 async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
     let autoscaled = manifests.iter().any(|manifest| Kind::of(manifest) == Some(Kind::AUTOSCALER));
-    let mut groups: BTreeMap<(&str, Option<String>), Vec<(ObjectRef, &Json)>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Option<String>), Wanted<'_>> = BTreeMap::new();
     for manifest in manifests {
         // Definitions are megabytes to list, and only a new version of the chart changes them.
         if let Some(object) = ObjectRef::of(manifest, namespace).filter(|object| object.kind != Kind::CRD) {

@@ -356,10 +356,10 @@ impl Resource for ServiceExport {
             }
         }
         reached.set(Self::status(&export, Vec::new()));
-        if prior.is_some_and(|prior| prior.gateway.cluster != spec.gateway.cluster) {
-            if let Some(prior) = prior {
-                prior.remove_from(&prior.gateway.cluster, cx).await?;
-            }
+        if prior.is_some_and(|prior| prior.gateway.cluster != spec.gateway.cluster)
+            && let Some(prior) = prior
+        {
+            prior.remove_from(&prior.gateway.cluster, cx).await?;
         }
         let writes = wanted.iter().map(|(cluster, manifest)| cx.world.objects.apply(cluster.as_str(), manifest, &cx.deadline));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
@@ -475,18 +475,17 @@ fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> O
     };
     let mut read = Some(Vec::new());
     for (index, wanted) in (0..).zip(ports) {
-        let port = match wanted {
-            Value::Value(wanted) => parse.element("ports", index, |parse| {
+        let port = if let Value::Value(wanted) = wanted {
+            parse.element("ports", index, |parse| {
                 let number = parse.required("number", &wanted.number, |number| port::number(*number));
                 let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
                 let name = parse.optional("name", &wanted.name, |text| port::name(text));
                 let target = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
                 Some(ServicePort::of(number?, name?, protocol?, target?))
-            }),
-            _ => {
-                parse.set_unknown();
-                None
-            }
+            })
+        } else {
+            parse.set_unknown();
+            None
         };
         read = read.zip(port).map(|(mut read, port)| {
             read.push(port);

@@ -139,18 +139,6 @@ pub fn set_attribute(object: &mut Dynamic, name: &str, value: Dynamic) {
     }
 }
 
-/// Whether nothing in the value is unknown.
-pub fn is_wholly_known(value: &Dynamic) -> bool {
-    match value {
-        Value::Unknown => false,
-        Value::Null => true,
-        Value::Value(Datum::List(elements)) => elements.iter().all(is_wholly_known),
-        Value::Value(Datum::Map(entries)) => entries.values().all(is_wholly_known),
-        Value::Value(Datum::Typed(_, value)) => is_wholly_known(value),
-        Value::Value(_) => true,
-    }
-}
-
 /// The value with every unknown in it turned into null.
 #[must_use]
 pub fn without_unknowns(value: Dynamic) -> Dynamic {

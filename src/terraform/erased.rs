@@ -1,8 +1,9 @@
 //! A resource without its types: what the protocol calls. Here the rules that no resource must get wrong are kept.
 
-use std::marker::PhantomData;
+use std::{any::Any, marker::PhantomData, panic::AssertUnwindSafe};
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -57,6 +58,17 @@ pub trait AnyResource<W>: Send + Sync {
 }
 
 struct Erased<R>(PhantomData<fn() -> R>);
+
+/// What a panic is to the user.
+pub fn panicked(whose: &str, panic: &(dyn Any + Send)) -> Error {
+    let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or("no message");
+    tracing::error!(whose, message, "the provider panicked");
+    Error::new(
+        "The provider panicked",
+        format!("This is a defect of the provider, in {whose}: {message}. Please report it, with the log that TF_LOG=trace gives."),
+    )
+}
 
 /// Makes a resource callable by the protocol.
 pub fn erase<R: Resource>() -> Box<dyn AnyResource<R::World>> {
@@ -216,7 +228,9 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let operation = if prior.is_null() { Operation::Create } else { Operation::Update };
         let cx = cx::<R>(&model_reached, operation, world, cancel);
         let mut reached = Reached::nothing();
-        let outcome = R::apply(&spec, prior_spec.as_ref(), &mut reached, &cx).await;
+        // Caught here already, and not only for the protocol: what was reached before a panic exists all the same.
+        let work = AssertUnwindSafe(R::apply(&spec, prior_spec.as_ref(), &mut reached, &cx)).catch_unwind().await;
+        let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
         report_warnings(cx, &mut report);
 
         let state = match reached.get() {
@@ -282,5 +296,73 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
             }
         };
         (state, report.into_diagnostics())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        model,
+        terraform::{DefaultTimeouts, Observed, computed, optional},
+    };
+
+    model! {
+        /// A thing.
+        pub struct ThingModel {
+            /// Its address.
+            address: String => computed(),
+            /// Times.
+            timeouts: Timeouts => optional(),
+        }
+    }
+
+    /// Made, and then it goes wrong.
+    struct Thing;
+
+    #[async_trait]
+    impl Resource for Thing {
+        type World = ();
+        type Model = ThingModel;
+        type Spec = ();
+        type Status = String;
+
+        const NAME: &'static str = "mesh_thing";
+        const TIMEOUTS: DefaultTimeouts =
+            DefaultTimeouts { apply: Duration::from_secs(1), read: Duration::from_secs(1), delete: Duration::from_secs(1) };
+
+        fn timeouts(model: &ThingModel) -> &Value<Timeouts> {
+            &model.timeouts
+        }
+        fn parse(_: &ThingModel, _: &mut Parse<'_>) -> Option<()> {
+            Some(())
+        }
+        async fn apply((): &(), _: Option<&()>, reached: &mut Reached<String>, _: &Cx<'_, ()>) -> Result<(), Error> {
+            reached.set("10.0.0.1".to_owned());
+            panic!("out of ideas")
+        }
+        async fn read((): &(), _: &Cx<'_, ()>) -> Result<Observed<String>, Error> {
+            Ok(Observed::Gone)
+        }
+        async fn delete((): &(), _: &Cx<'_, ()>) -> Result<(), Error> {
+            Ok(())
+        }
+        async fn import(_: &str, _: &Cx<'_, ()>) -> Result<ThingModel, Error> {
+            Ok(ThingModel::default())
+        }
+        fn record(status: &String, model: &mut ThingModel) {
+            model.address = Value::Value(status.clone());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_loses_nothing_that_was_reached() {
+        let config = encode(&Value::Value(ThingModel::default()));
+        let planned = encode(&Value::Value(ThingModel { address: Value::Unknown, ..ThingModel::default() }));
+        let (state, diagnostics) = erase::<Thing>().apply(&Value::Null, &config, planned, &(), CancellationToken::new()).await;
+        assert_eq!(attribute(&state, "address"), &Value::Value(Datum::String("10.0.0.1".to_owned())));
+        assert!(diagnostics.errors[0].detail.contains("mesh_thing: out of ideas"), "{diagnostics:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod dynamic;
 mod erased;
+mod function;
 mod lifecycle;
 mod model;
 mod parse;
@@ -11,8 +12,9 @@ mod schema;
 mod timeouts;
 mod vocabulary;
 
-pub use dynamic::{Datum, Dynamic, Number, attribute, is_wholly_known, set_attribute, without_unknowns};
-pub use erased::{AnyResource, DRIFT, Planned, erase};
+pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unknowns};
+pub use erased::{AnyResource, DRIFT, Planned, erase, panicked};
+pub use function::{ArgumentError, Function, Parameter};
 pub use lifecycle::{Cx, Observed, Plan, Reached, Resource};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
 pub use parse::{IntoElements, Parse, Parsed};

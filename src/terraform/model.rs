@@ -205,6 +205,7 @@ macro_rules! model {
     ) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, Default, PartialEq)]
+        #[allow(unreachable_pub)] // where a model is reached from is its module's matter
         pub struct $model {
             $( $(#[doc = $doc])* pub $name: $crate::terraform::Value<$ty>, )*
         }

@@ -159,12 +159,8 @@ impl<'a> Parse<'a> {
     /// Reports that the attribute at `path` is wrong.
     pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
         self.invalid = true;
-        let name = path.steps.iter().rev().find_map(|step| match step {
-            super::vocabulary::AttributePathStep::Attribute(name) => Some(name.to_string()),
-            _ => None,
-        });
-        let summary = name.map_or_else(|| "Invalid configuration".to_owned(), |name| format!("Invalid {name}"));
-        self.report.error(Error::new(summary, problem.to_string()).at(path));
+        // With the path in the title too: the CLIs can't point into a list or map.
+        self.report.error(Error::new(format!("Invalid {path}"), problem.to_string()).at(path));
     }
 
     /// Reports what is allowed but not likely meant.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{erased::AnyResource, model::Model, parse::Parse};
+use super::{erased::AnyResource, function::Function, model::Model, parse::Parse};
 
 /// A provider.
 #[async_trait]
@@ -25,4 +25,9 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The resources.
     fn resources(&self) -> Vec<Box<dyn AnyResource<Self::World>>>;
+
+    /// The functions.
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        Vec::new()
+    }
 }

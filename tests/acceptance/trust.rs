@@ -12,8 +12,7 @@ fn without_a_shared_root_the_call_fails() {
     let workspace = example(&lab, cli);
     let shared = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
     // Each istiod then makes a root of its own; all else is as in the example.
-    let apart =
-        shared.replace("  ca           = each.value\n", "").replace("for_each     = mesh_cluster_ca.this", "for_each     = var.clusters");
+    let apart = shared.replace("  ca           = mesh_cluster_ca.this[each.key]\n", "");
     let apart = remove_blocks(&apart, &["resource \"mesh_root_ca\"", "resource \"mesh_cluster_ca\""]);
     assert!(!apart.contains("mesh_cluster_ca"), "{apart}");
     workspace.write("main.tf", &apart);

@@ -11,13 +11,13 @@ use serde_json::Value as Json;
 
 /// One of the two programs.
 #[derive(Clone, Debug)]
-pub struct Cli {
-    pub name: &'static str,
-    pub program: PathBuf,
+pub(crate) struct Cli {
+    pub(crate) name: &'static str,
+    pub(crate) program: PathBuf,
 }
 
 /// OpenTofu, which the lab builds, and Terraform where there is one.
-pub fn clis(lab: &Lab) -> Vec<Cli> {
+pub(crate) fn clis(lab: &Lab) -> Vec<Cli> {
     let mut clis = vec![Cli { name: "tofu", program: lab.binaries().tofu }];
     match which("terraform") {
         Some(program) => clis.push(Cli { name: "terraform", program }),
@@ -32,20 +32,20 @@ fn which(program: &str) -> Option<PathBuf> {
 }
 
 /// A working directory.
-pub struct Workspace {
+pub(crate) struct Workspace {
     folder: tempfile::TempDir,
     cli: Cli,
 }
 
 impl Workspace {
-    pub fn new(cli: &Cli, configuration: &str) -> Self {
+    pub(crate) fn new(cli: &Cli, configuration: &str) -> Self {
         let workspace = Self::empty(cli);
         workspace.write("main.tf", configuration);
         workspace
     }
 
     /// With the files of an example; modules are found beside it as in the source.
-    pub fn of_example(cli: &Cli, example: &str) -> Self {
+    pub(crate) fn of_example(cli: &Cli, example: &str) -> Self {
         let workspace = Self::empty(cli);
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         for entry in fs::read_dir(examples.join(example)).expect("the example") {
@@ -67,15 +67,15 @@ impl Workspace {
         workspace
     }
 
-    pub fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
 
-    pub fn write(&self, file: &str, text: &str) {
+    pub(crate) fn write(&self, file: &str, text: &str) {
         fs::write(self.path(file), text).expect("written");
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.cli.program);
         command
             .args(arguments)
@@ -89,12 +89,12 @@ impl Workspace {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the CLI starts")
     }
 
     /// Runs what must succeed; its whole output.
-    pub fn succeed(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let text = text(&output);
         assert!(output.status.success(), "{} {} failed:\n{text}", self.cli.name, arguments.join(" "));
@@ -102,23 +102,23 @@ impl Workspace {
     }
 
     /// Runs what must fail; its whole output, with the margins of the diagnostics' boxes and the line breaks taken out.
-    pub fn fail(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fail(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let text = text(&output);
         assert!(!output.status.success(), "{} {} succeeded:\n{text}", self.cli.name, arguments.join(" "));
         unwrapped(&text)
     }
 
-    pub fn apply(&self) -> String {
+    pub(crate) fn apply(&self) -> String {
         self.succeed(&["apply", "-auto-approve", "-no-color"])
     }
 
-    pub fn destroy(&self) -> String {
+    pub(crate) fn destroy(&self) -> String {
         self.succeed(&["destroy", "-auto-approve", "-no-color"])
     }
 
     /// Whether nothing would change, with a refresh and without.
-    pub fn assert_settled(&self) {
+    pub(crate) fn assert_settled(&self) {
         for refresh in ["-refresh=false", "-refresh=true"] {
             let output = self.run(&["plan", "-detailed-exitcode", "-no-color", refresh]);
             assert_eq!(output.status.code(), Some(0), "{} plan {refresh} is not empty:\n{}", self.cli.name, text(&output));
@@ -126,14 +126,14 @@ impl Workspace {
     }
 
     /// The plan, which must have changes.
-    pub fn changes(&self) -> String {
+    pub(crate) fn changes(&self) -> String {
         let output = self.run(&["plan", "-detailed-exitcode", "-no-color"]);
         assert_eq!(output.status.code(), Some(2), "{} plan has no changes:\n{}", self.cli.name, text(&output));
         text(&output)
     }
 
     /// The attributes of a resource in the state.
-    pub fn state(&self, address: &str) -> Json {
+    pub(crate) fn state(&self, address: &str) -> Json {
         let shown: Json = serde_json::from_str(&self.succeed(&["show", "-json"])).expect("JSON");
         let resources = shown["values"]["root_module"]["resources"].as_array().cloned().unwrap_or_default();
         let found = resources.iter().find(|resource| resource["address"] == address);
@@ -142,11 +142,11 @@ impl Workspace {
 }
 
 /// All that a command printed.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Diagnostics are printed in a box and wrapped; a test looks for whole sentences.
-pub fn unwrapped(text: &str) -> String {
+pub(crate) fn unwrapped(text: &str) -> String {
     text.replace('│', " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }

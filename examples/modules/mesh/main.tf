@@ -32,9 +32,9 @@ resource "mesh_cluster" "this" {
 }
 
 resource "mesh_eastwest_gateway" "this" {
-  for_each            = mesh_cluster.this
-  cluster             = each.value.cluster
-  network             = each.value.network
+  for_each            = var.networks
+  cluster             = each.key
+  network             = mesh_cluster.this[each.key].network
   service_annotations = lookup(var.gateway_annotations, each.key, null)
   values              = var.gateway_values
 }
@@ -47,5 +47,5 @@ resource "mesh_service_export" "this" {
   service          = each.value.service
   service_accounts = each.value.service_accounts
   locality         = each.value.cluster
-  importers        = coalesce(each.value.importers, setsubtract(keys(mesh_cluster.this), [each.value.cluster]))
+  importers        = coalesce(each.value.importers, setsubtract(keys(var.networks), [each.value.cluster]))
 }

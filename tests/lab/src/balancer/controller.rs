@@ -92,6 +92,7 @@ async fn balance(layout: Layout, cluster: ClusterName) -> Result<()> {
                 }
                 Err(error) => {
                     say(&format!("{cluster}: {error}"));
+                    #[allow(clippy::disallowed_methods)] // the rule is for the provider
                     tokio::time::sleep(PAUSE_AFTER_ERROR).await;
                 }
             },

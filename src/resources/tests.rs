@@ -1,0 +1,364 @@
+//! The life cycles with the fakes: what the protocol calls, and what it gets back.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Cluster, ClusterCa, ClusterCaModel, ClusterModel, Clusters, EastwestGatewayModel, Gateway, Networks, RootCa, RootCaModel,
+    ServiceExport, ServiceExportModel, World,
+};
+use crate::{
+    ports::{
+        Failure, FailureKind, Kind, ObjectRef,
+        fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
+    },
+    terraform::{
+        AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Model, Resource, Value, decode,
+        encode, erase, set_attribute,
+    },
+};
+
+/// A world of fakes, with a hand on each.
+struct Scene {
+    world: World,
+    objects: Arc<FakeObjects>,
+    releases: Arc<FakeReleases>,
+    clock: FakeClock,
+}
+
+fn scene() -> Scene {
+    let (objects, releases, clock) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()), FakeClock::default());
+    let world = World {
+        clusters: Clusters::Known(BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
+        objects: objects.clone(),
+        releases: releases.clone(),
+        authority: Arc::new(FakeAuthority::at(clock.clone())),
+        clock: Arc::new(clock.clone()),
+        istio_version: None,
+        networks: Networks::default(),
+    };
+    Scene { world, objects, releases, clock }
+}
+
+/// A configuration as it is planned: with the schema's defaults, and unknown in what is computed.
+fn planned<R: Resource>(model: R::Model) -> Dynamic {
+    let mut plan = encode(&Value::Value(model));
+    for attribute in R::Model::attributes() {
+        let is_null = crate::terraform::attribute(&plan, attribute.name).is_null();
+        match (&attribute.rules.forecast, &attribute.rules.default) {
+            (Forecast::Settled(value), _) => set_attribute(&mut plan, attribute.name, value.clone()),
+            (_, Some(default)) if is_null => set_attribute(&mut plan, attribute.name, default.clone()),
+            _ if attribute.rules.constraint == AttributeConstraint::Computed => set_attribute(&mut plan, attribute.name, Value::Unknown),
+            _ => {}
+        }
+    }
+    plan
+}
+
+async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
+    let config = encode(&Value::Value(model.clone()));
+    erase::<R>().apply(prior, &config, planned::<R>(model), &scene.world, CancellationToken::new()).await
+}
+
+async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
+    let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    state
+}
+
+async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+    erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await
+}
+
+async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+    erase::<R>().apply(state, &Value::Null, Value::Null, &scene.world, CancellationToken::new()).await
+}
+
+fn model<M: Model>(state: &Dynamic) -> M {
+    match decode::<M>(state, &AttributePath::root()) {
+        Ok(Value::Value(model)) => model,
+        _ => panic!("no state"),
+    }
+}
+
+fn text(text: &str) -> Value<String> {
+    Value::Value(text.to_owned())
+}
+
+fn drift(state: &Dynamic) -> Vec<String> {
+    match crate::terraform::attribute(state, "drift") {
+        Value::Value(Datum::List(lines)) => {
+            lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect()
+        }
+        other => panic!("no drift: {other:?}"),
+    }
+}
+
+fn unreachable() -> Failure {
+    Failure::new(FailureKind::Unreachable, "Can't reach cluster \"eu\"", "Nobody answers.")
+}
+
+fn root() -> RootCaModel {
+    RootCaModel { cluster: text("us"), ..RootCaModel::default() }
+}
+
+fn cluster_ca(root: &Dynamic) -> ClusterCaModel {
+    let root: RootCaModel = model(root);
+    let reference =
+        super::cluster_ca::RootCaRef { cluster: root.cluster, namespace: root.namespace, name: root.name, fingerprint: root.fingerprint };
+    ClusterCaModel { cluster: text("eu"), root_ca: Value::Value(reference), ..ClusterCaModel::default() }
+}
+
+fn cluster() -> ClusterModel {
+    ClusterModel { cluster: text("eu"), mesh_id: text("m"), network: text("eu-net"), ..ClusterModel::default() }
+}
+
+fn gateway() -> EastwestGatewayModel {
+    EastwestGatewayModel { cluster: text("eu"), network: text("eu-net"), ..EastwestGatewayModel::default() }
+}
+
+fn export(address: &str) -> ServiceExportModel {
+    ServiceExportModel {
+        host: text("echo.eu.mesh.local"),
+        gateway: Value::Value(super::service_export::GatewayRef {
+            cluster: text("eu"),
+            namespace: text("istio-system"),
+            name: text("istio-eastwestgateway"),
+            addresses: Value::Value(vec![text(address)]),
+        }),
+        namespace: text("echo"),
+        service: text("echo"),
+        importers: Value::Value([text("us")].into()),
+        trust_domain: text("corp.local"),
+        ..ServiceExportModel::default()
+    }
+}
+
+fn echo() -> Json {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo", "namespace": "echo"},
+        "spec": {"selector": {"app": "echo"}, "clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]},
+    })
+}
+
+fn balancer(address: &str) -> Json {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
+        "status": {"loadBalancer": {"ingress": [{"ip": address}]}},
+    })
+}
+
+fn injector() -> Json {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "istio-sidecar-injector"},
+        "webhooks": [{"name": "a", "clientConfig": {"caBundle": "abc"}}],
+    })
+}
+
+fn secret(name: &str) -> ObjectRef {
+    ObjectRef::namespaced(Kind::SECRET, "istio-system", name)
+}
+
+#[tokio::test]
+async fn a_root_is_made_once_kept_and_removed_with_its_namespace() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    assert_eq!(read::<RootCa>(&scene, &state).await.0, state);
+    let (again, _) = apply::<RootCa>(&scene, &state, root()).await;
+    assert_eq!(again, state, "an update keeps the root");
+    let (refused, diagnostics) = apply::<RootCa>(&scene, &Value::Null, root()).await;
+    assert!(
+        refused.is_null() && diagnostics.errors[0].detail.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca")
+    );
+    assert!(destroy::<RootCa>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.names("us"), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_state() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let ca = created::<ClusterCa>(&scene, cluster_ca(&state)).await;
+    assert!(!format!("{state:?}{ca:?}").contains("key of"));
+}
+
+#[tokio::test]
+async fn an_error_keeps_the_state_of_a_read_and_of_a_delete() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    scene.objects.fail("us", &secret("mesh-root-ca"), unreachable());
+    let (kept, diagnostics) = read::<RootCa>(&scene, &state).await;
+    assert_eq!((kept, diagnostics.errors.len()), (state.clone(), 1));
+    let (kept, diagnostics) = destroy::<RootCa>(&scene, &state).await;
+    assert_eq!((kept, diagnostics.errors.len()), (state.clone(), 1));
+    scene.objects.mend();
+    scene.objects.put("us", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "istio-system"}}));
+    assert!(destroy::<RootCa>(&scene, &state).await.0.is_null());
+    assert!(read::<RootCa>(&scene, &state).await.0.is_null(), "only what is certainly gone is forgotten");
+}
+
+#[tokio::test]
+async fn an_intermediate_is_renewed_in_time_and_not_before() {
+    let scene = scene();
+    let root = created::<RootCa>(&scene, root()).await;
+    let state = created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    let plan = |state: &Dynamic| {
+        let config = encode(&Value::Value(cluster_ca(&root)));
+        erase::<ClusterCa>().plan(state, &config, state.clone(), Some(&scene.world)).state
+    };
+    assert_eq!(plan(&state), state);
+    assert_eq!(apply::<ClusterCa>(&scene, &state, cluster_ca(&root)).await.0, state, "nothing is issued without a reason");
+    scene.clock.advance(Duration::from_secs(680 * 24 * 3600));
+    let renewal: ClusterCaModel = model(&plan(&state));
+    assert!(renewal.certificate.is_unknown() && renewal.expires_at.is_unknown() && renewal.root_fingerprint.is_value());
+    let (renewed, diagnostics) = apply::<ClusterCa>(&scene, &state, cluster_ca(&root)).await;
+    assert!(diagnostics.errors.is_empty());
+    assert_ne!(model::<ClusterCaModel>(&renewed).fingerprint, model::<ClusterCaModel>(&state).fingerprint);
+    assert_eq!(plan(&renewed), renewed);
+}
+
+#[tokio::test]
+async fn a_control_plane_that_fails_half_way_is_in_the_state_and_planned_again() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    scene.releases.fail("istiod", Failure::new(FailureKind::TimedOut, "Can't install istiod", "It takes too long."));
+    let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, cluster()).await;
+    assert_eq!(diagnostics.errors.len(), 1);
+    assert_eq!(drift(&state), ["the last apply did not finish: Can't install istiod"]);
+    assert_eq!(scene.releases.names("eu"), ["istio-system/istio-base", "istio-system/istiod"]);
+    scene.releases.mend();
+    let (state, diagnostics) = apply::<Cluster>(&scene, &state, cluster()).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(drift(&state), [""; 0]);
+    assert_eq!(read::<Cluster>(&scene, &state).await.0, state);
+    assert!(destroy::<Cluster>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.releases.names("eu"), [""; 0]);
+    assert_eq!(scene.objects.names("eu"), ["MutatingWebhookConfiguration istio-sidecar-injector"]);
+}
+
+#[tokio::test]
+async fn a_control_plane_with_another_root_is_not_installed() {
+    let scene = scene();
+    let root = created::<RootCa>(&scene, root()).await;
+    created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    let ca = super::cluster::ClusterCaRef { cluster: text("eu"), root_fingerprint: text("another") };
+    let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, ClusterModel { ca: Value::Value(ca), ..cluster() }).await;
+    assert!(state.is_null());
+    assert!(diagnostics.errors[0].detail.contains("not another"), "{:?}", diagnostics.errors);
+    assert_eq!(scene.releases.names("eu"), [""; 0]);
+}
+
+#[tokio::test]
+async fn clusters_on_one_network_are_warned_of_in_one_run() {
+    let scene = scene();
+    let plan = |key: &str| {
+        let config = encode(&Value::Value(ClusterModel { cluster: text(key), ..cluster() }));
+        erase::<Cluster>().plan(&Value::Null, &config, config.clone(), Some(&scene.world)).diagnostics
+    };
+    assert!(plan("us").warnings.is_empty());
+    assert!(plan("us").warnings.is_empty(), "the same cluster, planned once more");
+    assert!(plan("eu").warnings[0].detail.contains("Clusters `eu` and `us`"));
+    assert!(plan("asia").errors[0].detail.contains("it has `eu`, `us`"));
+}
+
+#[tokio::test]
+async fn a_gateway_is_there_when_it_has_an_address() {
+    let scene = scene();
+    let timeouts = crate::terraform::Timeouts { create: text("50ms"), ..crate::terraform::Timeouts::default() };
+    let waiting = EastwestGatewayModel { timeouts: Value::Value(timeouts), ..gateway() };
+    let (state, diagnostics) = apply::<Gateway>(&scene, &Value::Null, waiting).await;
+    assert!(diagnostics.errors[0].detail.contains("waiting for the load balancer"), "{:?}", diagnostics.errors);
+    assert_eq!(drift(&state).len(), 1);
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let (state, _) = apply::<Gateway>(&scene, &state, gateway()).await;
+    assert_eq!(model::<EastwestGatewayModel>(&state).addresses, Value::Value(vec![text("198.51.100.9")]));
+    scene.objects.put("eu", balancer("198.51.100.10"));
+    let (moved, _) = read::<Gateway>(&scene, &state).await;
+    assert_eq!(model::<EastwestGatewayModel>(&moved).addresses, Value::Value(vec![text("198.51.100.10")]));
+}
+
+#[tokio::test]
+async fn an_export_follows_the_gateway_the_service_and_the_importers() {
+    let scene = scene();
+    let refused = apply::<ServiceExport>(&scene, &Value::Null, export("198.51.100.9")).await;
+    assert!(refused.0.is_null() && refused.1.errors[0].summary == "No such Service", "{:?}", refused.1.errors);
+
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "istio-system", "mesh-export-echo-eu-mesh-local");
+    let endpoint = |scene: &Scene| scene.objects.live("us", &entry).map(|live| live["spec"]["endpoints"][0]["address"].clone());
+    assert_eq!(endpoint(&scene), Some(json!("198.51.100.9")));
+
+    let (state, _) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
+    assert_eq!(endpoint(&scene), Some(json!("198.51.100.10")));
+
+    let mut changed = echo();
+    changed["spec"]["ports"][0]["port"] = json!(81);
+    scene.objects.put("eu", changed);
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    assert!(drift(&drifted).iter().any(|line| line.contains("81 wanted, 80 found")), "{:?}", drift(&drifted));
+
+    let nobody = ServiceExportModel { importers: Value::Value([].into()), ..export("198.51.100.10") };
+    let (state, _) = apply::<ServiceExport>(&scene, &state, nobody).await;
+    assert_eq!(endpoint(&scene), None, "who imports no more is sent there no more");
+
+    assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.names("eu"), ["Service echo/echo"]);
+}
+
+#[tokio::test]
+async fn an_export_that_fails_in_one_cluster_loses_nothing_of_the_others() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let rule = ObjectRef::namespaced(Kind::DESTINATION_RULE, "istio-system", "mesh-export-echo-eu-mesh-local");
+    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    scene.objects.fail("us", &rule, unreachable());
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
+    assert_eq!((diagnostics.errors.len(), drift(&state).len()), (1, 1));
+    let (kept, _) = destroy::<ServiceExport>(&scene, &state).await;
+    assert!(kept.is_value(), "what couldn't be removed stays in the state");
+    scene.objects.mend();
+    assert!(destroy::<ServiceExport>(&scene, &kept).await.0.is_null());
+    assert_eq!(scene.objects.names("us"), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_isnt_known_yet_is_not_looked_at() {
+    let mut scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    scene.world.clusters = Clusters::Unknown;
+    let (kept, diagnostics) = read::<RootCa>(&scene, &state).await;
+    assert!(kept == state && diagnostics.errors.is_empty());
+}
+
+async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
+    let (state, diagnostics) = resource.import(id, &scene.world, CancellationToken::new()).await;
+    assert!(diagnostics.errors.is_empty(), "{id}: {:?}", diagnostics.errors);
+    resource.read(state, &scene.world, CancellationToken::new()).await.0
+}
+
+#[tokio::test]
+async fn everything_is_imported_as_it_was_made() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    scene.objects.put("eu", echo());
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let root = created::<RootCa>(&scene, root()).await;
+    assert_eq!(import(erase::<RootCa>(), &scene, "us/istio-system/mesh-root-ca").await, root);
+    let ca = created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    assert_eq!(import(erase::<ClusterCa>(), &scene, "eu/istio-system").await, ca);
+    let reference = super::cluster::ClusterCaRef { cluster: text("eu"), root_fingerprint: model::<ClusterCaModel>(&ca).root_fingerprint };
+    let made = created::<Cluster>(&scene, ClusterModel { ca: Value::Value(reference), mtls_mode: text("STRICT"), ..cluster() }).await;
+    assert_eq!(import(erase::<Cluster>(), &scene, "eu/istio-system").await, made);
+    let made = created::<Gateway>(&scene, gateway()).await;
+    assert_eq!(import(erase::<Gateway>(), &scene, "eu/istio-system/istio-eastwestgateway").await, made);
+    let made = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    assert_eq!(import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await, made);
+    let (nothing, diagnostics) = erase::<Cluster>().import("us/istio-system", &scene.world, CancellationToken::new()).await;
+    assert!(nothing.is_null() && diagnostics.errors[0].detail.contains("no Helm release istio-system/istiod"));
+    let (_, diagnostics) = erase::<Cluster>().import("us", &scene.world, CancellationToken::new()).await;
+    assert!(diagnostics.errors[0].detail.contains("CLUSTER/NAMESPACE"));
+}

@@ -1,0 +1,181 @@
+//! A host of the plugin, as Terraform's core is one: starts the built program, shakes hands, and speaks mutual TLS over its socket.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::Engine as _;
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+};
+use terraform_provider_mesh::{
+    plugin::wire::{Empty, grpc_controller_client::GrpcControllerClient},
+    protocol::wire::provider_client::ProviderClient,
+};
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");
+const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
+
+/// The certificate that a host shows: go-plugin's are of P-521, and CAs used as end entities.
+pub(crate) struct Certificate {
+    der: CertificateDer<'static>,
+    key: Vec<u8>,
+    pub(crate) pem: String,
+}
+
+impl Certificate {
+    pub(crate) fn new() -> Self {
+        let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).expect("a key");
+        let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("parameters");
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        Self { der: certificate.der().clone(), key: key.serialize_der(), pem: certificate.pem() }
+    }
+}
+
+/// Takes the certificate of the handshake line and no other; rustls's own verifier refuses a CA as end entity, which Go's takes.
+#[derive(Debug)]
+struct Pinned(CertificateDer<'static>);
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if *end_entity == self.0 { Ok(ServerCertVerified::assertion()) } else { Err(rustls::Error::General("another certificate".into())) }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &aws_lc_rs::default_provider().signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &aws_lc_rs::default_provider().signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A running plugin.
+pub(crate) struct Plugin {
+    child: Child,
+    socket: PathBuf,
+    server: CertificateDer<'static>,
+    certificate: Certificate,
+    _folder: tempfile::TempDir,
+}
+
+impl Plugin {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificate = Certificate::new();
+        let mut child = Command::new(PROGRAM)
+            .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
+            .env("PLUGIN_CLIENT_CERT", &certificate.pem)
+            .env("PLUGIN_UNIX_SOCKET_DIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+        let fields: Vec<_> = line.trim_end().split('|').collect();
+        assert_eq!((fields[0], fields[1], fields[2], fields[4]), ("1", "6", "unix", "grpc"), "{line}");
+        let server = base64::engine::general_purpose::STANDARD_NO_PAD.decode(fields[5]).expect("base64 without padding");
+        Self { child, socket: PathBuf::from(fields[3]), server: server.into(), certificate, _folder: folder }
+    }
+
+    /// A channel of the host.
+    pub(crate) async fn channel(&self) -> Result<Channel, tonic::transport::Error> {
+        self.connect(Some(&self.certificate)).await
+    }
+
+    /// A channel of whoever shows this certificate.
+    pub(crate) async fn connect(&self, certificate: Option<&Certificate>) -> Result<Channel, tonic::transport::Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned(self.server.clone())));
+        let mut config = match certificate {
+            Some(certificate) => builder
+                .with_client_auth_cert(vec![certificate.der.clone()], PrivateKeyDer::Pkcs8(certificate.key.clone().into()))
+                .expect("a client certificate"),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let socket = self.socket.clone();
+        let service = tower::service_fn(move |_| {
+            let (connector, socket) = (connector.clone(), socket.clone());
+            async move {
+                let stream = UnixStream::connect(socket).await?;
+                let name = ServerName::try_from("localhost").expect("a name");
+                Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, stream).await?))
+            }
+        });
+        Endpoint::from_static("http://localhost").connect_with_connector(service).await
+    }
+
+    pub(crate) async fn provider(&self) -> ProviderClient<Channel> {
+        let limit = 256 << 20;
+        let channel = self.channel().await.expect("a channel");
+        ProviderClient::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit)
+    }
+
+    /// Asks it to end, and waits; how long that took.
+    pub(crate) async fn shut_down(mut self) -> Duration {
+        let mut controller = GrpcControllerClient::new(self.channel().await.expect("a channel"));
+        let begin = Instant::now();
+        // The answer may be cut off by the end itself.
+        let _ = controller.shutdown(Empty {}).await;
+        while self.child.try_wait().expect("its state").is_none() {
+            assert!(begin.elapsed() < Duration::from_secs(2), "the host would have killed it by now");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!self.socket.exists(), "the socket is left");
+        begin.elapsed()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        assert!(status.success());
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_some()
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

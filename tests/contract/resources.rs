@@ -1,0 +1,300 @@
+//! The rules that the core holds a provider to, for every resource.
+
+use rmpv::Value;
+use terraform_provider_mesh::protocol::wire::{
+    DynamicValue, RawState, apply_resource_change, configure_provider, get_provider_schema, import_resource_state, plan_resource_change,
+    provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state, validate_resource_config,
+};
+use tonic::transport::Channel;
+
+use crate::{
+    host::Plugin,
+    values::{decode, encode, get, is_unknown, object, unknown},
+};
+
+/// A minimal valid configuration of each resource: all that is required.
+fn configurations() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
+    let gateway = object(&[
+        ("cluster", "eu".into()),
+        ("namespace", "istio-system".into()),
+        ("name", "istio-eastwestgateway".into()),
+        ("addresses", Value::Array(vec!["198.51.100.9".into()])),
+    ]);
+    let root = object(&[
+        ("cluster", "us".into()),
+        ("namespace", "istio-system".into()),
+        ("name", "mesh-root-ca".into()),
+        ("fingerprint", "abc".into()),
+    ]);
+    vec![
+        ("mesh_root_ca", vec![("cluster", "us".into())]),
+        ("mesh_cluster_ca", vec![("cluster", "us".into()), ("root_ca", root)]),
+        ("mesh_cluster", vec![("cluster", "us".into()), ("mesh_id", "m".into()), ("network", "n".into())]),
+        ("mesh_eastwest_gateway", vec![("cluster", "us".into()), ("network", "n".into())]),
+        (
+            "mesh_service_export",
+            vec![
+                ("host", "echo.eu.mesh.local".into()),
+                ("gateway", gateway),
+                ("namespace", "echo".into()),
+                ("service", "echo".into()),
+                ("importers", Value::Array(vec!["us".into()])),
+            ],
+        ),
+    ]
+}
+
+struct Session {
+    provider: ProviderClient<Channel>,
+    schema: get_provider_schema::Response,
+    _plugin: Plugin,
+}
+
+impl Session {
+    /// A plugin that knows two clusters, of which none answers.
+    async fn start() -> Self {
+        let plugin = Plugin::start();
+        let mut provider = plugin.provider().await;
+        let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
+        let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
+        let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)]))]);
+        let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
+        let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        Self { provider, schema, _plugin: plugin }
+    }
+
+    fn attributes(&self, name: &str) -> Vec<Attribute> {
+        self.schema.resource_schemas[name].block.clone().expect("a block").attributes
+    }
+
+    /// A configuration with null for all that isn't set.
+    fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
+        let attributes = self.attributes(name);
+        let value =
+            |attribute: &Attribute| set.iter().find(|(name, _)| *name == attribute.name).map_or(Value::Nil, |(_, value)| value.clone());
+        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
+        object(&pairs)
+    }
+
+    /// As the core proposes it: the configuration, and what the prior state has of what isn't configured but computed.
+    fn proposed(&self, name: &str, prior: &Value, config: &Value) -> Value {
+        let attributes = self.attributes(name);
+        let value = |attribute: &Attribute| {
+            let configured = get(config, &attribute.name);
+            if configured.is_nil() && attribute.computed && !prior.is_nil() {
+                get(prior, &attribute.name).clone()
+            } else {
+                configured.clone()
+            }
+        };
+        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
+        object(&pairs)
+    }
+
+    async fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> plan_resource_change::Response {
+        let request = plan_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(encode(prior)),
+            proposed_new_state: Some(encode(&self.proposed(name, prior, config))),
+            config: Some(encode(config)),
+            prior_private: b"private".to_vec(),
+            ..plan_resource_change::Request::default()
+        };
+        self.provider.plan_resource_change(request).await.expect("an answer").into_inner()
+    }
+
+    /// A state as an apply would leave it: what was planned, and something for what was unknown.
+    fn applied(&self, name: &str, planned: &Value) -> Value {
+        let attributes = self.attributes(name);
+        let value = |attribute: &Attribute| {
+            let planned = get(planned, &attribute.name);
+            if !is_unknown(planned) {
+                return planned.clone();
+            }
+            match attribute.r#type.as_slice() {
+                b"\"string\"" => "2030-01-01T00:00:00Z".into(),
+                b"\"number\"" => 15443.into(),
+                _ => Value::Array(Vec::new()),
+            }
+        };
+        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
+        object(&pairs)
+    }
+}
+
+#[tokio::test]
+async fn every_attribute_has_one_type_and_a_description() {
+    fn check(path: &str, attributes: &[Attribute]) {
+        for attribute in attributes {
+            let path = format!("{path}.{}", attribute.name);
+            assert!(!attribute.description.is_empty(), "{path} is not documented");
+            assert_eq!(attribute.r#type.is_empty(), attribute.nested_type.is_some(), "{path} has both types or none");
+            assert!(attribute.required != (attribute.optional || attribute.computed), "{path} is both required and not");
+            check(&path, attribute.nested_type.as_ref().map_or(&[], |nested| &nested.attributes));
+        }
+    }
+    let session = Session::start().await;
+    check("provider", &session.schema.provider.as_ref().and_then(|schema| schema.block.as_ref()).expect("a block").attributes);
+    for name in session.schema.resource_schemas.keys() {
+        check(name, &session.attributes(name));
+    }
+    assert_eq!(session.schema.resource_schemas.len(), configurations().len());
+}
+
+#[tokio::test]
+async fn a_plan_keeps_to_the_rules_of_the_core() {
+    let mut session = Session::start().await;
+    for (name, set) in configurations() {
+        let config = session.config(name, &set);
+        let plan = session.plan(name, &Value::Nil, &config).await;
+        assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
+        assert_eq!(plan.planned_private, b"private");
+        let planned = decode(plan.planned_state.as_ref());
+        for attribute in session.attributes(name) {
+            let (configured, planned) = (get(&config, &attribute.name), get(&planned, &attribute.name));
+            if !configured.is_nil() {
+                assert_eq!(configured, planned, "{name}.{} is not as configured", attribute.name);
+            } else if attribute.computed {
+                assert!(!planned.is_nil(), "{name}.{} is computed, and planned as null", attribute.name);
+            } else {
+                assert!(planned.is_nil(), "{name}.{} is neither configured nor computed, and planned", attribute.name);
+            }
+        }
+
+        let state = session.applied(name, &planned);
+        let again = session.plan(name, &state, &config).await;
+        assert_eq!(decode(again.planned_state.as_ref()), state, "{name}: a second plan changes something");
+        assert!(again.requires_replace.is_empty());
+
+        let destroy = plan_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(encode(&state)),
+            proposed_new_state: Some(encode(&Value::Nil)),
+            config: Some(encode(&Value::Nil)),
+            ..plan_resource_change::Request::default()
+        };
+        let destroy = session.provider.plan_resource_change(destroy).await.expect("an answer").into_inner();
+        assert!(decode(destroy.planned_state.as_ref()).is_nil() && destroy.diagnostics.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn unknown_values_are_planned_and_never_refused() {
+    let mut session = Session::start().await;
+    for (name, set) in configurations() {
+        let set: Vec<_> = set.iter().map(|(attribute, _)| (*attribute, unknown())).collect();
+        let config = session.config(name, &set);
+        let request =
+            validate_resource_config::Request { type_name: name.to_owned(), config: Some(encode(&config)), client_capabilities: None };
+        let diagnostics = session.provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics;
+        assert!(diagnostics.is_empty(), "{name}: {diagnostics:?}");
+        let plan = session.plan(name, &Value::Nil, &config).await;
+        assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
+        let planned = decode(plan.planned_state.as_ref());
+        for (attribute, _) in &set {
+            assert!(is_unknown(get(&planned, attribute)), "{name}.{attribute}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_cluster_changes_no_state() {
+    let mut session = Session::start().await;
+    let mut states = Vec::new();
+    for (name, set) in configurations() {
+        let config = session.config(name, &set);
+        let plan = session.plan(name, &Value::Nil, &config).await;
+        states.push((name, session.applied(name, &decode(plan.planned_state.as_ref()))));
+    }
+    // All at once, as each is tried for some seconds.
+    futures::future::join_all(states.into_iter().map(|(name, state)| loses_nothing(session.provider.clone(), name, state))).await;
+}
+
+async fn loses_nothing(mut provider: ProviderClient<Channel>, name: &str, state: Value) {
+    let request = read_resource::Request {
+        type_name: name.to_owned(),
+        current_state: Some(encode(&state)),
+        private: b"private".to_vec(),
+        ..read_resource::Request::default()
+    };
+    let read = provider.read_resource(request).await.expect("an answer").into_inner();
+    assert_eq!(decode(read.new_state.as_ref()), state, "{name}: a failed read changed the state");
+    assert!(read.diagnostics[0].detail.contains("127.0.0.1:1"), "{name}: {:?}", read.diagnostics);
+    assert_eq!(read.private, b"private");
+
+    let request = apply_resource_change::Request {
+        type_name: name.to_owned(),
+        prior_state: Some(encode(&state)),
+        planned_state: Some(encode(&Value::Nil)),
+        config: Some(encode(&Value::Nil)),
+        ..apply_resource_change::Request::default()
+    };
+    let destroyed = provider.apply_resource_change(request).await.expect("an answer").into_inner();
+    assert_eq!(decode(destroyed.new_state.as_ref()), state, "{name}: a failed destroy dropped the state");
+    assert!(!destroyed.diagnostics.is_empty());
+}
+
+#[tokio::test]
+async fn a_stored_state_is_read_by_the_schema() {
+    let mut session = Session::start().await;
+    let json = br#"{"cluster": "us", "validity_days": 30, "of_a_later_version": {"a": 1}}"#;
+    let upgrade = |version: i64, json: &[u8]| upgrade_resource_state::Request {
+        type_name: "mesh_root_ca".into(),
+        version,
+        raw_state: Some(RawState { json: json.to_vec(), ..RawState::default() }),
+    };
+    let upgraded = session.provider.upgrade_resource_state(upgrade(0, json)).await.expect("an answer").into_inner();
+    let state = decode(upgraded.upgraded_state.as_ref());
+    assert_eq!((get(&state, "cluster"), get(&state, "validity_days"), get(&state, "certificate")), (&"us".into(), &30.into(), &Value::Nil));
+
+    let newer = session.provider.upgrade_resource_state(upgrade(7, json)).await.expect("an answer").into_inner();
+    assert_eq!(newer.diagnostics[0].summary, "State of a newer provider");
+    let wrong = session.provider.upgrade_resource_state(upgrade(0, br#"{"cluster": 1}"#)).await.expect("an answer").into_inner();
+    assert_eq!(wrong.diagnostics[0].detail, "Expected a string, found a number.");
+    assert_eq!(wrong.diagnostics[0].attribute.as_ref().expect("a path").steps.len(), 1);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_answered_with_a_diagnostic() {
+    let mut session = Session::start().await;
+    let validate = |type_name: &str, config: DynamicValue| validate_resource_config::Request {
+        type_name: type_name.to_owned(),
+        config: Some(config),
+        client_capabilities: None,
+    };
+    let unknown_type = session.provider.validate_resource_config(validate("mesh_thing", encode(&Value::Nil))).await.expect("an answer");
+    assert!(unknown_type.into_inner().diagnostics[0].detail.contains("mesh_root_ca"));
+    let garbage = DynamicValue { msgpack: vec![0xc1, 0xff], json: Vec::new() };
+    let malformed = session.provider.validate_resource_config(validate("mesh_root_ca", garbage)).await.expect("an answer");
+    assert_eq!(malformed.into_inner().diagnostics[0].summary, "Malformed value");
+    // An older CLI would keep a write-only value in its state.
+    let key = object(&[("cluster", "us".into()), ("root_certificate", "c".into()), ("root_private_key_wo", "k".into())]);
+    let refused = session.provider.validate_resource_config(validate("mesh_cluster_ca", encode(&key))).await.expect("an answer");
+    assert!(refused.into_inner().diagnostics.iter().any(|diagnostic| diagnostic.summary == "Write-only attribute not supported"));
+
+    let import =
+        import_resource_state::Request { type_name: "mesh_cluster".into(), id: "us".into(), ..import_resource_state::Request::default() };
+    let imported = session.provider.import_resource_state(import).await.expect("an answer").into_inner();
+    assert!(imported.imported_resources.is_empty() && imported.diagnostics[0].detail.contains("CLUSTER/NAMESPACE"));
+
+    let unconfigured = Plugin::start();
+    let request = read_resource::Request { type_name: "mesh_root_ca".into(), ..read_resource::Request::default() };
+    let read = unconfigured.provider().await.read_resource(request).await.expect("an answer").into_inner();
+    assert_eq!(read.diagnostics[0].summary, "Provider not configured");
+}
+
+#[tokio::test]
+async fn a_thousand_calls_at_once_are_answered() {
+    let session = Session::start().await;
+    let calls = (0..1000).map(|_| {
+        let mut provider = session.provider.clone();
+        let config = encode(&object(&[("cluster", "us".into())]));
+        async move {
+            let request =
+                validate_resource_config::Request { type_name: "mesh_root_ca".into(), config: Some(config), client_capabilities: None };
+            provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics.len()
+        }
+    });
+    assert_eq!(futures::future::join_all(calls).await.iter().sum::<usize>(), 0);
+}
