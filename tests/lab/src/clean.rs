@@ -27,24 +27,34 @@ pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
         .into_iter()
         .filter(|name| !SYSTEM_NAMESPACES.iter().any(|system| name.ends_with(&format!("/{system}"))))
         .collect();
+    // Kubernetes empties a deleted namespace after five seconds, and if then anything takes its time, not again for another five.
+    // So it is emptied in these five seconds, and Istio's kinds, whose vanishing would confuse it, go meanwhile too.
     delete(cluster, &namespaces)?;
     for namespace in &namespaces {
-        let namespace = namespace.trim_start_matches("namespace/");
-        let force = ["delete", "pods", "--all", "-n", namespace, "--grace-period=0", "--force", "--wait=false"];
-        // The namespace may be gone already.
-        let _ = cluster.kubectl(&force);
+        empty_namespace(cluster, namespace.trim_start_matches("namespace/"))?;
     }
-    let definitions = names(cluster, "customresourcedefinitions")?;
-    delete(cluster, &definitions.into_iter().filter(|name| name.ends_with(".istio.io")).collect::<Vec<_>>())?;
+    let definitions = || -> Result<Vec<_>> {
+        let names = names(cluster, "customresourcedefinitions")?;
+        Ok(names.into_iter().filter(|name| name.ends_with(".istio.io")).collect())
+    };
+    delete(cluster, &definitions()?)?;
     for namespace in SYSTEM_NAMESPACES {
         clean_namespace(cluster, namespace)?;
     }
     wait::until_true("what was deleted to be gone", Duration::from_secs(90), || {
-        let namespaces = names(cluster, "namespaces")?;
-        let definitions = names(cluster, "customresourcedefinitions")?;
-        let left = definitions.iter().any(|name| name.ends_with(".istio.io"));
-        Ok(namespaces.len() == SYSTEM_NAMESPACES.len() && !left)
+        Ok(names(cluster, "namespaces")?.len() == SYSTEM_NAMESPACES.len() && definitions()?.is_empty())
     })
+}
+
+/// Removes what takes its time to go: pods with a grace period, Services that the balancer must let go.
+fn empty_namespace(cluster: &Cluster, namespace: &str) -> Result<()> {
+    let delete = |kinds: &str, options: &[&str]| {
+        let arguments = ["delete", kinds, "--all", "--ignore-not-found", "--wait=false", "-n", namespace];
+        cluster.kubectl(&[&arguments, options].concat())
+    };
+    delete("pods", &["--grace-period=0", "--force"])?;
+    delete("services", &[])?;
+    Ok(())
 }
 
 /// What is left in a namespace that stays: istiod's `ConfigMap`s everywhere, and whatever a test put into `default`.
