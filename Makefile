@@ -7,17 +7,17 @@ SHELL       := /bin/bash
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
 
-.PHONY: help demo test check acceptance docs deny setup lab-up lab-down lab-status lab-run
+.PHONY: help demo test check acceptance docs deny helm3 setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: lab-up ## From nothing to a call that crosses regions
 	@echo "== building the provider"
 	cargo build --release --quiet
 	cargo run --quiet --package mesh-lab --bin demo -- target/release/terraform-provider-mesh
 
-test: check lab-up acceptance ## Run every test, those on the lab too
+test: check lab-up lab-test helm3 acceptance ## Run every test, those on the lab too
 
 check: setup ## The fast inner loop: format, lints, unit and contract tests; needs no lab
 	@echo "== format"
@@ -34,11 +34,22 @@ acceptance: ## The tests on the lab, with both CLIs
 	cargo test --quiet --no-run --test acceptance
 	$(LAB) run -- cargo test --test acceptance -- $(TESTS)
 
+lab-test: ## The lab's own tests
+	@echo "== the lab itself"
+	cargo test --package mesh-lab --test lab -- --ignored --test-threads=1
+
+helm3: ## Helm 3, so that the tests use it too
+	$(LAB) build helm3
+
 docs: ## Write docs/ from the schemas and the examples
 	UPDATE_DOCS=1 cargo test --quiet --test docs
 
-setup: ## Install what the build needs
-	@command -v protoc >/dev/null || { echo "== installing protoc"; apt-get update -qq && apt-get install -y -qq protobuf-compiler >/dev/null; }
+setup: ## Install what the build and the tests need
+	@missing=; \
+	for need in protoc:protobuf-compiler unzip:unzip openssl:openssl; do \
+	  command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; \
+	done; \
+	[ -z "$$missing" ] || { echo "== installing$$missing"; apt-get update -qq; apt-get install -y -qq $$missing >/dev/null; }
 
 lab-up: setup ## Raise the lab, or repair it
 	@echo "== the lab"

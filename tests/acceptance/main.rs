@@ -5,6 +5,8 @@
 
 mod balancer;
 mod drift;
+mod examples;
+mod functions;
 mod input;
 mod interrupt;
 mod mesh;

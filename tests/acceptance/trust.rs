@@ -19,8 +19,13 @@ fn without_a_shared_root_the_call_fails() {
     workspace.apply();
     restart_workloads(&lab);
     let url = format!("http://{HOST}/");
-    // Refused, and for the certificate: not because something isn't there yet.
-    call_until(&lab, &url, |answer| answer.contains("503") && answer.contains("CERTIFICATE_VERIFY_FAILED"));
+    // Refused, and for the certificate: not because something isn't there yet. Only the sidecar's log tells the reason.
+    let (us, _) = both(&lab);
+    us.exec("echo", "deploy/client", &["curl", "-s", "-XPOST", "localhost:15000/logging?connection=debug"]).expect("exec");
+    call_until(&lab, &url, |answer| {
+        let log = us.kubectl(&["logs", "-n", "echo", "deploy/client", "-c", "istio-proxy", "--tail=50"]).expect("a log");
+        answer.contains("503") && log.contains("CERTIFICATE_VERIFY_FAILED")
+    });
     for _ in 0..5 {
         assert!(!is_ok(&call(&lab, &url)), "clusters without a shared root of trust called each other");
     }
