@@ -47,14 +47,17 @@ pub(crate) fn example(lab: &Lab, cli: &Cli) -> Workspace {
     workspace
 }
 
-/// Gives the workloads their sidecars, as a user does once the mesh is there.
+/// Gives the workloads their sidecars, as a user does once the mesh is there; returns when the pods without are gone.
 pub(crate) fn restart_workloads(lab: &Lab) {
     let (us, eu) = both(lab);
-    for (cluster, deployment) in [(&us, "client"), (&eu, "echo")] {
-        cluster.kubectl(&["rollout", "restart", "-n", "echo", &format!("deployment/{deployment}")]).expect("restarted");
+    for (cluster, name) in [(&us, "client"), (&eu, "echo")] {
+        let pods = cluster.kubectl(&["get", "pods", "-n", "echo", "-o", "name"]).expect("pods");
+        cluster.kubectl(&["rollout", "restart", "-n", "echo", &format!("deployment/{name}")]).expect("restarted");
+        cluster.wait_ready("echo", name).expect("ready");
+        for pod in pods.split_whitespace() {
+            cluster.kubectl(&["wait", "-n", "echo", "--for=delete", pod, "--timeout=60s"]).expect("gone");
+        }
     }
-    us.wait_ready("echo", "client").expect("client");
-    eu.wait_ready("echo", "echo").expect("echo");
 }
 
 /// One fresh call from the US; what curl printed, the status code last.
