@@ -4,6 +4,8 @@ mod convert;
 mod json;
 mod msgpack;
 mod plan;
+#[cfg(test)]
+mod round_trip;
 mod server;
 mod types;
 pub mod wire;
