@@ -16,6 +16,11 @@ pub(crate) fn bare_clusters() -> Lab {
     let (us, eu) = both(&lab);
     eu.apply(&echo_manifest(ClusterName::Eu)).expect("echo");
     us.apply(client_manifest()).expect("client");
+    for cluster in [&us, &eu] {
+        // Kubernetes puts its own root into a new namespace in its own time; whoever counts what is there waits for it.
+        let root = ["wait", "-n", "echo", "--for=create", "configmap/kube-root-ca.crt", "--timeout=120s"];
+        cluster.kubectl(&root).expect("the namespace is whole");
+    }
     lab
 }
 
@@ -85,18 +90,16 @@ pub(crate) fn is_ok(answer: &str) -> bool {
     answer.lines().any(|line| line.trim() == "200")
 }
 
-/// Everything of a cluster that a mesh could leave behind.
+/// Everything of a cluster that a mesh could leave behind: each object with its namespace, and the namespaces with their labels.
 fn inventory(cluster: &Cluster) -> Vec<String> {
     let kinds = "namespaces,clusterroles,clusterrolebindings,validatingwebhookconfigurations,mutatingwebhookconfigurations,configmaps,secrets,\
                  services,deployments,serviceaccounts";
-    let objects = cluster.kubectl(&["get", kinds, "-A", "-o", "name", "--show-labels=false"]).expect("an inventory");
-    let labels = cluster.kubectl(&["get", "namespaces", "--show-labels", "--no-headers"]).expect("labels");
-    let labels = labels
-        .lines()
-        .map(|line| line.split_whitespace().filter(|word| !word.ends_with(['s', 'm', 'h', 'd'])).collect::<Vec<_>>().join(" "));
-    // Kubernetes puts its own root into a new namespace in its own time.
-    let objects = objects.lines().filter(|name| *name != "configmap/kube-root-ca.crt").map(str::to_owned);
-    let mut all: Vec<_> = objects.chain(labels).collect();
+    let columns = "custom-columns=KIND:.kind,NAMESPACE:.metadata.namespace,NAME:.metadata.name";
+    let objects = cluster.kubectl(&["get", kinds, "-A", "--no-headers", "-o", columns]).expect("an inventory");
+    let labels =
+        cluster.kubectl(&["get", "namespaces", "--no-headers", "-o", "custom-columns=NAME:.metadata.name,LABELS:.metadata.labels"]);
+    let labels = labels.expect("labels");
+    let mut all: Vec<_> = objects.lines().chain(labels.lines()).map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     all.sort();
     all
 }
