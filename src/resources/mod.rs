@@ -38,6 +38,16 @@ fn failed(failure: Failure) -> Error {
     Error::new(failure.summary, detail)
 }
 
+/// Failures of work done at once, as one error that tells all of them.
+fn all_failed(failures: Vec<Failure>) -> Result<(), Error> {
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    let others: Vec<_> = failures.map(|other| format!("\n\n{}: {}", other.summary, other.detail())).collect();
+    let mut error = failed(first);
+    error.detail.push_str(&others.concat());
+    Err(error)
+}
+
 /// Reports a key that isn't one of the provider's `clusters`.
 fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: AttributePath, report: &mut Report) {
     if let Some(problem) = world.and_then(|world| world.clusters.problem(cluster)) {

@@ -319,9 +319,13 @@ async fn an_export_that_fails_in_one_cluster_loses_nothing_of_the_others() {
     scene.objects.put("eu", echo());
     let rule = ObjectRef::namespaced(Kind::DESTINATION_RULE, "istio-system", "mesh-export-echo-eu-mesh-local");
     let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "echo", "mesh-export-echo-eu-mesh-local");
+    scene.objects.fail("eu", &entry, Failure::new(FailureKind::Denied, "Can't write the entry", "Not allowed."));
     scene.objects.fail("us", &rule, unreachable());
     let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
     assert_eq!((diagnostics.errors.len(), drift(&state).len()), (1, 1));
+    let told = format!("{} {}", diagnostics.errors[0].summary, diagnostics.errors[0].detail);
+    assert!(told.contains("Not allowed.") && told.contains("Nobody answers."), "both causes are told: {told}");
     let (kept, _) = destroy::<ServiceExport>(&scene, &state).await;
     assert!(kept.is_value(), "what couldn't be removed stays in the state");
     scene.objects.mend();

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -32,8 +32,9 @@ impl Workspace {
             )
             .raw(error.to_string())
         };
-        // Made with mode 0700.
-        let folder = tempfile::Builder::new().prefix("mesh-helm-").tempdir().map_err(|error| unwritable(&error))?;
+        let for_us_only = fs::Permissions::from_mode(0o700);
+        let folder =
+            tempfile::Builder::new().prefix("mesh-helm-").permissions(for_us_only).tempdir().map_err(|error| unwritable(&error))?;
         let kubeconfig = serde_saphyr::to_string(kubeconfig).map_err(|error| unwritable(&error))?;
         let mut workspace = Self { folder, has_registry_credentials: false, has_repository_credentials: false };
         let mut files = vec![("kubeconfig", kubeconfig), ("values.json", values.to_string())];
@@ -109,4 +110,34 @@ fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path
         "pass_credentials_all": false,
     }]})
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Secret;
+
+    #[test]
+    fn nobody_else_can_look_in_and_nothing_is_left() {
+        let settings = HelmSettings {
+            repository: Repository::Oci("oci://charts.example/istio".to_owned()),
+            version: None,
+            binary: None,
+            username: Some("me".to_owned()),
+            password: Some(Secret::new("pass")),
+            plain_http: false,
+            ca_file: None,
+        };
+        let workspace = Workspace::new(&Kubeconfig::default(), &json!({}), &settings).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let folder = workspace.folder.path().to_path_buf();
+        assert_eq!(mode(&folder), 0o700);
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            assert_eq!(mode(&path), if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        }
+        assert!(!workspace.credentials_arguments().concat().contains("pass"));
+        drop(workspace);
+        assert!(!folder.exists());
+    }
 }

@@ -78,7 +78,14 @@ pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<Ro
     let world = cx.world;
     for cluster in world.clusters.reachable() {
         let selector = labels::selector();
-        let Ok(secrets) = world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await else { continue };
+        let secrets = match world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await {
+            Ok(secrets) => secrets,
+            Err(failure) => {
+                let why = format!("Whether the root of the imported CA is a mesh_root_ca there couldn't be told. {}", failure.detail());
+                cx.warn(Error::new(failure.summary, why));
+                continue;
+            }
+        };
         for secret in secrets {
             let Ok(root) = trust::read_root_secret(&secret) else { continue };
             if world.authority.inspect(&root.certificate).is_ok_and(|facts| facts.fingerprint == fingerprint) {

@@ -283,9 +283,8 @@ impl Resource for ServiceExport {
         }
         let writes = wanted.iter().map(|(cluster, manifest)| cx.world.objects.apply(cluster.as_str(), manifest, &cx.deadline));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
-        for outcome in futures::future::join_all(writes).await {
-            outcome.map_err(failed)?;
-        }
+        let failures = futures::future::join_all(writes).await.into_iter().filter_map(Result::err);
+        super::all_failed(failures.collect())?;
         if prior.is_some() { spec.withdraw(cx).await } else { Ok(()) }
     }
 
