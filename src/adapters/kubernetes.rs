@@ -344,7 +344,7 @@ mod tests {
         let (clusters, _) = scripted(|_, _| status(503, "ServiceUnavailable", "the server is currently unable to handle the request"));
         let deadline = minutes();
         assert_eq!(clusters.get("eu", &secret(), &deadline).await.unwrap_err().kind, FailureKind::NotReady);
-        assert!(deadline.remaining() > Duration::from_secs(580), "took {:?}", Duration::from_secs(600) - deadline.remaining());
+        assert!(deadline.remaining() > Duration::from_secs(580), "only {:?} left", deadline.remaining());
     }
 
     #[tokio::test(start_paused = true)]
@@ -374,7 +374,7 @@ mod tests {
         let deadline = minutes();
         let failure = clusters.apply("eu", &entry(), &deadline).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::NotReady, "{failure}");
-        assert!(deadline.remaining() > Duration::from_secs(540), "took {:?}", Duration::from_secs(600) - deadline.remaining());
+        assert!(deadline.remaining() > Duration::from_secs(540), "only {:?} left", deadline.remaining());
     }
 
     #[tokio::test(start_paused = true)]
