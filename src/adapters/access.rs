@@ -74,7 +74,7 @@ impl ClusterAccess {
             Self::Explicit { host, ca_certificate, credentials, insecure, tls_server_name, proxy_url } => {
                 let server = Cluster {
                     server: Some(host.clone()),
-                    certificate_authority_data: ca_certificate.as_deref().map(encode),
+                    certificate_authority_data: ca_certificate.as_deref().filter(|_| !insecure).map(encode),
                     insecure_skip_tls_verify: insecure.then_some(true),
                     tls_server_name: tls_server_name.clone(),
                     proxy_url: proxy_url.clone(),
@@ -137,12 +137,13 @@ fn single(name: &str, cluster: Cluster, auth_info: AuthInfo, namespace: Option<S
 }
 
 fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeconfig, Failure> {
-    let path = expand_home(path);
+    let expanded = expand_home(path);
+    // Paths inside of the file are meant from where it lies, and Helm gets them by way of a file that lies elsewhere.
+    let path = std::path::absolute(&expanded).unwrap_or(expanded);
     let unusable = |why: String| {
         Failure::new(FailureKind::Unconfigured, format!("Can't use the kubeconfig of cluster \"{cluster}\""), why)
             .advice(format!("Correct `clusters[\"{cluster}\"]` in the provider's configuration, or the file."))
     };
-    // Paths inside of the file are made absolute by this.
     let file =
         Kubeconfig::read_from(&path).map_err(|error| unusable(format!("{} can't be read as a kubeconfig.", path.display())).raw(error))?;
     let name = context.or(file.current_context.as_deref()).filter(|name| !name.is_empty());
@@ -152,13 +153,24 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeco
     let context = file.contexts.iter().find(|context| context.name == name).and_then(|context| context.context.clone());
     let context = context.ok_or_else(|| missing(format!("context `{name}`")))?;
     let server = file.clusters.iter().find(|server| server.name == context.cluster).and_then(|server| server.cluster.clone());
-    let server = server.ok_or_else(|| missing(format!("cluster `{}`, which context `{name}` names", context.cluster)))?;
+    let mut server = server.ok_or_else(|| missing(format!("cluster `{}`, which context `{name}` names", context.cluster)))?;
     // kube takes a cluster without a server for localhost; nothing is guessed here.
     if server.server.as_deref().unwrap_or_default().is_empty() {
         return Err(missing(format!("server for cluster `{}`", context.cluster)));
     }
-    let user = context.user.as_deref().unwrap_or_default();
-    let auth_info = file.auth_infos.iter().find(|info| info.name == user).and_then(|info| info.auth_info.clone()).unwrap_or_default();
+    if server.insecure_skip_tls_verify == Some(true) {
+        // Helm refuses both at once.
+        (server.certificate_authority, server.certificate_authority_data) = (None, None);
+    }
+    let auth_info = match context.user.as_deref().filter(|user| !user.is_empty()) {
+        None => AuthInfo::default(),
+        Some(user) => file
+            .auth_infos
+            .iter()
+            .find(|info| info.name == user)
+            .and_then(|info| info.auth_info.clone())
+            .ok_or_else(|| missing(format!("user `{user}`, whom context `{name}` names")))?,
+    };
     Ok(single(cluster, server, auth_info, context.namespace))
 }
 
@@ -180,11 +192,14 @@ current-context: prod
 clusters:
 - {name: a, cluster: {server: 'https://a.example:6443', certificate-authority: ca.pem}}
 - {name: b, cluster: {}}
+- {name: c, cluster: {server: 'https://c.example', certificate-authority: ca.pem, insecure-skip-tls-verify: true}}
 users:
 - {name: me, user: {token: t0ken}}
 contexts:
 - {name: prod, context: {cluster: a, user: me}}
 - {name: empty, context: {cluster: b, user: me}}
+- {name: nobody, context: {cluster: a, user: ann}}
+- {name: lax, context: {cluster: c, user: me}}
 ";
 
     fn read(context: Option<&str>) -> Result<Kubeconfig, Failure> {
@@ -208,8 +223,34 @@ contexts:
     #[test]
     fn what_is_missing_is_named_with_what_there_is() {
         let failure = read(Some("stage")).unwrap_err();
-        assert!(failure.why.contains("no context `stage`") && failure.why.contains("`prod`, `empty`"), "{failure}");
+        assert!(failure.why.contains("no context `stage`") && failure.why.contains("`prod`, `empty`, `nobody`"), "{failure}");
         assert!(read(Some("empty")).unwrap_err().why.contains("no server for cluster `b`"));
+    }
+
+    #[test]
+    fn files_of_a_relative_kubeconfig_are_found_from_anywhere() {
+        // Helm reads them by way of a kubeconfig that lies somewhere else.
+        let folder = tempfile::tempdir_in("target").unwrap();
+        let path = folder.path().join("config");
+        let path = path.strip_prefix(std::env::current_dir().unwrap()).unwrap().to_path_buf();
+        std::fs::write(&path, FILE).unwrap();
+        let config = ClusterAccess::Kubeconfig { path, context: None }.kubeconfig("us").unwrap();
+        let file = config.clusters[0].cluster.as_ref().unwrap().certificate_authority.clone().unwrap();
+        assert!(Path::new(&file).is_absolute(), "{file}");
+    }
+
+    #[test]
+    fn a_user_that_the_file_lacks_is_named() {
+        let failure = read(Some("nobody")).unwrap_err();
+        assert!(failure.why.contains("no user `ann`"), "{failure}");
+    }
+
+    #[test]
+    fn whoever_takes_any_certificate_needs_no_authority() {
+        // client-go refuses a kubeconfig with both.
+        let config = read(Some("lax")).unwrap();
+        let server = config.clusters[0].cluster.as_ref().unwrap();
+        assert_eq!((server.insecure_skip_tls_verify, &server.certificate_authority), (Some(true), &None));
     }
 
     #[test]

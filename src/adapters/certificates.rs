@@ -7,6 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
     SerialNumber,
 };
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -42,9 +43,12 @@ fn serial() -> Result<SerialNumber, Failure> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
+/// The first private key of a PEM text: `openssl ecparam` writes the curve's parameters before it.
 fn key(pem: &Secret) -> Result<KeyPair, Failure> {
-    KeyPair::from_pem(pem.reveal())
-        .map_err(|_| unusable("private key", "it is no private key in PEM (PKCS #8, PKCS #1 or SEC 1, without a passphrase)"))
+    PrivateKeyDer::from_pem_slice(pem.reveal().as_bytes())
+        .ok()
+        .and_then(|der| KeyPair::try_from(&der).ok())
+        .ok_or_else(|| unusable("private key", "it is no private key in PEM (PKCS #8, PKCS #1 or SEC 1, without a passphrase)"))
 }
 
 /// The DER of the first certificate of a PEM text.
@@ -162,5 +166,47 @@ mod tests {
         assert!(Certificates.inspect(root.key.reveal()).unwrap_err().why.contains("holds a PRIVATE KEY"));
         let failure = Certificates.key_matches(&root.certificate, &Secret::new("not a key at all")).unwrap_err();
         assert!(!failure.to_string().contains("not a key at all"), "{failure}");
+    }
+
+    /// What `openssl` makes in a folder of its own by a script.
+    fn openssl(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let output = std::process::Command::new("sh").args(["-ec", script]).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        folder
+    }
+
+    #[test]
+    fn a_users_root_is_taken_in_all_the_forms_that_openssl_gives_it() {
+        for (form, key) in [
+            ("RSA, PKCS #1", "openssl genrsa -traditional -out key 2048"),
+            ("RSA, PKCS #8", "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key"),
+            ("EC, SEC 1, with the parameters before it", "openssl ecparam -genkey -name prime256v1 -out key"),
+            ("EC P-384, PKCS #8", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out key"),
+            ("Ed25519", "openssl genpkey -algorithm ed25519 -out key"),
+        ] {
+            // The text before the PEM block is what many a file has.
+            let root = "openssl req -x509 -new -key key -days 30 -subj '/O=Corp/OU=Security & Trust/CN=Corp Root' -out root";
+            let folder = openssl(&format!("{key}; {root}; openssl x509 -in root -text > root.text; cat root >> root.text"));
+            let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+            let root = Certificate { certificate: read("root.text"), key: Secret::new(read("key")) };
+            assert_eq!(Certificates.key_matches(&root.certificate, &root.key).map_err(|failure| failure.to_string()), Ok(true), "{form}");
+            let issued = Certificates.issue_intermediate(&root, "Istio CA of eu", "Corp", DAY).unwrap();
+            assert!(Certificates.is_issued_by(&issued.certificate, &root.certificate).unwrap(), "{form}");
+            // And by somebody else's judgement.
+            std::fs::write(folder.path().join("issued"), &issued.certificate).unwrap();
+            let verdict =
+                std::process::Command::new("openssl").args(["verify", "-CAfile", "root", "issued"]).current_dir(&folder).output().unwrap();
+            assert!(verdict.status.success(), "{form}: {}", String::from_utf8_lossy(&verdict.stderr));
+        }
+    }
+
+    #[test]
+    fn a_key_with_a_passphrase_is_said_to_be_of_no_use() {
+        let folder = openssl("openssl genpkey -algorithm ed25519 -aes256 -pass pass:word -out key");
+        let key = Secret::new(std::fs::read_to_string(folder.path().join("key")).unwrap());
+        let root = Certificates.create_root("Root", "Corp", DAY).unwrap();
+        let failure = Certificates.key_matches(&root.certificate, &key).unwrap_err();
+        assert!(failure.why.contains("without a passphrase"), "{failure}");
     }
 }

@@ -4,51 +4,32 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use http::{Method, Request};
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::config::Kubeconfig;
 use serde_json::Value as Json;
-use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     access::ClusterAccess,
-    refusal::{self, Attempt},
+    connection::{Connection, Server},
+    refusal::{self, Attempt, Refusal, Verb},
 };
 use crate::{
     deadline::Deadline,
     ports::{Failure, FailureKind, Kind, MANAGER, ObjectRef, Objects},
 };
 
-/// How long to try a connection, and how long one request may take; the operation's own deadline is above both.
-const CONNECT: Duration = Duration::from_secs(5);
-const ANSWER: Duration = Duration::from_secs(60);
-
-/// How long an API server that can't be reached is tried again: long enough for one that restarts, not so long that a plan seems to hang.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a last look may take when the time is already over.
+const LAST_LOOK: Duration = Duration::from_secs(3);
 
 /// The clusters of the provider's configuration.
 pub struct Kubernetes {
     clusters: BTreeMap<String, Connection>,
 }
 
-struct Connection {
-    access: ClusterAccess,
-    client: OnceCell<(Client, String)>,
-}
-
-/// What a write does.
-#[derive(Clone, Copy, PartialEq)]
-enum Write {
-    Apply,
-    DryRun,
-}
-
 impl Kubernetes {
     /// The clusters by their keys. Connects to none.
     pub fn new(clusters: BTreeMap<String, ClusterAccess>) -> Self {
-        let connect = |(key, access)| (key, Connection { access, client: OnceCell::new() });
-        Self { clusters: clusters.into_iter().map(connect).collect() }
+        Self { clusters: clusters.into_iter().map(|(key, access)| (key, Connection::new(access))).collect() }
     }
 
     fn connection(&self, cluster: &str) -> Result<&Connection, Failure> {
@@ -65,54 +46,27 @@ impl Kubernetes {
 
     /// The cluster's kubeconfig, for a program that connects by itself.
     pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Kubeconfig, Failure> {
-        self.connection(cluster)?.access.kubeconfig(cluster)
-    }
-
-    /// The cluster's client, and the address it connects to.
-    async fn client(&self, cluster: &str) -> Result<&(Client, String), Failure> {
-        let connection = self.connection(cluster)?;
-        connection
-            .client
-            .get_or_try_init(|| async {
-                let unusable = |error: &dyn ToString| {
-                    Failure::new(
-                        FailureKind::Unconfigured,
-                        format!("Can't connect to cluster \"{cluster}\""),
-                        "The address or the credentials in the provider's configuration can't be used.",
-                    )
-                    .raw(error.to_string())
-                };
-                let kubeconfig = connection.access.kubeconfig(cluster)?;
-                let mut config =
-                    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| unusable(&error))?;
-                config.connect_timeout = Some(CONNECT);
-                config.read_timeout = Some(ANSWER);
-                let address = config.cluster_url.to_string();
-                let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-                Ok((client, address))
-            })
-            .await
+        self.connection(cluster)?.kubeconfig(cluster)
     }
 
     /// Sends a request, again and again while it makes sense: an API server that restarts, a webhook that doesn't serve yet.
     async fn send(&self, attempt: &Attempt<'_>, request: &Call, deadline: &Deadline) -> Result<Json, Failure> {
-        let (client, address) = self.client(attempt.cluster).await?;
+        let server = self.connection(attempt.cluster)?.server(attempt.cluster, deadline).await?;
         let begin = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(100);
         loop {
-            let sent = deadline.bound(client.request::<Json>(request.build())).await;
+            let sent = deadline.bound(server.client.request::<Json>(request.build())).await;
             let error = match sent {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
                 Err(cut) => return Err(Failure::cut(cut, attempt.title(), &attempt.doing())),
             };
-            let failure = refusal::failure(attempt, address, error);
-            let again = match failure.kind {
-                FailureKind::Unreachable => begin.elapsed() < PATIENCE,
-                FailureKind::NotReady => request.is_patient,
-                _ => false,
-            };
-            if !again || deadline.remaining() < pause {
+            let mut refusal = refusal::of(attempt, &server.address, error);
+            if refusal.is_doubtful && !is_api_server(server, deadline).await {
+                refusal = Refusal::unreachable(attempt, &server.address, "404 from something that is no API server");
+            }
+            let Refusal { failure, patience, .. } = refusal;
+            if begin.elapsed() >= patience {
                 return Err(failure);
             }
             tracing::debug!(cluster = attempt.cluster, failure = %failure.summary, ?pause, "trying again");
@@ -124,7 +78,7 @@ impl Kubernetes {
         }
     }
 
-    async fn write(&self, cluster: &str, manifest: &Json, write: Write, deadline: &Deadline) -> Result<Json, Failure> {
+    async fn write(&self, verb: Verb, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
         let object = ObjectRef::of(manifest, "default").ok_or_else(|| {
             Failure::new(
                 FailureKind::Other,
@@ -132,17 +86,22 @@ impl Kubernetes {
                 format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]),
             )
         })?;
-        let verb = if write == Write::Apply { "write" } else { "try out" };
-        let dry = if write == Write::DryRun { "&dryRun=All" } else { "" };
+        let dry = if verb == Verb::TryOut { "&dryRun=All" } else { "" };
         let call = Call {
             method: Method::PATCH,
             path: format!("{}?fieldManager={MANAGER}&force=true{dry}", path(&object)),
             content_type: "application/apply-patch+yaml",
             body: manifest.to_string(),
-            is_patient: write == Write::Apply,
         };
         self.send(&Attempt { cluster, verb, object: object.to_string() }, &call, deadline).await
     }
+}
+
+/// Whether an API server is behind the address at all. It answers a path of a kind that isn't installed by a bare 404, and so does any
+/// web server, a proxy's error page for one; taken for "not found", that would make Terraform forget what lives on.
+async fn is_api_server(server: &Server, deadline: &Deadline) -> bool {
+    let groups = deadline.bound(server.client.request::<Json>(Call::get("/apis".to_owned()).build())).await;
+    matches!(groups, Ok(Ok(groups)) if groups["kind"] == "APIGroupList")
 }
 
 /// A request that can be sent more than once.
@@ -151,13 +110,11 @@ struct Call {
     path: String,
     content_type: &'static str,
     body: String,
-    /// Whether to wait for what isn't ready yet.
-    is_patient: bool,
 }
 
 impl Call {
     fn get(path: String) -> Self {
-        Call { method: Method::GET, path, content_type: "application/json", body: String::new(), is_patient: true }
+        Call { method: Method::GET, path, content_type: "application/json", body: String::new() }
     }
 
     fn build(&self) -> Request<Vec<u8>> {
@@ -192,15 +149,15 @@ fn escape(selector: &str) -> String {
 #[async_trait]
 impl Objects for Kubernetes {
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
-        self.write(cluster, manifest, Write::Apply, deadline).await
+        self.write(Verb::Write, cluster, manifest, deadline).await
     }
 
     async fn dry_run(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
-        self.write(cluster, manifest, Write::DryRun, deadline).await.map(|_| ())
+        self.write(Verb::TryOut, cluster, manifest, deadline).await.map(|_| ())
     }
 
     async fn get(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<Option<Json>, Failure> {
-        let attempt = Attempt { cluster, verb: "read", object: object.to_string() };
+        let attempt = Attempt { cluster, verb: Verb::Read, object: object.to_string() };
         absent(self.send(&attempt, &Call::get(path(object)), deadline).await)
     }
 
@@ -214,11 +171,16 @@ impl Objects for Kubernetes {
     ) -> Result<Vec<Json>, Failure> {
         let query = if labels.is_empty() { String::new() } else { format!("?labelSelector={}", escape(labels)) };
         let within = namespace.map(|namespace| format!(" of namespace {namespace}")).unwrap_or_default();
-        let attempt = Attempt { cluster, verb: "list", object: format!("{}{within}", kind.plural) };
+        let attempt = Attempt { cluster, verb: Verb::List, object: format!("{}{within}", kind.plural) };
         let call = Call::get(format!("{}{query}", collection(kind, namespace)));
-        let list = absent(self.send(&attempt, &call, deadline).await)?;
-        let mut items = match list.map(|mut list| list["items"].take()) {
-            Some(Json::Array(items)) => items,
+        let Some(mut list) = absent(self.send(&attempt, &call, deadline).await)? else { return Ok(Vec::new()) };
+        // Whatever else answers, it has not said that there are none.
+        if !list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) {
+            let server = self.connection(cluster)?.server(cluster, deadline).await?;
+            return Err(Refusal::unreachable(&attempt, &server.address, "the answer is no list of objects").failure);
+        }
+        let mut items = match list["items"].take() {
+            Json::Array(items) => items,
             _ => Vec::new(),
         };
         // Items of a list don't say what they are.
@@ -230,19 +192,22 @@ impl Objects for Kubernetes {
     }
 
     async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure> {
-        let attempt = Attempt { cluster, verb: "delete", object: object.to_string() };
-        let call = Call { method: Method::DELETE, is_patient: true, ..Call::get(format!("{}?propagationPolicy=Background", path(object))) };
-        absent(self.send(&attempt, &call, deadline).await)?;
-        match self.wait(cluster, object, "it to be gone", &|live| live.is_none(), deadline).await {
-            Ok(_) => Ok(()),
-            Err(failure) => {
-                let last = Deadline::after(CONNECT, tokio_util::sync::CancellationToken::new());
-                let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
-                let finalizers = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Json::as_str);
-                let lines: Vec<_> = finalizers.map(|finalizer| format!("{object} is held by the finalizer {finalizer}")).collect();
-                Err(failure.seen(lines))
-            }
+        let attempt = Attempt { cluster, verb: Verb::Delete, object: object.to_string() };
+        let call = Call { method: Method::DELETE, ..Call::get(format!("{}?propagationPolicy=Background", path(object))) };
+        let Some(answer) = absent(self.send(&attempt, &call, deadline).await)? else { return Ok(()) };
+        // The answer is the object while something holds it, else a word on what was deleted.
+        let uid = [&answer["metadata"]["uid"], &answer["details"]["uid"]].into_iter().find_map(Json::as_str);
+        // Under the same name there may be a new one already, as of a Secret that a controller makes.
+        let is_gone = |live: Option<&Json>| live.is_none_or(|live| uid.is_some_and(|uid| live["metadata"]["uid"] != uid));
+        let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
+        let failure = Failure { summary: attempt.title(), ..failure };
+        if failure.kind != FailureKind::TimedOut {
+            return Err(failure);
         }
+        let last = Deadline::after(LAST_LOOK, CancellationToken::new());
+        let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
+        let finalizers = live["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        Err(failure.seen(finalizers.map(|finalizer| format!("{object} is held by the finalizer {finalizer}"))))
     }
 
     async fn wait(
@@ -274,5 +239,206 @@ fn absent(outcome: Result<Json, Failure>) -> Result<Option<Json>, Failure> {
         Ok(found) => Ok(Some(found)),
         Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use http::{Response, StatusCode};
+    use kube::client::Body;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the scripted API server was asked: `GET /api/v1/…`.
+    type Asked = Arc<Mutex<Vec<String>>>;
+
+    /// One cluster, `eu`, whose API server answers by `answer`, which is given the number of the request and its line.
+    fn scripted(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'static) -> (Kubernetes, Asked) {
+        let (service, mut server) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+        let asked = Asked::default();
+        let log = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Some((request, respond)) = server.next_request().await {
+                let line = format!("{} {}", request.method(), request.uri());
+                let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                let (status, body) = answer(log.len(), &line);
+                log.push(line);
+                respond.send_response(
+                    Response::builder().status(StatusCode::from_u16(status).unwrap()).body(Body::from(body.into_bytes())).unwrap(),
+                );
+            }
+        });
+        let server = Server { client: kube::Client::new(service, "default"), address: "https://eu.example:6443/".to_owned() };
+        (Kubernetes { clusters: BTreeMap::from([("eu".to_owned(), Connection::to(server))]) }, asked)
+    }
+
+    fn status(code: u16, reason: &str, message: &str) -> (u16, String) {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message});
+        (code, status.to_string())
+    }
+
+    fn ok(object: &Json) -> (u16, String) {
+        (200, object.to_string())
+    }
+
+    fn minutes() -> Deadline {
+        Deadline::after(Duration::from_secs(600), CancellationToken::new())
+    }
+
+    fn secret() -> ObjectRef {
+        ObjectRef::namespaced(Kind::SECRET, "istio-system", "cacerts")
+    }
+
+    fn entry() -> Json {
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": {"name": "echo", "namespace": "echo"}})
+    }
+
+    const WEBHOOK: &str = "Internal error occurred: failed calling webhook \"rev.validation.istio.io\": connection refused";
+
+    #[tokio::test(start_paused = true)]
+    async fn an_apply_is_forced_and_names_its_manager() {
+        let (clusters, asked) = scripted(|_, _| ok(&entry()));
+        clusters.apply("eu", &entry(), &minutes()).await.unwrap();
+        clusters.dry_run("eu", &entry(), &minutes()).await.unwrap();
+        let path = "PATCH /apis/networking.istio.io/v1/namespaces/echo/serviceentries/echo?fieldManager=terraform-provider-mesh&force=true";
+        assert_eq!(*asked.lock().unwrap(), [path.to_owned(), format!("{path}&dryRun=All")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_api_server_has_not_is_none() {
+        let (clusters, _) = scripted(|_, _| status(404, "NotFound", "secrets \"cacerts\" not found"));
+        assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_is_not_installed_has_no_objects() {
+        let (clusters, _) = scripted(|_, line| match line {
+            "GET /apis" => ok(&json!({"kind": "APIGroupList", "groups": [{"name": "apps"}]})),
+            _ => (404, "404 page not found\n".to_owned()),
+        });
+        assert!(clusters.list("eu", Kind::GATEWAY, Some("istio-system"), "", &minutes()).await.unwrap().is_empty());
+        let gateway = ObjectRef::namespaced(Kind::GATEWAY, "istio-system", "expose");
+        assert_eq!(clusters.get("eu", &gateway, &minutes()).await.unwrap(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_404_of_something_else_than_an_api_server_loses_nothing() {
+        let (clusters, _) = scripted(|_, _| (404, "<html>no such site</html>".to_owned()));
+        assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap_err().kind, FailureKind::Unreachable);
+        let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "owner=helm", &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_no_list_is_not_taken_for_an_empty_one() {
+        let (clusters, _) = scripted(|_, _| (200, "{}".to_owned()));
+        let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "", &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_does_not_wait_for_minutes_for_an_overloaded_server() {
+        let (clusters, _) = scripted(|_, _| status(503, "ServiceUnavailable", "the server is currently unable to handle the request"));
+        let deadline = minutes();
+        assert_eq!(clusters.get("eu", &secret(), &deadline).await.unwrap_err().kind, FailureKind::NotReady);
+        assert!(deadline.remaining() > Duration::from_secs(580), "only {:?} left", deadline.remaining());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_waits_for_the_webhook() {
+        let (clusters, asked) = scripted(|count, _| if count < 20 { status(500, "InternalError", WEBHOOK) } else { ok(&entry()) });
+        clusters.apply("eu", &entry(), &minutes()).await.unwrap();
+        assert_eq!(asked.lock().unwrap().len(), 21);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_that_never_serves_is_named_when_the_time_is_over() {
+        let (clusters, _) = scripted(|_, _| status(500, "InternalError", WEBHOOK));
+        let failure = clusters.apply("eu", &entry(), &minutes()).await.unwrap_err();
+        assert!(failure.to_string().contains("rev.validation.istio.io"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_is_one_look_at_the_webhook() {
+        let (clusters, asked) = scripted(|_, _| status(500, "InternalError", WEBHOOK));
+        assert_eq!(clusters.dry_run("eu", &entry(), &minutes()).await.unwrap_err().kind, FailureKind::NotReady);
+        assert_eq!(asked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_nobody_installs_is_not_waited_for_until_the_end() {
+        let (clusters, _) = scripted(|_, _| (404, "404 page not found\n".to_owned()));
+        let deadline = minutes();
+        let failure = clusters.apply("eu", &entry(), &deadline).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotReady, "{failure}");
+        assert!(deadline.remaining() > Duration::from_secs(540), "only {:?} left", deadline.remaining());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_keep_the_servers_words() {
+        for (answer, kind) in [
+            (status(403, "Forbidden", "secrets is forbidden: User \"ann\" cannot patch"), FailureKind::Denied),
+            (status(401, "Unauthorized", "Unauthorized"), FailureKind::Denied),
+            (status(422, "Invalid", "ServiceEntry \"echo\" is invalid: spec.hosts"), FailureKind::Rejected),
+            (status(400, "BadRequest", "admission webhook \"rev.validation.istio.io\" denied the request: no host"), FailureKind::Rejected),
+            (status(404, "NotFound", "namespaces \"echo\" not found"), FailureKind::Rejected),
+        ] {
+            let said = serde_json::from_str::<Json>(&answer.1).unwrap()["message"].as_str().unwrap().to_owned();
+            let (clusters, _) = scripted(move |_, _| answer.clone());
+            let failure = clusters.apply("eu", &entry(), &minutes()).await.unwrap_err();
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(failure.to_string().contains(&said), "{failure}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_lasts_until_the_object_is_gone() {
+        let (clusters, asked) = scripted(|count, _| match count {
+            0..=4 => ok(&json!({"metadata": {"uid": "1"}})),
+            _ => status(404, "NotFound", "secrets \"cacerts\" not found"),
+        });
+        clusters.delete("eu", &secret(), &minutes()).await.unwrap();
+        assert_eq!(asked.lock().unwrap().len(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_came_anew_under_the_name_is_another() {
+        let (clusters, _) = scripted(|count, _| ok(&json!({"metadata": {"uid": if count < 2 { "old" } else { "new" }}})));
+        clusters.delete("eu", &secret(), &minutes()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_that_is_held_up_names_the_finalizer() {
+        let (clusters, _) =
+            scripted(|_, _| ok(&json!({"metadata": {"uid": "1", "finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}})));
+        let failure = clusters.delete("eu", &secret(), &minutes()).await.unwrap_err();
+        assert!(failure.to_string().contains("load-balancer-cleanup"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn nobody_at_the_address_is_said_in_seconds() {
+        let access = ClusterAccess::Explicit {
+            // A port of this machine on which nothing listens.
+            host: "https://127.0.0.1:1".to_owned(),
+            ca_certificate: None,
+            credentials: super::super::Credentials::Token(crate::ports::Secret::new("t0ken")),
+            insecure: true,
+            tls_server_name: None,
+            proxy_url: None,
+        };
+        let clusters = Kubernetes::new(BTreeMap::from([("eu".to_owned(), access)]));
+        let failure = clusters.get("eu", &secret(), &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(failure.to_string().contains("https://127.0.0.1:1") && failure.to_string().contains("\"eu\""), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_cluster_is_told_the_known_ones() {
+        let (clusters, _) = scripted(|_, _| (500, String::new()));
+        let failure = clusters.get("ap", &secret(), &minutes()).await.unwrap_err();
+        assert!(failure.kind == FailureKind::Unconfigured && failure.why.contains("`eu`"), "{failure}");
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod clock;
+mod connection;
 mod helm;
 mod kubernetes;
 mod refusal;

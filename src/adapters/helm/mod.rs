@@ -101,6 +101,7 @@ impl Helm {
 
     fn chart_arguments(&self, release: &Release, workspace: &Workspace) -> Vec<String> {
         let mut arguments = match &self.settings.repository {
+            Repository::Http(_) if workspace.has_named_repository() => vec![format!("{}/{}", workspace::REPOSITORY, release.chart)],
             Repository::Http(url) => vec![release.chart.clone(), "--repo".to_owned(), url.clone()],
             Repository::Oci(url) => vec![format!("{url}/{}", release.chart)],
             Repository::Directory(folder) => vec![folder.join(&release.chart).display().to_string()],
@@ -149,6 +150,9 @@ impl Releases for Helm {
             arguments.push("--force-conflicts".to_owned());
         }
         let title = Self::title("install", &release.name, cluster);
+        if workspace.has_named_repository() {
+            program.update_index(&title, &workspace, deadline).await?;
+        }
         program.run(&title, &arguments, &workspace, deadline).await?;
         self.get(cluster, &release.namespace, &release.name, deadline).await?.ok_or_else(|| {
             Failure::new(FailureKind::Other, title, "Helm says that it installed the release, and its storage has none of that name.")

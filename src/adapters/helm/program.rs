@@ -6,10 +6,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{io::AsyncReadExt as _, process::Command};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::workspace::Workspace;
+use super::workspace::{REPOSITORY, Workspace};
 use crate::{
     deadline::Deadline,
     ports::{Failure, FailureKind},
@@ -44,6 +47,12 @@ pub(super) fn locate(configured: Option<&Path>) -> Result<PathBuf, Failure> {
         .ok_or_else(|| missing("There is no `helm` beside the provider's executable, nor on the PATH.".to_owned()))
 }
 
+/// `v4.3.1`, or `v4.3` as a build from source without flags says.
+fn parse_version(text: &str) -> Option<semver::Version> {
+    let bare = text.trim_start_matches('v');
+    semver::Version::parse(bare).or_else(|_| semver::Version::parse(&format!("{bare}.0"))).ok()
+}
+
 impl Program {
     /// Finds it, and asks for its version.
     pub(super) async fn find(configured: Option<&Path>) -> Result<Self, Failure> {
@@ -51,8 +60,8 @@ impl Program {
         let output = Command::new(&path).args(["version", "--template", "{{.Version}}"]).stdin(Stdio::null()).output().await;
         let output = output.map_err(|error| missing(format!("{} can't be run.", path.display())).raw(error))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let version = semver::Version::parse(text.trim().trim_start_matches('v'))
-            .map_err(|_| missing(format!("{} doesn't tell its version: {:?}.", path.display(), text.trim())))?;
+        let version = parse_version(text.trim())
+            .ok_or_else(|| missing(format!("{} doesn't tell its version: {:?}.", path.display(), text.trim())))?;
         if semver::Version::new(version.major, version.minor, version.patch) < OLDEST {
             return Err(missing(format!("{} is Helm {version}, which is too old.", path.display())));
         }
@@ -66,13 +75,31 @@ impl Program {
 
     /// Runs it to its end, at the latest to the deadline's. An error is a failure with the given title.
     pub(super) async fn run(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
+        let ended = self.execute(title, arguments, workspace, deadline).await?;
+        if ended.is_success { Ok(()) } else { Err(complaint(title, &ended.errors)) }
+    }
+
+    /// Fetches the index of the repository that the workspace has by name.
+    pub(super) async fn update_index(&self, title: &str, workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
+        let mut arguments = vec!["repo".to_owned(), "update".to_owned(), REPOSITORY.to_owned()];
+        if !self.applies_on_the_server() {
+            // Helm 4 always does.
+            arguments.push("--fail-on-repo-update-fail".to_owned());
+        }
+        arguments.extend(workspace.credentials_arguments());
+        let ended = self.execute(title, &arguments, workspace, deadline).await?;
+        // What went wrong stands among the progress, that something did among the errors.
+        if ended.is_success { Ok(()) } else { Err(complaint(title, &format!("{}\n{}", ended.errors, ended.output))) }
+    }
+
+    async fn execute(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.path);
         command
             .args(arguments)
             .arg("--kubeconfig")
             .arg(workspace.kubeconfig())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         // The environment stays, as credential plugins need it; but nothing of it may lead Helm elsewhere.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HELM_")) {
@@ -85,18 +112,11 @@ impl Program {
         tracing::debug!(program = %self.path.display(), verb = arguments.first().map(String::as_str), "running helm");
         let unstartable = |error: std::io::Error| Failure::new(FailureKind::Unconfigured, title, "Helm can't be run.").raw(error);
         let mut child = command.spawn().map_err(unstartable)?;
-        let mut errors = child.stderr.take();
-        let work = async {
-            let mut said = Vec::new();
-            if let Some(errors) = &mut errors {
-                errors.read_to_end(&mut said).await?;
-            }
-            Ok::<_, std::io::Error>((child.wait().await?, said))
-        };
+        let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
+        let work = async { tokio::try_join!(read(&mut output), read(&mut errors), child.wait()) };
         let outcome = deadline.bound(work).await;
         match outcome {
-            Ok(Ok((status, _))) if status.success() => Ok(()),
-            Ok(Ok((_, said))) => Err(complaint(title, &String::from_utf8_lossy(&said))),
+            Ok(Ok((output, errors, status))) => Ok(Ended { is_success: status.success(), output, errors }),
             Ok(Err(error)) => Err(unstartable(error)),
             Err(cut) => {
                 terminate(&mut child).await;
@@ -104,6 +124,22 @@ impl Program {
             }
         }
     }
+}
+
+/// How a run ended.
+struct Ended {
+    is_success: bool,
+    output: String,
+    errors: String,
+}
+
+/// All that a pipe gives.
+async fn read(pipe: &mut Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let mut said = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.read_to_end(&mut said).await?;
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
 /// Lets Helm note down that it was interrupted, and kills it if it takes too long.
@@ -131,6 +167,13 @@ fn complaint(title: &str, said: &str) -> Failure {
             FailureKind::Conflict,
             "Another Helm is at work on this release, or one was killed while it was.",
             "If nobody else is, apply again: what was left pending is recovered first.",
+        );
+    }
+    if has("failed to fetch") && (has("401 unauthorized") || has("403 forbidden")) {
+        return new(
+            FailureKind::Denied,
+            "The chart repository refuses the provider's `helm.username` and `helm.password`, or there are none.",
+            "Set both to what the repository knows.",
         );
     }
     if has("not found") && (has("chart") || has("manifest unknown") || has("version") || has("repo"))
@@ -165,7 +208,92 @@ fn complaint(title: &str, said: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use kube::config::Kubeconfig;
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        adapters::{HelmSettings, Repository},
+        ports::Secret,
+    };
+
+    /// A `helm` that is a shell script.
+    fn script(folder: &Path, version: &str, text: &str) -> Program {
+        let path = folder.join("helm");
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        Program { path, version: parse_version(version).unwrap() }
+    }
+
+    fn workspace() -> Workspace {
+        let settings = HelmSettings {
+            repository: Repository::Http("https://charts.example".to_owned()),
+            version: None,
+            binary: None,
+            username: Some("ann".to_owned()),
+            password: Some(Secret::new("s3cret")),
+            plain_http: false,
+            ca_file: None,
+        };
+        Workspace::new(&Kubeconfig::default(), &json!({"global": {}}), &settings).unwrap()
+    }
+
+    fn within(time: Duration) -> Deadline {
+        Deadline::after(time, CancellationToken::new())
+    }
+
+    #[tokio::test]
+    async fn secrets_are_in_files_for_the_owner_and_gone_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report");
+        let program = script(folder.path(), "v4.3.1", &format!("echo \"$@\" > {0}; env >> {0}", report.display()));
+        let workspace = workspace();
+        let home = workspace.kubeconfig().parent().unwrap().to_path_buf();
+        assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
+        for file in ["kubeconfig", "values.json", "repositories.yaml"] {
+            assert_eq!(fs::metadata(home.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+        }
+        program.update_index("Can't", &workspace, &within(Duration::from_secs(10))).await.unwrap();
+        let report = fs::read_to_string(report).unwrap();
+        assert!(report.starts_with("repo update mesh --repository-config "), "{report}");
+        assert!(!report.contains("s3cret"), "others can read arguments: {report}");
+        assert!(!report.contains("\nKUBECONFIG=") && report.contains(&format!("HELM_CACHE_HOME={}", home.display())), "{report}");
+        drop(workspace);
+        assert!(!home.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_the_repository_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        // The words of Helm 4.3.1.
+        let program = script(
+            folder.path(),
+            "v4.3.1",
+            "echo 'failed to fetch https://charts.example/index.yaml : 401 Unauthorized'; echo 'Error: failed to update' >&2; exit 1",
+        );
+        let failure = program.update_index("Can't", &workspace(), &within(Duration::from_secs(10))).await.unwrap_err();
+        assert!(failure.kind == FailureKind::Denied && failure.to_string().contains("401"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn an_interrupted_helm_may_say_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("note");
+        let text = format!("trap 'echo failed > {}; exit 1' TERM; sleep 30 & wait", note.display());
+        let program = script(folder.path(), "v4.3.1", &text);
+        let failure = program.run("Can't", &["upgrade".to_owned()], &workspace(), &within(Duration::from_secs(1))).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::TimedOut);
+        assert_eq!(fs::read_to_string(note).unwrap(), "failed\n");
+    }
+
+    #[test]
+    fn versions_are_read_as_helm_writes_them() {
+        for (text, version) in [("v4.3.1", Some((4, 3))), ("v4.3", Some((4, 3))), ("v3.18.0+gabc", Some((3, 18))), ("nonsense", None)] {
+            assert_eq!(parse_version(text).map(|version| (version.major, version.minor)), version, "{text}");
+        }
+    }
 
     #[test]
     fn complaints_are_told_apart() {

@@ -14,6 +14,9 @@ use serde_json::{Value as Json, json};
 use super::{HelmSettings, Repository};
 use crate::ports::{Failure, FailureKind};
 
+/// The name of a repository with credentials.
+pub(super) const REPOSITORY: &str = "mesh";
+
 /// The folder.
 pub(super) struct Workspace {
     folder: tempfile::TempDir,
@@ -32,9 +35,9 @@ impl Workspace {
             )
             .raw(error.to_string())
         };
-        let for_us_only = fs::Permissions::from_mode(0o700);
-        let folder =
-            tempfile::Builder::new().prefix("mesh-helm-").permissions(for_us_only).tempdir().map_err(|error| unwritable(&error))?;
+        // Without the mode it would be for everybody to list.
+        let only_owner = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("mesh-helm-").permissions(only_owner).tempdir().map_err(|error| unwritable(&error))?;
         let kubeconfig = serde_saphyr::to_string(kubeconfig).map_err(|error| unwritable(&error))?;
         let mut workspace = Self { folder, has_registry_credentials: false, has_repository_credentials: false };
         let mut files = vec![("kubeconfig", kubeconfig), ("values.json", values.to_string())];
@@ -79,6 +82,11 @@ impl Workspace {
         self.path("values.json")
     }
 
+    /// Whether the repository is one by name, whose index has to be fetched first.
+    pub(super) fn has_named_repository(&self) -> bool {
+        self.has_repository_credentials
+    }
+
     /// Credentials reach Helm by file: its arguments can be read by everybody on the machine.
     pub(super) fn credentials_arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
@@ -103,10 +111,10 @@ fn registry_config(url: &str, username: &str, password: &str) -> String {
     json!({"auths": {host: {"auth": auth}}}).to_string()
 }
 
-/// An entry for the repository's URL: Helm takes the credentials from it when `--repo` names the same.
+/// The repository under a name, with its credentials. `--repo` would take none from here.
 fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path>) -> String {
     json!({"apiVersion": "", "repositories": [{
-        "name": "mesh", "url": url, "username": username, "password": password, "caFile": ca_file.unwrap_or(Path::new("")),
+        "name": REPOSITORY, "url": url, "username": username, "password": password, "caFile": ca_file.unwrap_or(Path::new("")),
         "pass_credentials_all": false,
     }]})
     .to_string()
