@@ -12,7 +12,11 @@ use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{deadline::Deadline, protocol::Server, terraform::Provider};
+use crate::{
+    deadline::Deadline,
+    protocol::{Mask, Server, wire::provider_server::ProviderServer},
+    terraform::Provider,
+};
 
 /// Messages may be as large as those of providers written in Go; a state can hold much.
 const MESSAGE_LIMIT: usize = 256 << 20;
@@ -31,25 +35,23 @@ pub fn run<P: Provider>(provider: P, version: &str) -> ExitCode {
         Ok(start) => start,
         Err(text) => return host::explain(&text.render(provider.name(), version)),
     };
-    logging::install(start.log_level);
+    let mask = logging::install(start.log_level);
     let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
-        let outcome = runtime.block_on(serve(provider, &start));
+        let outcome = runtime.block_on(serve(provider, &start, mask));
         // A program that Helm runs for us, say, must not keep the process alive.
         runtime.shutdown_background();
         outcome
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            tracing::error!(%failure, "the provider can't go on");
-            ExitCode::FAILURE
-        }
+        // The host logs it with what it says of a plugin that doesn't start.
+        Err(failure) => host::explain(&(false, format!("The provider can't be served: {failure}"))),
     }
 }
 
-async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Failure> {
+async fn serve<P: Provider>(provider: P, start: &host::Start, mask: Mask) -> Result<(), Failure> {
     let name = provider.name();
-    let server = Server::new(provider);
+    let server = Server::new(provider, mask);
     let done = CancellationToken::new();
     // Listening for signals begins before the handshake, after which the host may send one.
     ignore_interrupts()?;
@@ -61,9 +63,9 @@ async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Fail
     announce(&if start.debug { host::reattach(name, socket.path()) } else { line })?;
 
     let connections = socket.accept(identity.map(|identity| Arc::new(identity.into_config())), done.clone());
-    let limit = tonic_limit(server.clone());
+    let provider = ProviderServer::new(server.clone()).max_decoding_message_size(MESSAGE_LIMIT).max_encoding_message_size(MESSAGE_LIMIT);
     let serving = tonic::transport::Server::builder()
-        .add_service(limit)
+        .add_service(provider)
         .add_service(wire::grpc_controller_server::GrpcControllerServer::new(services::Controller { done: done.clone() }))
         .add_service(wire::grpc_stdio_server::GrpcStdioServer::new(services::Silence { done: done.clone() }))
         .add_service(wire::grpc_broker_server::GrpcBrokerServer::new(services::Silence { done: done.clone() }))
@@ -77,12 +79,6 @@ async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Fail
         outcome = serving => outcome.map_err(Into::into),
         () = ended => Ok(()),
     }
-}
-
-fn tonic_limit<P: Provider>(server: Server<P>) -> crate::protocol::wire::provider_server::ProviderServer<Server<P>> {
-    crate::protocol::wire::provider_server::ProviderServer::new(server)
-        .max_decoding_message_size(MESSAGE_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT)
 }
 
 /// Standard output is for this line only.
@@ -107,7 +103,7 @@ fn end_at_termination<P: Provider>(server: Server<P>, done: CancellationToken) -
             tracing::info!("terminated: ending the work in flight");
             server.cancel();
             // Cut short by the host's own shutdown, which is as good an end.
-            let _ = Deadline::after(LAST_WORK, done.clone()).pause(LAST_WORK).await;
+            let _ = Deadline::after(LAST_WORK, done.clone()).bound(server.idle()).await;
             done.cancel();
         }
     });
