@@ -69,17 +69,28 @@ fn path(parts: &[&str]) -> Vec<String> {
 
 impl ControlPlane {
     fn settings(&self) -> Vec<Setting> {
-        let mut settings = vec![
-            Setting::new(&["global", "meshID"], "the attribute `mesh_id`", self.mesh_id.as_str()),
-            Setting::new(&["global", "network"], "the attribute `network`", self.network.as_str()),
-            Setting::new(&["global", "multiCluster", "clusterName"], "the attribute `cluster_name`", self.cluster_name.as_str()),
-            Setting::new(&["global", "istioNamespace"], "the attribute `namespace`", self.namespace.as_str()),
-            Setting::new(&["meshConfig", "trustDomain"], "the attribute `trust_domain`", self.trust_domain.as_str()),
-        ];
-        if self.dns_capture {
-            settings.push(Setting::new(&DNS_CAPTURE, "the attribute `dns_capture`", "true"));
-        }
-        settings
+        let dns_capture = if self.dns_capture { "true" } else { "false" };
+        // The chart merges `pilot.*` over the top level, so what stands there would win.
+        vec![
+            Setting::new(&["global", "meshID"], "the attribute `mesh_id`", self.mesh_id.as_str())
+                .shadowed_by(&["pilot", "global", "meshID"])
+                .shadowed_by(&["meshConfig", "defaultConfig", "meshId"]),
+            Setting::new(&["global", "network"], "the attribute `network`", self.network.as_str())
+                .shadowed_by(&["pilot", "global", "network"]),
+            Setting::new(&["global", "multiCluster", "clusterName"], "the attribute `cluster_name`", self.cluster_name.as_str())
+                .shadowed_by(&["pilot", "global", "multiCluster", "clusterName"]),
+            Setting::new(&["global", "istioNamespace"], "the attribute `namespace`", self.namespace.as_str()).shadowed_by(&[
+                "pilot",
+                "global",
+                "istioNamespace",
+            ]),
+            Setting::new(&["meshConfig", "trustDomain"], "the attribute `trust_domain`", self.trust_domain.as_str()).shadowed_by(&[
+                "pilot",
+                "meshConfig",
+                "trustDomain",
+            ]),
+            Setting::new(&DNS_CAPTURE, "the attribute `dns_capture`", dns_capture),
+        ]
     }
 
     /// What is noteworthy about the user's values.
@@ -208,6 +219,17 @@ pilot:
         let keys = |network| plane(network, &[ARTICLE]).lints().into_iter().map(|lint| lint.key).collect::<Vec<_>>();
         assert_eq!(keys("us-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK"]);
         assert_eq!(keys("eu-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK", "global.network"]);
+    }
+
+    #[test]
+    fn nothing_beats_an_attribute_unnoticed() {
+        let plane = plane("us-net", &["pilot: {global: {network: other}, env: {A: b}}\nmeshConfig: {defaultConfig: {meshId: other}}"]);
+        assert_eq!(
+            plane.lints().into_iter().map(|lint| lint.key).collect::<Vec<_>>(),
+            ["meshConfig.defaultConfig.meshId", "pilot.global.network"]
+        );
+        let values = plane.istiod_release(None).values;
+        assert_eq!((&values["pilot"], &values["global"]["network"]), (&json!({"env": {"A": "b"}}), &json!("us-net")));
     }
 
     #[test]

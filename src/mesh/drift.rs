@@ -43,7 +43,9 @@ impl Comparison<'_> {
         match (wanted, live) {
             (Json::Object(wanted), Json::Object(live)) => self.maps(path, wanted, live),
             (Json::Array(wanted), Json::Array(live)) => self.lists(path, wanted, live),
-            _ if same(wanted, live) => {}
+            // A null in a chart's output asks for nothing.
+            (Json::Null, _) => {}
+            _ if same(wanted, live, is_of_resources(path)) => {}
             _ => self.differ(path, wanted, live),
         }
     }
@@ -61,20 +63,20 @@ impl Comparison<'_> {
     }
 
     fn lists(&mut self, path: &mut Vec<String>, wanted: &[Json], live: &[Json]) {
-        // Elements with names are found by them: others may have been added in between, such as an injected container.
-        let named = |list: &[Json]| !list.is_empty() && list.iter().all(|element| element["name"].is_string());
-        if named(wanted) && (live.is_empty() || named(live)) {
+        // Elements with names are found by them, wherever they stand.
+        if let Some(key) = key_of(wanted, live) {
+            let inner = path.pop().unwrap_or_default();
             for wanted in wanted {
-                let found = live.iter().find(|live| live["name"] == wanted["name"]);
-                let place = format!("[{}]", wanted["name"].as_str().unwrap_or_default());
-                let inner = path.pop().unwrap_or_default();
-                path.push(format!("{inner}{place}"));
-                match found {
+                path.push(format!("{inner}[{}]", wanted[key].as_str().unwrap_or_default()));
+                match live.iter().find(|live| live[key] == wanted[key]) {
                     Some(live) => self.compare(path, wanted, live),
                     None => self.lines.push(format!("{}: it is gone", path.join("."))),
                 }
                 path.pop();
-                path.push(inner);
+            }
+            path.push(inner);
+            for added in live.iter().filter(|live| !wanted.iter().any(|wanted| wanted[key] == live[key])) {
+                self.lines.push(format!("{}[{}]: it was added", path.join("."), added[key].as_str().unwrap_or_default()));
             }
             return;
         }
@@ -102,8 +104,25 @@ impl Comparison<'_> {
     }
 }
 
-/// Whether two values are the same to the API server, which drops what is empty and rewrites quantities and numbers.
-fn same(wanted: &Json, live: &Json) -> bool {
+/// By what the elements of two lists are told apart: a volume may be mounted twice, but not at one path. None when there is no such key.
+fn key_of(wanted: &[Json], live: &[Json]) -> Option<&'static str> {
+    let tells_apart = |list: &[Json], key: &str| {
+        let values: std::collections::BTreeSet<_> = list.iter().filter_map(|element| element[key].as_str()).collect();
+        values.len() == list.len()
+    };
+    if wanted.is_empty() {
+        return None;
+    }
+    ["mountPath", "name"].into_iter().find(|key| tells_apart(wanted, key) && tells_apart(live, key))
+}
+
+/// Whether the value at a path is a quantity, which has several notations.
+fn is_of_resources(path: &[String]) -> bool {
+    path.iter().any(|part| part == "limits" || part == "requests")
+}
+
+/// Whether two values are the same to the API server, which drops what is empty and rewrites numbers, and quantities where there are any.
+fn same(wanted: &Json, live: &Json, is_quantity: bool) -> bool {
     fn is_empty(value: &Json) -> bool {
         match value {
             Json::Null => true,
@@ -126,7 +145,7 @@ fn same(wanted: &Json, live: &Json) -> bool {
         return true;
     }
     match (text(wanted), text(live)) {
-        (Some(wanted), Some(live)) => wanted == live || quantity::same(&wanted, &live),
+        (Some(wanted), Some(live)) => wanted == live || is_quantity && quantity::same(&wanted, &live),
         _ => false,
     }
 }
@@ -159,8 +178,7 @@ mod tests {
         live["metadata"]["labels"]["extra"] = json!("x");
         live["metadata"]["uid"] = json!("u");
         live["status"] = json!({"replicas": 1});
-        live["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().insert(0, json!({"name": "injected"}));
-        live["spec"]["template"]["spec"]["containers"][1]["resources"]["requests"]["cpu"] = json!("0.5");
+        live["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("0.5");
         assert_eq!(release_differences(&deployment(1, "pilot"), &live, false), [""; 0]);
     }
 
@@ -194,8 +212,7 @@ mod tests {
 
     #[test]
     fn empty_and_missing_are_the_same() {
-        let wanted =
-            json!({"metadata": {"annotations": {}, "creationTimestamp": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
+        let wanted = json!({"metadata": {"annotations": {}, "creationTimestamp": null, "uid": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
         assert_eq!(differences(&wanted, &json!({"metadata": {}, "spec": {}})), [""; 0]);
     }
 

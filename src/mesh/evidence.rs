@@ -5,10 +5,11 @@ use serde_json::Value as Json;
 /// As many lines as one reads.
 const MOST: usize = 8;
 
-/// The state of pods that aren't ready, and the warnings among the events, newest first.
+/// The state of pods that aren't ready, and of the events, newest first, the warnings and all that a load balancer says of a Service.
 pub fn lines(pods: &[Json], events: &[Json]) -> Vec<String> {
     let mut lines: Vec<_> = pods.iter().flat_map(of_pod).collect();
-    let mut warnings: Vec<_> = events.iter().filter(|event| event["type"] == "Warning").collect();
+    let telling = |event: &&Json| event["type"] == "Warning" || event["involvedObject"]["kind"] == "Service";
+    let mut warnings: Vec<_> = events.iter().filter(telling).collect();
     warnings.sort_by_key(|event| std::cmp::Reverse(when(event).to_owned()));
     for warning in warnings {
         let object = &warning["involvedObject"];
@@ -87,13 +88,17 @@ mod tests {
     }
 
     #[test]
-    fn warnings_come_newest_first_and_once() {
-        let event = |time: &str, message: &str, sort: &str| json!({"type": sort, "reason": "SyncLoadBalancerFailed", "message": message, "lastTimestamp": time, "involvedObject": {"kind": "Service", "name": "gw"}});
-        let events =
-            [event("1", "old", "Warning"), event("3", "new", "Warning"), event("2", "new", "Warning"), event("4", "fine", "Normal")];
-        assert_eq!(
-            lines(&[], &events),
-            ["Event SyncLoadBalancerFailed (Service gw): new", "Event SyncLoadBalancerFailed (Service gw): old"]
-        );
+    fn what_tells_comes_newest_first_and_once() {
+        let event = |time: &str, message: &str, sort: &str, kind: &str| {
+            let object = json!({"kind": kind, "name": "gw"});
+            json!({"type": sort, "reason": "Sync", "message": message, "lastTimestamp": time, "involvedObject": object})
+        };
+        let events = [
+            event("1", "old", "Normal", "Service"),
+            event("3", "new", "Warning", "Service"),
+            event("2", "new", "Warning", "Service"),
+            event("4", "fine", "Normal", "Pod"),
+        ];
+        assert_eq!(lines(&[], &events), ["Event Sync (Service gw): new", "Event Sync (Service gw): old"]);
     }
 }

@@ -99,13 +99,21 @@ pub fn addresses(service: &Json) -> Vec<Address> {
 
 /// The labels of a gateway's pods, as the chart makes them of the release's name.
 pub fn selector(name: &ReleaseName) -> BTreeMap<String, String> {
-    let label = name.as_str().strip_prefix("istio-").unwrap_or(name.as_str());
-    BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), label.to_owned())])
+    BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), label(name).to_owned())])
+}
+
+fn label(name: &ReleaseName) -> &str {
+    name.as_str().strip_prefix("istio-").unwrap_or(name.as_str())
 }
 
 impl EastWestGateway {
     fn settings(&self) -> Vec<Setting> {
-        let mut settings = vec![Setting::new(&["networkGateway"], "the attribute `network`", self.network.as_str())];
+        // By the release's name the Service is looked up, and by the label made of it exports select the pods.
+        let mut settings = vec![
+            Setting::new(&["networkGateway"], "the attribute `network`", self.network.as_str()),
+            Setting::new(&["name"], "the attribute `name`", self.name.as_str()),
+            Setting::new(&["labels", well_known::GATEWAY_LABEL], "the attribute `name`", label(&self.name)),
+        ];
         for (key, value) in &self.service_annotations {
             settings.push(Setting::new(&["service", "annotations", key], "the attribute `service_annotations`", value.as_str()));
         }
@@ -147,11 +155,16 @@ impl EastWestGateway {
             service["annotations"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
         let fixed = values["autoscaling"]["enabled"] == false;
         let replicas = values["replicaCount"].as_u64().filter(|_| fixed).and_then(|count| u32::try_from(count).ok());
-        let mut paths: Vec<Vec<String>> =
-            [&["networkGateway"][..], &["service", "loadBalancerClass"], &["service", "loadBalancerSourceRanges"]]
-                .iter()
-                .map(|path| path.iter().map(|part| (*part).to_owned()).collect())
-                .collect();
+        let mut paths: Vec<Vec<String>> = [
+            &["networkGateway"][..],
+            &["name"],
+            &["labels", well_known::GATEWAY_LABEL],
+            &["service", "loadBalancerClass"],
+            &["service", "loadBalancerSourceRanges"],
+        ]
+        .iter()
+        .map(|path| path.iter().map(|part| (*part).to_owned()).collect())
+        .collect();
         paths.extend(annotations.keys().map(|key| vec!["service".to_owned(), "annotations".to_owned(), key.clone()]));
         if replicas.is_some() {
             paths.extend([vec!["replicaCount".to_owned()], vec!["autoscaling".to_owned(), "enabled".to_owned()]]);
@@ -189,7 +202,7 @@ mod tests {
         assert_eq!(
             gateway().release(None).values,
             json!({
-                "networkGateway": "eu-net",
+                "networkGateway": "eu-net", "name": "istio-eastwestgateway", "labels": {"istio": "eastwestgateway"},
                 "service": {"annotations": {"a.example/type": "nlb"}, "loadBalancerClass": "c", "loadBalancerSourceRanges": ["203.0.113.0/24"]},
                 "replicaCount": 2, "autoscaling": {"enabled": false}, "resources": {},
             })

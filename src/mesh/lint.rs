@@ -31,6 +31,15 @@ const DEAD_KEYS: &[DeadKey] = &[
         why: "No release of Istio reads this variable. Nothing is needed in its place: the attribute `network` and the east-west gateway \
               (`mesh_eastwest_gateway`) make the mesh a multi-network one.",
     },
+    DeadKey { path: &["global", "mtls"], why: "Istio ignores it. Use the attribute `mtls_mode`, and meshConfig.enableAutoMtls." },
+    DeadKey { path: &["global", "meshExpansion"], why: "Istio ignores it. Use `mesh_eastwest_gateway`." },
+    DeadKey { path: &["global", "outboundTrafficPolicy"], why: "Istio ignores it. Use meshConfig.outboundTrafficPolicy." },
+    DeadKey { path: &["global", "localityLbSetting"], why: "Istio ignores it. Use meshConfig.localityLbSetting." },
+    DeadKey { path: &["global", "enableTracing"], why: "Istio ignores it. Use meshConfig.enableTracing." },
+    DeadKey { path: &["global", "proxy", "accessLogFile"], why: "Istio ignores it. Use meshConfig.accessLogFile." },
+    DeadKey { path: &["global", "proxy", "accessLogFormat"], why: "Istio ignores it. Use meshConfig.accessLogFormat." },
+    DeadKey { path: &["global", "proxy", "concurrency"], why: "Istio ignores it. Use meshConfig.defaultConfig.concurrency." },
+    DeadKey { path: &["istiocoredns"], why: "Istio ignores it. Use the attribute `dns_capture`." },
     DeadKey {
         path: &["global", "multiCluster", "enabled"],
         why: "The chart reads only global.multiCluster.clusterName, which this resource sets.",
@@ -64,19 +73,22 @@ pub fn dead_keys(values: &Json) -> Vec<Lint> {
 
 /// The keys with which the user says something else than the attributes, which win.
 pub(super) fn overridden(values: &Json, settings: &[Setting]) -> Vec<Lint> {
-    let lint = |setting: &Setting| {
-        let found = values::at(values, &setting.path).filter(|found| !found.is_null())?;
+    let lint = |setting: &Setting, path: &[String]| {
+        let found = values::at(values, path).filter(|found| !found.is_null())?;
         (!values::same_scalar(found, &setting.value)).then(|| Lint {
-            key: values::key(&setting.path),
+            key: values::key(path),
             message: format!(
                 "`values` set {} to {found}, but {} is {}. The attribute wins; remove the key from `values`, or make them equal.",
-                values::key(&setting.path),
+                values::key(path),
                 setting.attribute,
                 setting.value,
             ),
         })
     };
-    settings.iter().filter_map(lint).collect()
+    settings
+        .iter()
+        .flat_map(|setting| std::iter::once(&setting.path).chain(&setting.shadows).filter_map(move |path| lint(setting, path)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -13,17 +13,31 @@ pub(super) struct Setting {
     pub(super) attribute: &'static str,
     /// The value.
     pub(super) value: Json,
+    /// Where else a chart looks for it, and prefers what it finds there.
+    pub(super) shadows: Vec<Vec<String>>,
 }
 
 impl Setting {
     pub(super) fn new(path: &[&str], attribute: &'static str, value: impl Into<Json>) -> Self {
-        Self { path: path.iter().map(|part| (*part).to_owned()).collect(), attribute, value: value.into() }
+        Self { path: owned(path), attribute, value: value.into(), shadows: Vec::new() }
+    }
+
+    /// The chart prefers what it finds at this path.
+    #[must_use]
+    pub(super) fn shadowed_by(mut self, path: &[&str]) -> Self {
+        self.shadows.push(owned(path));
+        self
     }
 }
 
-/// The values with the settings over them.
+fn owned(path: &[&str]) -> Vec<String> {
+    path.iter().map(|part| (*part).to_owned()).collect()
+}
+
+/// The values with the settings over them, and nothing that would beat these.
 pub(super) fn applied(values: &Json, settings: &[Setting]) -> Json {
-    settings.iter().fold(values.clone(), |values, setting| {
+    let shadows: Vec<_> = settings.iter().flat_map(|setting| setting.shadows.iter().cloned()).collect();
+    settings.iter().fold(without(values, &shadows), |values, setting| {
         let over = setting
             .path
             .iter()
@@ -67,5 +81,9 @@ mod tests {
         assert_eq!(with, json!({"global": {"hub": "h", "network": "us-net"}}));
         assert_eq!(without(&with, &[settings[0].path.clone()]), values);
         assert_eq!(without(&json!({"global": {"network": "n"}}), &[settings[0].path.clone()]), json!({}));
+
+        let shadowed = [Setting::new(&["global", "network"], "network", "us-net").shadowed_by(&["pilot", "global", "network"])];
+        let applied = applied(&json!({"pilot": {"global": {"network": "other"}, "env": {}}}), &shadowed);
+        assert_eq!(applied, json!({"pilot": {"env": {}}, "global": {"network": "us-net"}}));
     }
 }

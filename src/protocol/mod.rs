@@ -9,6 +9,8 @@ mod json;
 mod mask;
 mod msgpack;
 mod plan;
+#[cfg(test)]
+mod round_trip;
 mod schema;
 mod server;
 mod types;

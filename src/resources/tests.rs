@@ -107,8 +107,12 @@ fn root() -> RootCaModel {
 
 fn cluster_ca(root: &Dynamic) -> ClusterCaModel {
     let root: RootCaModel = model(root);
-    let reference =
-        super::cluster_ca::RootCaRef { cluster: root.cluster, namespace: root.namespace, name: root.name, fingerprint: root.fingerprint };
+    let reference = super::cluster_ca::model::RootCaRef {
+        cluster: root.cluster,
+        namespace: root.namespace,
+        name: root.name,
+        fingerprint: root.fingerprint,
+    };
     ClusterCaModel { cluster: text("eu"), root_ca: Value::Value(reference), ..ClusterCaModel::default() }
 }
 
@@ -123,7 +127,7 @@ fn gateway() -> EastwestGatewayModel {
 fn export(address: &str) -> ServiceExportModel {
     ServiceExportModel {
         host: text("echo.eu.mesh.local"),
-        gateway: Value::Value(super::service_export::GatewayRef {
+        gateway: Value::Value(super::service_export::model::GatewayRef {
             cluster: text("eu"),
             namespace: text("istio-system"),
             name: text("istio-eastwestgateway"),

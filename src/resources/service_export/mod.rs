@@ -2,6 +2,9 @@
 //! opens the east-west gateway for just that host and a ServiceEntry that gives the host its pods; in each importing cluster, a
 //! ServiceEntry that points the host at the gateway's addresses and a DestinationRule that insists on mutual TLS.
 
+pub(super) mod model;
+mod parse;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -10,107 +13,24 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+pub use model::ServiceExportModel;
+use model::{ExportedPortModel, GatewayRef, PortModel};
+use parse::{parse_gateway, parse_ports, record};
+
 use super::{World, failed, import};
 use crate::{
     mesh::{
-        ClusterKey, Export, Host, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain,
-        Vip,
+        ClusterKey, Export, Host, Locality, Namespace, ObjectName, ServiceAccountName, ServicePort, TrustDomain, Vip,
         drift::differences,
         export::{self, GatewayEnd},
-        gateway::{Address, addresses},
+        gateway::addresses,
         port,
-        record::{Record, RecordedPort},
+        record::Record,
         trust,
     },
-    model,
     ports::{Failure, Kind, ObjectRef},
-    terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
-        optional, required,
-    },
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
 };
-
-model! {
-    /// The exporting cluster's east-west gateway: the attributes of a `mesh_eastwest_gateway`.
-    pub struct GatewayRef {
-        /// Key of the exporting cluster.
-        cluster: String => required(),
-        /// The gateway's namespace.
-        namespace: String => required(),
-        /// The gateway's name.
-        name: String => required(),
-        /// The load balancer's addresses.
-        addresses: Vec<Value<String>> => required(),
-    }
-}
-
-model! {
-    /// A port of the exported service.
-    pub struct PortModel {
-        /// The port that clients call.
-        number: i64 => required(),
-        /// The port's name; the protocol and number if left out, such as `http-80`.
-        name: String => optional(),
-        /// The protocol: `HTTP`, `HTTP2`, `GRPC`, `HTTPS`, `TLS` or `TCP`.
-        protocol: String => required(),
-        /// The port of the pods; `number` if left out.
-        target_port: i64 => optional(),
-    }
-}
-
-model! {
-    /// A port as it is exported.
-    pub struct ExportedPortModel {
-        /// The port that clients call.
-        number: i64 => computed(),
-        /// The port's name.
-        name: String => computed(),
-        /// The protocol.
-        protocol: String => computed(),
-        /// The port of the pods.
-        target_port: i64 => computed(),
-    }
-}
-
-model! {
-    /// Makes a Service of one cluster callable from others by a host name of its own, such as `echo.eu.mesh.local`. Calls go from sidecar
-    /// to sidecar with mutual TLS, through the exporting cluster's east-west gateway, which is opened for this host only.
-    pub struct ServiceExportModel {
-        /// The name that clients call, such as `echo.eu.mesh.local`. Clients resolve it with the mesh's DNS capture.
-        host: String => required().replaces(),
-        /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place.
-        gateway: GatewayRef => required(),
-        /// The Service's namespace.
-        namespace: String => required().replaces(),
-        /// The Service's name.
-        service: String => required(),
-        /// Keys of the clusters, in the provider's `clusters`, that may call the host.
-        importers: BTreeSet<Value<String>> => required(),
-        /// Namespace, in the importing clusters, of what is written there; the gateway's namespace if left out. All namespaces see the host.
-        importer_namespace: String => optional().replaces(),
-        /// The address that the host resolves to in the importing clusters: a private one, or of 240.0.0.0/4. Istio chooses if left out.
-        vip: String => optional(),
-        /// The ports to export; those of the live Service if left out.
-        ports: Vec<Value<PortModel>> => optional(),
-        /// Labels of the pods behind the host; the live Service's selector if left out.
-        selector: BTreeMap<String, Value<String>> => optional(),
-        /// Service accounts that the pods run as: clients then refuse a pod that runs as any other. Without them, clients take any
-        /// certificate of the mesh.
-        service_accounts: BTreeSet<Value<String>> => optional(),
-        /// Trust domain of the service accounts; the exporting cluster's if left out.
-        trust_domain: String => optional(),
-        /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`.
-        locality: String => optional(),
-        /// The ports as they are exported.
-        service_ports: Vec<Value<ExportedPortModel>> => computed(),
-        /// The SPIFFE identities that clients accept; empty when they take any of the mesh.
-        identities: Vec<Value<String>> => computed(),
-        /// What differs in the clusters from what was applied. An apply sets it back.
-        drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
-        /// How long each operation may take.
-        timeouts: Timeouts => optional(),
-    }
-}
 
 /// The export to be, before the live Service has its say.
 pub struct ServiceExport {
@@ -449,102 +369,5 @@ impl Resource for ServiceExport {
             model.identities = super::texts(identities);
         }
         model.drift = super::texts(&status.drift);
-    }
-}
-
-fn parse_gateway(gateway: &GatewayRef, parse: &mut Parse<'_>) -> Option<GatewayEnd> {
-    let cluster = parse.required("cluster", &gateway.cluster, |key| ClusterKey::parse(key));
-    let namespace = parse.required("namespace", &gateway.namespace, |text| Namespace::parse(text));
-    let name = parse.required("name", &gateway.name, |text| ReleaseName::parse(text));
-    let addresses = parse.each("addresses", &gateway.addresses, |text| Address::parse(text));
-    if addresses.as_ref().is_some_and(Vec::is_empty) && gateway.addresses.is_value() {
-        parse
-            .violation(parse.path("addresses"), &"The gateway has no address yet, so nobody could be sent there. Apply the gateway first.");
-    }
-    Some(GatewayEnd { cluster: cluster?, namespace: namespace?, name: name?, addresses: addresses? })
-}
-
-/// Reads the ports that the configuration sets; none when it leaves them to the live Service.
-fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<ServicePort>>> {
-    let Value::Value(ports) = ports else {
-        if ports.is_unknown() {
-            parse.set_unknown();
-            return None;
-        }
-        return Some(None);
-    };
-    let mut read = Some(Vec::new());
-    for (index, wanted) in (0..).zip(ports) {
-        let port = if let Value::Value(wanted) = wanted {
-            parse.element("ports", index, |parse| {
-                let number = parse.required("number", &wanted.number, |number| port::number(*number));
-                let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
-                let name = parse.optional("name", &wanted.name, |text| port::name(text));
-                let target = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
-                Some(ServicePort::of(number?, name?, protocol?, target?))
-            })
-        } else {
-            parse.set_unknown();
-            None
-        };
-        read = read.zip(port).map(|(mut read, port)| {
-            read.push(port);
-            read
-        });
-    }
-    if read.as_ref().is_some_and(Vec::is_empty) {
-        parse.violation(parse.path("ports"), &"No port. Name at least one, or leave `ports` out to take those of the live Service.");
-    }
-    read.map(Some)
-}
-
-/// What is asked for, to be found again by an import.
-fn record(model: &ServiceExportModel, gateway: &GatewayEnd) -> Record {
-    let text = |value: &Value<String>| value.as_ref_option().cloned();
-    let set = |value: &Value<BTreeSet<Value<String>>>| value.as_ref_option().into_iter().flatten().filter_map(text).collect();
-    let small = |number: &Value<i64>| number.as_ref_option().and_then(|number| u16::try_from(*number).ok());
-    let port = |port: &PortModel| RecordedPort {
-        number: small(&port.number).unwrap_or_default(),
-        name: text(&port.name),
-        protocol: text(&port.protocol).unwrap_or_default(),
-        target_port: small(&port.target_port),
-    };
-    Record {
-        service: text(&model.service).unwrap_or_default(),
-        gateway_name: gateway.name.to_string(),
-        gateway_namespace: gateway.namespace.to_string(),
-        importers: set(&model.importers),
-        importer_namespace: text(&model.importer_namespace),
-        vip: text(&model.vip),
-        ports: model.ports.as_ref_option().map(|ports| ports.iter().filter_map(Value::as_ref_option).map(port).collect()),
-        selector: model
-            .selector
-            .as_ref_option()
-            .map(|labels| labels.iter().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect()),
-        service_accounts: set(&model.service_accounts),
-        trust_domain: text(&model.trust_domain),
-        locality: text(&model.locality),
-    }
-}
-
-impl From<&RecordedPort> for PortModel {
-    fn from(port: &RecordedPort) -> Self {
-        Self {
-            number: Value::Value(i64::from(port.number)),
-            name: port.name.clone().into(),
-            protocol: Value::Value(port.protocol.clone()),
-            target_port: port.target_port.map(i64::from).into(),
-        }
-    }
-}
-
-impl From<&ServicePort> for ExportedPortModel {
-    fn from(port: &ServicePort) -> Self {
-        Self {
-            number: Value::Value(i64::from(port.number)),
-            name: Value::Value(port.name.clone()),
-            protocol: Value::Value(port.protocol.to_string()),
-            target_port: Value::Value(i64::from(port.target_port.unwrap_or(port.number))),
-        }
     }
 }

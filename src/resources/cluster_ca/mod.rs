@@ -1,10 +1,16 @@
 //! `mesh_cluster_ca`: one cluster's intermediate CA. Owns the Secret `cacerts`, which istiod signs workload certificates with.
 
+pub(super) mod model;
+mod root;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+pub use model::ClusterCaModel;
+use root::{RootSource, check_pair, find_root, parse_root};
 
 use super::{
     World, failed,
@@ -13,78 +19,10 @@ use super::{
     root_ca::{load, parse_days, parse_subject},
 };
 use crate::{
-    mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
-    model,
+    mesh::{ClusterKey, Namespace, labels, trust},
     ports::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
-    terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value, computed,
-        optional, required,
-    },
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
 };
-
-model! {
-    /// The root that signs: the attributes of a `mesh_root_ca`.
-    pub struct RootCaRef {
-        /// Cluster of the root's Secret.
-        cluster: String => required(),
-        /// Namespace of the root's Secret.
-        namespace: String => required(),
-        /// Name of the root's Secret.
-        name: String => required(),
-        /// SHA-256 of the root's certificate; a change of it issues a new intermediate.
-        fingerprint: String => required(),
-    }
-}
-
-model! {
-    /// The certificate authority of one cluster: an intermediate, signed by the mesh's root, in the Secret `cacerts` that istiod reads.
-    /// Clusters whose intermediates have the same root trust each other's workloads.
-    ///
-    /// The root is a `mesh_root_ca`, or one of your own by `root_certificate` and the write-only `root_private_key_wo`. The
-    /// intermediate is renewed by the first apply within `renew_before_days` of its end.
-    pub struct ClusterCaModel {
-        /// Key of the cluster in the provider's `clusters`.
-        cluster: String => required().replaces(),
-        /// Namespace of istiod. It is made if it doesn't exist, and removed again with the last resource of this provider in it.
-        namespace: String => optional().default("istio-system").replaces(),
-        /// The root that signs: `root_ca = mesh_root_ca.mesh`.
-        root_ca: RootCaRef => optional(),
-        /// Instead of `root_ca`: your own root certificate, PEM.
-        root_certificate: String => optional(),
-        /// The private key of `root_certificate`, PEM. Reaches the provider from the configuration only, and is in no plan or state.
-        root_private_key_wo: String => optional().sensitive().write_only(),
-        /// Raise it when `root_private_key_wo` changes: the CLI can't see that by itself.
-        root_private_key_wo_version: i64 => optional(),
-        /// Common name of the certificate's subject; `Istio CA of CLUSTER` if left out.
-        common_name: String => optional(),
-        /// Organization of the certificate's subject.
-        organization: String => optional().default("Istio mesh"),
-        /// How long an intermediate is valid, in days from its issue; never longer than the root.
-        validity_days: i64 => optional().default(730),
-        /// How many days before its end an apply renews the intermediate; in the last third of its life at the earliest.
-        renew_before_days: i64 => optional().default(60),
-        /// The intermediate's certificate, PEM.
-        certificate: String => computed().kept(),
-        /// SHA-256 of the intermediate's certificate, lower-case hexadecimal.
-        fingerprint: String => computed().kept(),
-        /// SHA-256 of the root's certificate, lower-case hexadecimal. The same in all clusters of a mesh.
-        root_fingerprint: String => computed().kept(),
-        /// When the intermediate expires, RFC 3339 in UTC.
-        expires_at: String => computed().kept(),
-        /// What differs in the cluster from what was applied.
-        drift: Vec<Value<String>> => computed().settled(crate::terraform::Datum::List(vec![])),
-        /// How long each operation may take.
-        timeouts: Timeouts => optional(),
-    }
-}
-
-/// Where the root comes from.
-enum RootSource {
-    /// A `mesh_root_ca`.
-    Resource { cluster: ClusterKey, secret: ObjectRef, fingerprint: String },
-    /// The user's own; the key is there only in an apply.
-    Own { certificate: String, key: Option<Secret>, version: Option<i64> },
-}
 
 /// The intermediate CA to be.
 pub struct ClusterCa {
@@ -360,88 +298,9 @@ impl Resource for ClusterCa {
     }
 }
 
-fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<RootSource> {
-    let reference = parse.nested("root_ca", &model.root_ca, |root, parse| {
-        let cluster = parse.required("cluster", &root.cluster, |key| ClusterKey::parse(key));
-        let namespace = parse.required("namespace", &root.namespace, |name| Namespace::parse(name));
-        let name = parse.required("name", &root.name, |name| ObjectName::parse(name));
-        let fingerprint = parse.required("fingerprint", &root.fingerprint, |text| Ok::<_, String>(text.clone()));
-        Some(RootSource::Resource {
-            cluster: cluster?,
-            secret: ObjectRef::namespaced(Kind::SECRET, namespace?.as_str(), name?.as_str()),
-            fingerprint: fingerprint?,
-        })
-    });
-    let certificate = parse.optional("root_certificate", &model.root_certificate, |pem| Ok::<_, String>(pem.clone()));
-    let key = parse.optional("root_private_key_wo", &model.root_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
-    let version = parse.optional("root_private_key_wo_version", &model.root_private_key_wo_version, |version| Ok::<_, String>(*version));
-    match (reference?, certificate?) {
-        (Some(reference), None) => Some(reference),
-        (None, Some(certificate)) => Some(RootSource::Own { certificate, key: key?, version: version? }),
-        (None, None) => {
-            parse.violation(
-                parse.path("root_ca"),
-                &"No root. Set `root_ca` to a mesh_root_ca, or `root_certificate` and `root_private_key_wo` to your own.",
-            );
-            None
-        }
-        (Some(_), Some(_)) => {
-            parse.violation(parse.path("root_certificate"), &"Two roots. Set either `root_ca` or `root_certificate`, not both.");
-            None
-        }
-    }
-}
-
 /// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a
 /// renewal at every apply would gain nothing.
 fn is_due(facts: &CertificateFacts, renew_before: Duration, now: OffsetDateTime) -> bool {
     let third: time::Duration = (facts.not_after - facts.not_before) / 3;
     facts.not_after - third.min(time::Duration::try_from(renew_before).unwrap_or(third)) <= now
-}
-
-/// Reports a certificate that is no CA, and a key that doesn't belong to it.
-fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut Report) {
-    let mut wrong = |attribute: &'static str, problem: String| {
-        report.error(Error::new(format!("Invalid {attribute}"), problem).at(AttributePath::new(attribute)));
-    };
-    match world.authority.inspect(certificate) {
-        Err(failure) => wrong("root_certificate", failure.detail()),
-        Ok(facts) if !facts.is_ca => {
-            wrong(
-                "root_certificate",
-                "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into(),
-            );
-        }
-        Ok(_) => match world.authority.key_matches(certificate, key) {
-            Err(failure) => wrong("root_private_key_wo", failure.detail()),
-            Ok(false) => wrong(
-                "root_private_key_wo",
-                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with."
-                    .into(),
-            ),
-            Ok(true) => {}
-        },
-    }
-}
-
-/// The `mesh_root_ca` with this certificate, wherever it is; null when there is none within reach.
-async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<RootCaRef> {
-    let world = cx.world;
-    for cluster in world.clusters.reachable() {
-        let selector = labels::selector();
-        let Ok(secrets) = world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await else { continue };
-        for secret in secrets {
-            let Ok(root) = trust::read_root_secret(&secret) else { continue };
-            if world.authority.inspect(&root.certificate).is_ok_and(|facts| facts.fingerprint == fingerprint) {
-                let name = |field: &str| Value::Value(secret["metadata"][field].as_str().unwrap_or_default().to_owned());
-                return Value::Value(RootCaRef {
-                    cluster: Value::Value(cluster.to_string()),
-                    namespace: name("namespace"),
-                    name: name("name"),
-                    fingerprint: Value::Value(fingerprint.to_owned()),
-                });
-            }
-        }
-    }
-    Value::Null
 }

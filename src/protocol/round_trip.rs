@@ -1,0 +1,96 @@
+//! Properties of the codecs: what is written is read as it was, whatever its type; and what is no value is refused without a panic.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+
+use super::{json, msgpack, types::Shape};
+use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Number, Type, Value};
+
+fn types() -> impl Strategy<Value = AttributeType> {
+    let leaf = prop_oneof![Just(AttributeType::String), Just(AttributeType::Number), Just(AttributeType::Bool), Just(AttributeType::Any),];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|ty| AttributeType::List(Box::new(ty))),
+            inner.clone().prop_map(|ty| AttributeType::Set(Box::new(ty))),
+            inner.clone().prop_map(|ty| AttributeType::Map(Box::new(ty))),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(AttributeType::Tuple),
+            prop::collection::hash_map("[a-z]{1,6}", inner, 0..4).prop_map(AttributeType::Object),
+        ]
+    })
+}
+
+fn numbers() -> impl Strategy<Value = Number> {
+    prop_oneof![
+        any::<i64>().prop_map(Number::Int),
+        (i64::MAX as u64 + 1..=u64::MAX).prop_map(Number::Uint),
+        any::<f64>()
+            .prop_filter("the protocol's numbers are finite and fractions are floats", |float| float.is_finite() && float.fract() != 0.0)
+            .prop_map(Number::Float),
+        "[1-9][0-9]{25,60}".prop_map(Number::Decimal),
+    ]
+}
+
+/// Values of a type, null and unknown at every level.
+fn values(ty: &AttributeType) -> BoxedStrategy<Dynamic> {
+    let known: BoxedStrategy<Datum> = match ty {
+        AttributeType::String => ".{0,12}".prop_map(Datum::String).boxed(),
+        AttributeType::Bool => any::<bool>().prop_map(Datum::Bool).boxed(),
+        AttributeType::Number => numbers().prop_map(Datum::Number).boxed(),
+        AttributeType::List(inner) | AttributeType::Set(inner) => prop::collection::vec(values(inner), 0..4).prop_map(Datum::List).boxed(),
+        AttributeType::Map(inner) => prop::collection::btree_map(".{0,6}", values(inner), 0..4).prop_map(Datum::Map).boxed(),
+        AttributeType::Tuple(inner) => inner.iter().map(values).collect::<Vec<_>>().prop_map(Datum::List).boxed(),
+        AttributeType::Object(inner) => {
+            let names: Vec<_> = inner.keys().cloned().collect();
+            let inner: Vec<_> = inner.values().map(values).collect();
+            inner.prop_map(move |values| Datum::Map(names.iter().cloned().zip(values).collect::<BTreeMap<_, _>>())).boxed()
+        }
+        // One level is enough: what it holds is a value like any other.
+        _ => prop_oneof![Just(AttributeType::String), Just(AttributeType::List(Box::new(AttributeType::Number)))]
+            .prop_flat_map(|ty| values(&ty).prop_map(move |value| Datum::Typed(Box::new(Type::Plain(ty.clone())), Box::new(value))))
+            .boxed(),
+    };
+    prop_oneof![8 => known.prop_map(Value::Value), 1 => Just(Value::Null), 1 => Just(Value::Unknown)].boxed()
+}
+
+proptest! {
+    #[test]
+    fn msgpack_is_read_as_it_was_written((ty, value) in types().prop_flat_map(|ty| values(&ty).prop_map(move |value| (ty.clone(), value)))) {
+        let shape = Shape::Plain(&ty);
+        let bytes = msgpack::write(&value, &shape);
+        let read = msgpack::read(&bytes, &shape);
+        prop_assert!(read.as_ref().is_ok_and(|read| *read == value), "{ty:?}: {value:?} became {read:?}");
+    }
+
+    #[test]
+    fn a_type_is_read_as_it_was_written(ty in types()) {
+        let text = ty.to_string();
+        prop_assert_eq!(super::types::parse(text.as_bytes()).ok(), Some(ty));
+    }
+
+    #[test]
+    fn nonsense_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), ty in types()) {
+        let _ = msgpack::read(&bytes, &Shape::Plain(&ty));
+        let _ = json::read(&bytes, &Shape::Plain(&ty));
+        let _ = super::types::parse(&bytes);
+    }
+}
+
+#[test]
+fn any_extension_is_an_unknown_value() {
+    // What the CLIs send for "unknown, but not null" and "unknown, but begins with id-".
+    for (code, refinement) in [(0, vec![0]), (12, vec![0x81, 1, 0xc2]), (12, vec![0x82, 1, 0xc2, 2, 0xa3, b'i', b'd', b'-'])] {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &rmpv::Value::Ext(code, refinement)).expect("msgpack");
+        assert!(msgpack::read(&bytes, &Shape::Plain(&AttributeType::String)).expect("a value").is_unknown());
+    }
+}
+
+#[test]
+fn an_error_has_the_whole_path() {
+    let inner = AttributeType::Map(Box::new(AttributeType::List(Box::new(AttributeType::Bool))));
+    let ty = AttributeType::Object(HashMap::from([("a".to_owned(), inner)]));
+    let error = json::read(br#"{"a": {"k": [true, 7]}}"#, &Shape::Plain(&ty)).expect_err("a mismatch");
+    assert_eq!(error.path.steps, AttributePath::new("a").key("k").index(1).steps);
+    assert_eq!(error.detail, "Expected a bool, found a number.");
+}

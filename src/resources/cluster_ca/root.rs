@@ -1,0 +1,96 @@
+//! The root that signs a cluster's intermediate: a `mesh_root_ca`, or the user's own.
+
+use super::model::{ClusterCaModel, RootCaRef};
+use crate::{
+    mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
+    ports::{Kind, ObjectRef, Secret},
+    resources::World,
+    terraform::{AttributePath, Cx, Error, Parse, Report, Value},
+};
+
+/// Where the root comes from.
+pub(super) enum RootSource {
+    /// A `mesh_root_ca`.
+    Resource { cluster: ClusterKey, secret: ObjectRef, fingerprint: String },
+    /// The user's own; the key is there only in an apply.
+    Own { certificate: String, key: Option<Secret>, version: Option<i64> },
+}
+
+pub(super) fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<RootSource> {
+    let reference = parse.nested("root_ca", &model.root_ca, |root, parse| {
+        let cluster = parse.required("cluster", &root.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &root.namespace, |name| Namespace::parse(name));
+        let name = parse.required("name", &root.name, |name| ObjectName::parse(name));
+        let fingerprint = parse.required("fingerprint", &root.fingerprint, |text| Ok::<_, String>(text.clone()));
+        Some(RootSource::Resource {
+            cluster: cluster?,
+            secret: ObjectRef::namespaced(Kind::SECRET, namespace?.as_str(), name?.as_str()),
+            fingerprint: fingerprint?,
+        })
+    });
+    let certificate = parse.optional("root_certificate", &model.root_certificate, |pem| Ok::<_, String>(pem.clone()));
+    let key = parse.optional("root_private_key_wo", &model.root_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
+    let version = parse.optional("root_private_key_wo_version", &model.root_private_key_wo_version, |version| Ok::<_, String>(*version));
+    match (reference?, certificate?) {
+        (Some(reference), None) => Some(reference),
+        (None, Some(certificate)) => Some(RootSource::Own { certificate, key: key?, version: version? }),
+        (None, None) => {
+            parse.violation(
+                parse.path("root_ca"),
+                &"No root. Set `root_ca` to a mesh_root_ca, or `root_certificate` and `root_private_key_wo` to your own.",
+            );
+            None
+        }
+        (Some(_), Some(_)) => {
+            parse.violation(parse.path("root_certificate"), &"Two roots. Set either `root_ca` or `root_certificate`, not both.");
+            None
+        }
+    }
+}
+
+/// Reports a certificate that is no CA, and a key that doesn't belong to it.
+pub(super) fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut Report) {
+    let mut wrong = |attribute: &'static str, problem: String| {
+        report.error(Error::new(format!("Invalid {attribute}"), problem).at(AttributePath::new(attribute)));
+    };
+    match world.authority.inspect(certificate) {
+        Err(failure) => wrong("root_certificate", failure.detail()),
+        Ok(facts) if !facts.is_ca => {
+            wrong(
+                "root_certificate",
+                "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into(),
+            );
+        }
+        Ok(_) => match world.authority.key_matches(certificate, key) {
+            Err(failure) => wrong("root_private_key_wo", failure.detail()),
+            Ok(false) => wrong(
+                "root_private_key_wo",
+                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with."
+                    .into(),
+            ),
+            Ok(true) => {}
+        },
+    }
+}
+
+/// The `mesh_root_ca` with this certificate, wherever it is; null when there is none within reach.
+pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<RootCaRef> {
+    let world = cx.world;
+    for cluster in world.clusters.reachable() {
+        let selector = labels::selector();
+        let Ok(secrets) = world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await else { continue };
+        for secret in secrets {
+            let Ok(root) = trust::read_root_secret(&secret) else { continue };
+            if world.authority.inspect(&root.certificate).is_ok_and(|facts| facts.fingerprint == fingerprint) {
+                let name = |field: &str| Value::Value(secret["metadata"][field].as_str().unwrap_or_default().to_owned());
+                return Value::Value(RootCaRef {
+                    cluster: Value::Value(cluster.to_string()),
+                    namespace: name("namespace"),
+                    name: name("name"),
+                    fingerprint: Value::Value(fingerprint.to_owned()),
+                });
+            }
+        }
+    }
+    Value::Null
+}
