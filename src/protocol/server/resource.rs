@@ -61,6 +61,15 @@ impl<P: Provider> Server<P> {
     }
 
     pub(super) async fn read_resource(&self, request: wire::read_resource::Request) -> Result<wire::read_resource::Response, Error> {
+        // An error before the resource's own work leaves all as it was.
+        let (new_state, private) = (request.current_state.clone(), request.private.clone());
+        Ok(match self.look(request).await {
+            Ok(response) => response,
+            Err(error) => wire::read_resource::Response { new_state, private, ..Answer::refusal(error) },
+        })
+    }
+
+    async fn look(&self, request: wire::read_resource::Request) -> Result<wire::read_resource::Response, Error> {
         let entry = self.catalog().resources.find(&request.type_name)?;
         let world = self.configured()?;
         let state = self.read(request.current_state, &entry.schema)?;
@@ -111,11 +120,10 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::apply_resource_change::Request,
     ) -> Result<wire::apply_resource_change::Response, Error> {
-        // An error before the resource's own work leaves the state as it was.
-        let unchanged = request.prior_state.clone();
+        let (new_state, private) = (request.prior_state.clone(), request.planned_private.clone());
         Ok(match self.apply(request).await {
             Ok(response) => response,
-            Err(error) => wire::apply_resource_change::Response { new_state: unchanged, ..Answer::refusal(error) },
+            Err(error) => wire::apply_resource_change::Response { new_state, private, ..Answer::refusal(error) },
         })
     }
 
