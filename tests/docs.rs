@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use terraform_provider_mesh::{
     provider::Mesh,
-    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Function, Model, Nesting, Provider, Schema, Type, Value},
+    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Function, Nesting, Provider, Schema, Type, Value},
 };
 
 type Configuration = <Mesh as Provider>::Model;
@@ -43,7 +43,7 @@ fn the_documents_are_those_of_the_schemas() {
 }
 
 fn provider_page() -> String {
-    let schema = Schema { version: 0, description: Configuration::description(), attributes: Configuration::attributes() };
+    let schema = Schema::of::<Configuration>();
     let mut page = front_matter("mesh Provider", &schema);
     write!(page, "# mesh Provider\n\n{}\n\n## Example Usage\n\n{}", schema.description, example("provider/provider.tf")).expect("a string");
     page.push_str(&schema_section(&schema));

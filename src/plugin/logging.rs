@@ -6,6 +6,8 @@ use serde_json::{Map, Value as Json};
 use tracing::{Event, Level, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _, registry::LookupSpan};
 
+use crate::protocol::Mask;
+
 /// The level that `TF_LOG` names; the host's default shows nothing.
 pub(super) fn level(name: Option<&str>) -> LevelFilter {
     match name.map(str::to_ascii_uppercase).as_deref() {
@@ -18,18 +20,24 @@ pub(super) fn level(name: Option<&str>) -> LevelFilter {
     }
 }
 
-/// Logs from this level on. Libraries log at info at most: their traces hold headers and bodies, and those hold secrets.
-pub(super) fn install(level: LevelFilter) {
+/// Logs from this level on, without the secrets that the mask learns. Libraries log at info at most: their traces hold headers and bodies,
+/// and those hold secrets that no schema knows of.
+pub(super) fn install(level: LevelFilter) -> Mask {
     if level == LevelFilter::OFF {
-        return;
+        return Mask::idle();
     }
+    let mask = Mask::new();
     let own = env!("CARGO_PKG_NAME").replace('-', "_");
     let filter = tracing_subscriber::filter::Targets::new().with_default(level.min(LevelFilter::INFO)).with_target(own, level);
+    let hclog = Hclog { mask: mask.clone() };
     // A second logger is none: the first stays.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Hclog.with_filter(filter)));
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(hclog.with_filter(filter)));
+    mask
 }
 
-struct Hclog;
+struct Hclog {
+    mask: Mask,
+}
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Hclog {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -46,7 +54,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Hclog {
         line.insert("@module".to_owned(), metadata.target().replace("::", ".").into());
         let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339);
         line.insert("@timestamp".to_owned(), now.unwrap_or_default().into());
-        event.record(&mut Fields(&mut line));
+        event.record(&mut Fields { line: &mut line, mask: &self.mask });
         let mut bytes = Json::Object(line).to_string().into_bytes();
         bytes.push(b'\n');
         // One write, so that lines of several threads don't mix; nobody is there to hear of a failure.
@@ -54,18 +62,21 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Hclog {
     }
 }
 
-struct Fields<'a>(&'a mut Map<String, Json>);
+struct Fields<'a> {
+    line: &'a mut Map<String, Json>,
+    mask: &'a Mask,
+}
 
 impl Fields<'_> {
     fn put(&mut self, field: &Field, value: Json) {
         let name = if field.name() == "message" { "@message" } else { field.name() };
-        self.0.insert(name.to_owned(), value);
+        self.line.insert(name.to_owned(), value);
     }
 }
 
 impl tracing::field::Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value.into());
+        self.put(field, self.mask.apply(value).into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -81,7 +92,7 @@ impl tracing::field::Visit for Fields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}").into());
+        self.put(field, self.mask.apply(&format!("{value:?}")).into());
     }
 }
 

@@ -4,24 +4,26 @@
 mod host;
 mod logging;
 mod services;
+mod signals;
 mod socket;
 mod tls;
 pub mod wire;
 
-use std::{io::Write as _, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{deadline::Deadline, protocol::Server, terraform::Provider};
+use crate::{
+    deadline::Deadline,
+    protocol::{Mask, Server, wire::provider_server::ProviderServer},
+    terraform::Provider,
+};
 
 /// Messages may be as large as those of providers written in Go; a state can hold much.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
 /// What is left for calls in flight once the host wants the process to end. It kills after two seconds.
 const LAST_WORDS: Duration = Duration::from_millis(50);
-
-/// What is left for them when somebody terminates the process.
-const LAST_WORK: Duration = Duration::from_secs(1);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,39 +33,41 @@ pub fn run<P: Provider>(provider: P, version: &str) -> ExitCode {
         Ok(start) => start,
         Err(text) => return host::explain(&text.render(provider.name(), version)),
     };
-    logging::install(start.log_level);
+    let mask = logging::install(start.log_level);
     let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
-        let outcome = runtime.block_on(serve(provider, &start));
+        let outcome = runtime.block_on(serve(provider, &start, mask));
         // A program that Helm runs for us, say, must not keep the process alive.
         runtime.shutdown_background();
         outcome
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            tracing::error!(%failure, "the provider can't go on");
-            ExitCode::FAILURE
-        }
+        // The host logs it with what it says of a plugin that doesn't start.
+        Err(failure) => host::explain(&(false, format!("The provider can't be served: {failure}"))),
     }
 }
 
-async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Failure> {
+async fn serve<P: Provider>(provider: P, start: &host::Start, mask: Mask) -> Result<(), Failure> {
     let name = provider.name();
-    let server = Server::new(provider);
+    let server = Server::new(provider, mask);
     let done = CancellationToken::new();
     // Listening for signals begins before the handshake, after which the host may send one.
-    ignore_interrupts()?;
-    end_at_termination(server.clone(), done.clone())?;
+    signals::listen(start.debug, &server, &done)?;
 
-    let socket = socket::Socket::bind(start.socket_folder.as_deref())?;
+    // Without certificates nobody else may even get at the socket.
+    let private = start.debug.then(tempfile::tempdir).transpose()?;
+    let folder = private.as_ref().map(tempfile::TempDir::path).or(start.socket_folder.as_deref());
+    let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+    let socket = socket::Socket::bind(&folder)?;
     let identity = start.client_certificate.as_deref().map(tls::Identity::for_client).transpose()?;
     let line = host::handshake(socket.path(), identity.as_ref().map(tls::Identity::certificate));
     announce(&if start.debug { host::reattach(name, socket.path()) } else { line })?;
+    tokio::task::spawn_blocking(move || socket::remove_stale(&folder));
 
     let connections = socket.accept(identity.map(|identity| Arc::new(identity.into_config())), done.clone());
-    let limit = tonic_limit(server.clone());
+    let provider = ProviderServer::new(server.clone()).max_decoding_message_size(MESSAGE_LIMIT).max_encoding_message_size(MESSAGE_LIMIT);
     let serving = tonic::transport::Server::builder()
-        .add_service(limit)
+        .add_service(provider)
         .add_service(wire::grpc_controller_server::GrpcControllerServer::new(services::Controller { done: done.clone() }))
         .add_service(wire::grpc_stdio_server::GrpcStdioServer::new(services::Silence { done: done.clone() }))
         .add_service(wire::grpc_broker_server::GrpcBrokerServer::new(services::Silence { done: done.clone() }))
@@ -79,37 +83,9 @@ async fn serve<P: Provider>(provider: P, start: &host::Start) -> Result<(), Fail
     }
 }
 
-fn tonic_limit<P: Provider>(server: Server<P>) -> crate::protocol::wire::provider_server::ProviderServer<Server<P>> {
-    crate::protocol::wire::provider_server::ProviderServer::new(server)
-        .max_decoding_message_size(MESSAGE_LIMIT)
-        .max_encoding_message_size(MESSAGE_LIMIT)
-}
-
 /// Standard output is for this line only.
 fn announce(line: &str) -> std::io::Result<()> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{line}")?;
     output.flush()
-}
-
-/// At Ctrl-C the terminal signals the whole process group; the host then asks by StopProvider what it wants of us.
-fn ignore_interrupts() -> std::io::Result<()> {
-    let mut interrupts = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
-    Ok(())
-}
-
-/// Whoever terminates us by name wants the work in flight ended in order.
-fn end_at_termination<P: Provider>(server: Server<P>, done: CancellationToken) -> std::io::Result<()> {
-    let mut terminations = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::spawn(async move {
-        if terminations.recv().await.is_some() {
-            tracing::info!("terminated: ending the work in flight");
-            server.cancel();
-            // Cut short by the host's own shutdown, which is as good an end.
-            let _ = Deadline::after(LAST_WORK, done.clone()).pause(LAST_WORK).await;
-            done.cancel();
-        }
-    });
-    Ok(())
 }

@@ -34,13 +34,12 @@ impl Drop for SocketFile {
 }
 
 const PREFIX: &str = "terraform-provider-";
+const SUFFIX: &str = ".sock";
 
 impl Socket {
-    /// Listens in the folder, by default that for temporary files.
-    pub(super) fn bind(folder: Option<&Path>) -> io::Result<Self> {
-        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
-        remove_stale(&folder);
-        let path = folder.join(format!("{PREFIX}{}.sock", std::process::id()));
+    /// Listens in the folder.
+    pub(super) fn bind(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(format!("{PREFIX}{}{SUFFIX}", std::process::id()));
         // One left by a process of the same number.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
@@ -90,12 +89,13 @@ impl Socket {
     }
 }
 
-/// A provider that was killed couldn't remove its socket.
-fn remove_stale(folder: &Path) {
+/// Removes the sockets of providers that were killed and couldn't do so themselves: those where nobody listens any more.
+pub(super) fn remove_stale(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(".sock")?.parse::<u32>().ok());
-        if process.is_some_and(|process| Path::new("/proc/self").exists() && !Path::new(&format!("/proc/{process}")).exists()) {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        if is_ours
+            && std::os::unix::net::UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        {
             let _ = std::fs::remove_file(entry.path());
         }
     }

@@ -2,86 +2,92 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::types::{Shape, element_path};
+use super::types::{Shape, element_path, parse};
 use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Type, Value};
 
-/// Reads a value of the given shape.
+/// Reads a value of the given shape. It is read piece by piece from its text, so that no number loses a digit.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
-    let json: Json =
+    let json: &RawValue =
         serde_json::from_slice(bytes).map_err(|error| Error::new("Malformed state", format!("The state is no JSON: {error}.")))?;
-    decode(&json, shape, &AttributePath::root())
+    decode(json, shape, &AttributePath::root())
 }
 
-fn decode(json: &Json, shape: &Shape<'_>, path: &AttributePath) -> Result<Dynamic, Error> {
-    let mismatch = |wanted: &str| {
-        let found = match json {
-            Json::Null => "null",
-            Json::Bool(_) => "a bool",
-            Json::Number(_) => "a number",
-            Json::String(_) => "a string",
-            Json::Array(_) => "a list",
-            Json::Object(_) => "an object",
-        };
-        Error::new("Wrong type of value", format!("Expected {wanted}, found {found}.")).at(path.clone())
-    };
-    if json.is_null() {
+/// A value that brings its type.
+#[derive(Deserialize)]
+struct Dynamically<'a> {
+    #[serde(borrow, rename = "type")]
+    ty: &'a RawValue,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+fn decode(json: &RawValue, shape: &Shape<'_>, path: &AttributePath) -> Result<Dynamic, Error> {
+    if json.get() == "null" {
         return Ok(Value::Null);
     }
     let datum = match shape {
-        Shape::Plain(AttributeType::String) => Datum::String(json.as_str().ok_or_else(|| mismatch("a string"))?.to_owned()),
-        Shape::Plain(AttributeType::Bool) => Datum::Bool(json.as_bool().ok_or_else(|| mismatch("a bool"))?),
-        Shape::Plain(AttributeType::Number) => Datum::Number(number(json).ok_or_else(|| mismatch("a number"))?),
-        Shape::Plain(AttributeType::Any) => return dynamic(json, path).ok_or_else(|| mismatch("a value with its type"))?,
+        Shape::Plain(AttributeType::String) => Datum::String(piece(json, "a string", path)?),
+        Shape::Plain(AttributeType::Bool) => Datum::Bool(piece(json, "a bool", path)?),
+        Shape::Plain(AttributeType::Number) => Datum::Number(number(json).ok_or_else(|| mismatch(json, "a number", path))?),
+        Shape::Plain(AttributeType::Any) => {
+            let Dynamically { ty, value } = piece(json, "a value with its type", path)?;
+            let ty = parse(ty.get().as_bytes()).map_err(|error| error.at(path.clone()))?;
+            let inner = decode(value, &Shape::Plain(&ty), path)?;
+            Datum::Typed(Box::new(Type::Plain(ty)), Box::new(inner))
+        }
         shape if shape.is_sequence() => {
-            let elements = json.as_array().ok_or_else(|| mismatch("a list"))?;
+            let elements: Vec<&RawValue> = piece(json, "a list", path)?;
             let read = elements.iter().enumerate().map(|(index, element)| {
-                let inner = shape.element(index).ok_or_else(|| mismatch("fewer elements"))?;
+                let inner = shape.element(index).ok_or_else(|| mismatch(json, "fewer elements", path))?;
                 decode(element, &inner, &element_path(shape, path, index))
             });
             Datum::List(read.collect::<Result<_, _>>()?)
         }
         shape if shape.is_map() => {
-            let mut read = BTreeMap::new();
-            for (key, entry) in json.as_object().ok_or_else(|| mismatch("a map"))? {
-                let inner = shape.element(0).ok_or_else(|| mismatch("a map"))?;
-                read.insert(key.clone(), decode(entry, &inner, &path.clone().key(key.clone()))?);
-            }
-            Datum::Map(read)
+            let entries: BTreeMap<String, &RawValue> = piece(json, "a map", path)?;
+            let read = entries.into_iter().map(|(key, entry)| {
+                let inner = shape.element(0).ok_or_else(|| mismatch(json, "a map", path))?;
+                decode(entry, &inner, &path.clone().key(key.clone())).map(|entry| (key, entry))
+            });
+            Datum::Map(read.collect::<Result<_, _>>()?)
         }
         shape => {
-            let entries = json.as_object().ok_or_else(|| mismatch("an object"))?;
-            let mut read = BTreeMap::new();
-            for (name, inner) in shape.attributes() {
-                let entry = entries.get(name).unwrap_or(&Json::Null);
-                read.insert(name.to_owned(), decode(entry, &inner, &path.clone().attribute(name.to_owned()))?);
-            }
-            Datum::Map(read)
+            let entries: BTreeMap<String, &RawValue> = piece(json, "an object", path)?;
+            let read = shape.attributes().into_iter().map(|(name, inner)| {
+                let path = path.clone().attribute(name.to_owned());
+                let value = entries.get(name).map_or(Ok(Value::Null), |entry| decode(entry, &inner, &path));
+                value.map(|value| (name.to_owned(), value))
+            });
+            Datum::Map(read.collect::<Result<_, _>>()?)
         }
     };
     Ok(Value::Value(datum))
 }
 
-fn number(json: &Json) -> Option<Number> {
-    match json {
-        Json::Number(number) => number
-            .as_i64()
-            .map(Number::Int)
-            .or_else(|| number.as_u64().map(Number::Uint))
-            .or_else(|| number.as_f64().filter(|float| float.is_finite()).map(Number::Float)),
-        // Large numbers are written as text by some versions.
-        Json::String(text) => text.parse::<f64>().is_ok().then(|| Number::Decimal(text.clone())),
-        _ => None,
-    }
+/// Reads one level of the text, which is known to be JSON: if it doesn't fit, it is something else than wanted.
+fn piece<'a, T: Deserialize<'a>>(json: &'a RawValue, wanted: &str, path: &AttributePath) -> Result<T, Error> {
+    serde_json::from_str(json.get()).map_err(|_| mismatch(json, wanted, path))
 }
 
-/// A value that brings its type: `{"type": …, "value": …}`.
-fn dynamic(json: &Json, path: &AttributePath) -> Option<Result<Dynamic, Error>> {
-    let ty = serde_json::to_vec(json.get("type")?).ok()?;
-    let value = json.get("value")?;
-    Some(super::types::parse(&ty).map_err(|error| error.at(path.clone())).and_then(|ty| {
-        let inner = decode(value, &Shape::Plain(&ty), path)?;
-        Ok(Value::Value(Datum::Typed(Box::new(Type::Plain(ty)), Box::new(inner))))
-    }))
+fn mismatch(json: &RawValue, wanted: &str, path: &AttributePath) -> Error {
+    let found = match json.get().bytes().next() {
+        Some(b'n') => "null",
+        Some(b't' | b'f') => "a bool",
+        Some(b'"') => "a string",
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        _ => "a number",
+    };
+    Error::new("Wrong type of value", format!("Expected {wanted}, found {found}.")).at(path.clone())
+}
+
+fn number(json: &RawValue) -> Option<Number> {
+    match json.get().strip_prefix('"') {
+        None => Number::parse(json.get()),
+        // Large numbers are written as text by some versions.
+        Some(text) => Number::parse(text.strip_suffix('"')?),
+    }
 }

@@ -97,10 +97,11 @@ fn number(value: &Msgpack) -> Option<Number> {
     }
     match value {
         Msgpack::Integer(integer) => integer.as_u64().map(Number::Uint),
-        Msgpack::F64(float) => Some(Number::Float(*float)),
-        Msgpack::F32(float) => Some(Number::Float(f64::from(*float))),
+        // There is infinity in the CLIs' arithmetic, but nothing that is not a number.
+        Msgpack::F64(float) => (!float.is_nan()).then_some(Number::Float(*float)),
+        Msgpack::F32(float) => (!float.is_nan()).then_some(Number::Float(f64::from(*float))),
         // What fits none of these comes as decimal text.
-        Msgpack::String(text) => text.as_str().filter(|text| text.parse::<f64>().is_ok()).map(|text| Number::Decimal(text.to_owned())),
+        Msgpack::String(text) => text.as_str().and_then(Number::parse),
         _ => None,
     }
 }

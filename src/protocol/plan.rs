@@ -1,5 +1,7 @@
 //! The rules by which the attributes of a schema make a plan, in the order in which they depend on each other.
 
+use std::collections::BTreeSet;
+
 use crate::terraform::{
     Attribute, AttributeConstraint, AttributePath, Datum, Dynamic, Forecast, Nesting, Type, Value, attribute, set_attribute,
 };
@@ -18,15 +20,11 @@ pub(super) fn draft(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic,
     if !prior.is_null() {
         replacements(attributes, prior, &planned, &AttributePath::root(), &mut replace);
     }
-    let is_new = prior.is_null() || !replace.is_empty();
-    if is_new || planned != *prior {
-        for computed in attributes.iter().filter(|attribute| attribute.rules.constraint == AttributeConstraint::Computed) {
-            match computed.rules.forecast {
-                Forecast::Kept if !is_new => set_attribute(&mut planned, computed.name, attribute(prior, computed.name).clone()),
-                Forecast::Settled(_) => {}
-                Forecast::Kept | Forecast::Unknown => set_attribute(&mut planned, computed.name, Value::Unknown),
-            }
-        }
+    // A replacement is a new object: of the old one it keeps nothing.
+    if !replace.is_empty() {
+        forecast(attributes, &Value::Null, &mut planned);
+    } else if planned != *prior {
+        forecast(attributes, prior, &mut planned);
     }
     Draft { planned, replace }
 }
@@ -34,42 +32,40 @@ pub(super) fn draft(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic,
 /// Defaults, equivalent values, write-only and settled ones: what doesn't depend on whether anything changes.
 fn settle(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic, planned: &mut Dynamic) {
     for of in attributes {
-        let configured = attribute(config, of.name);
+        let (before, configured) = (attribute(prior, of.name), attribute(config, of.name));
         if of.rules.write_only {
             set_attribute(planned, of.name, Value::Null);
         } else if let Forecast::Settled(value) = &of.rules.forecast {
             set_attribute(planned, of.name, value.clone());
         } else if let (Value::Null, Some(default)) = (configured, &of.rules.default) {
             set_attribute(planned, of.name, default.clone());
-        } else if let Some(equivalent) = of.rules.equivalence
-            && !prior.is_null()
-            && !configured.is_null()
-            && !attribute(prior, of.name).is_null()
-            && equivalent(attribute(prior, of.name), configured)
-        {
-            set_attribute(planned, of.name, attribute(prior, of.name).clone());
-        } else if let Type::Nested(nesting, inner) = &of.ty {
-            settle_nested(*nesting, inner, attribute(prior, of.name), configured, planned, of.name);
+        } else if configured.is_null() {
+            // Left out, or for the provider to compute.
+        } else if of.rules.equivalence.is_some_and(|equivalent| before.is_value() && equivalent(before, configured)) {
+            set_attribute(planned, of.name, before.clone());
+        } else if let Some((inner, objects)) = objects(of, planned) {
+            for (place, object) in objects {
+                settle(inner, place.before(before), place.of(configured), object);
+            }
         }
     }
 }
 
-fn settle_nested(nesting: Nesting, inner: &[Attribute], prior: &Dynamic, config: &Dynamic, object: &mut Dynamic, name: &str) {
-    let Value::Value(Datum::Map(attributes)) = object else { return };
-    match (nesting, attributes.get_mut(name), config) {
-        (Nesting::Single, Some(planned), config) if planned.is_value() => settle(inner, prior, config, planned),
-        (Nesting::List, Some(Value::Value(Datum::List(planned))), Value::Value(Datum::List(config))) => {
-            for (planned, config) in planned.iter_mut().zip(config) {
-                // An element has no prior self: lists are reordered freely.
-                settle(inner, &Value::Null, config, planned);
+/// What a change leaves open of the computed attributes.
+fn forecast(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dynamic) {
+    for of in attributes {
+        let before = attribute(prior, of.name);
+        if of.rules.constraint == AttributeConstraint::Computed {
+            match of.rules.forecast {
+                Forecast::Kept if prior.is_value() => set_attribute(planned, of.name, before.clone()),
+                Forecast::Settled(_) => {}
+                Forecast::Kept | Forecast::Unknown => set_attribute(planned, of.name, Value::Unknown),
+            }
+        } else if let Some((inner, objects)) = objects(of, planned) {
+            for (place, object) in objects {
+                forecast(inner, place.before(before), object);
             }
         }
-        (Nesting::Map, Some(Value::Value(Datum::Map(planned))), Value::Value(Datum::Map(config))) => {
-            for (key, planned) in planned.iter_mut() {
-                settle(inner, attribute(prior, key), config.get(key).unwrap_or(&Value::Null), planned);
-            }
-        }
-        _ => {}
     }
 }
 
@@ -83,10 +79,75 @@ fn replacements(attributes: &[Attribute], prior: &Dynamic, planned: &Dynamic, pa
         let path = path.clone().attribute(of.name);
         if of.rules.replaces {
             replace.push(path);
-        } else if let Type::Nested(Nesting::Single, inner) = &of.ty {
-            replacements(inner, before, after, &path, replace);
+        } else if let Type::Nested(nesting, inner) = &of.ty {
+            for place in Place::all(*nesting, before, after) {
+                replacements(inner, place.of(before), place.of(after), &place.after(path.clone()), replace);
+            }
         }
     }
+}
+
+/// Where a nested object is within its attribute.
+enum Place {
+    Itself,
+    Index(usize),
+    Key(String),
+}
+
+impl Place {
+    /// The places at which there is an object on either side.
+    fn all(nesting: Nesting, before: &Dynamic, after: &Dynamic) -> Vec<Self> {
+        let length = |value: &Dynamic| if let Value::Value(Datum::List(elements)) = value { elements.len() } else { 0 };
+        let keys = |value: &Dynamic| {
+            if let Value::Value(Datum::Map(entries)) = value { entries.keys().cloned().collect() } else { BTreeSet::new() }
+        };
+        match nesting {
+            Nesting::Single => vec![Self::Itself],
+            Nesting::List => (0..length(before).max(length(after))).map(Self::Index).collect(),
+            Nesting::Map => keys(before).union(&keys(after)).cloned().map(Self::Key).collect(),
+        }
+    }
+
+    /// The object at this place; null where there is none.
+    fn of<'a>(&self, value: &'a Dynamic) -> &'a Dynamic {
+        match (self, value) {
+            (Self::Itself, object) => object,
+            (Self::Index(index), Value::Value(Datum::List(elements))) => elements.get(*index).unwrap_or(&Value::Null),
+            (Self::Key(key), Value::Value(Datum::Map(entries))) => entries.get(key).unwrap_or(&Value::Null),
+            _ => &Value::Null,
+        }
+    }
+
+    /// The prior self of the object at this place. An element of a list has none: lists are reordered freely.
+    fn before<'a>(&self, prior: &'a Dynamic) -> &'a Dynamic {
+        if matches!(self, Self::Index(_)) { &Value::Null } else { self.of(prior) }
+    }
+
+    fn after(&self, path: AttributePath) -> AttributePath {
+        match self {
+            Self::Itself => path,
+            Self::Index(index) => path.index(i64::try_from(*index).unwrap_or(i64::MAX)),
+            Self::Key(key) => path.key(key.clone()),
+        }
+    }
+}
+
+type Objects<'a> = Vec<(Place, &'a mut Dynamic)>;
+
+/// The nested objects of an attribute, each with its place, and their attributes; none for an attribute of a plain type.
+fn objects<'a>(of: &'a Attribute, object: &'a mut Dynamic) -> Option<(&'a [Attribute], Objects<'a>)> {
+    let (Type::Nested(nesting, inner), Value::Value(Datum::Map(attributes))) = (&of.ty, object) else { return None };
+    let objects = match (nesting, attributes.get_mut(of.name)?) {
+        (Nesting::Single, single) => vec![(Place::Itself, single)],
+        (Nesting::List, Value::Value(Datum::List(elements))) => {
+            elements.iter_mut().enumerate().map(|(index, element)| (Place::Index(index), element)).collect()
+        }
+        (Nesting::Map, Value::Value(Datum::Map(entries))) => {
+            entries.iter_mut().map(|(key, entry)| (Place::Key(key.clone()), entry)).collect()
+        }
+        _ => Vec::new(),
+    };
+    Some((inner, objects))
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> 
 }
 
 async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
-    erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await
+    let outcome = erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await;
+    (outcome.found, outcome.diagnostics)
 }
 
 async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
@@ -343,9 +344,9 @@ async fn what_isnt_known_yet_is_not_looked_at() {
 }
 
 async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
-    let (state, diagnostics) = resource.import(id, &scene.world, CancellationToken::new()).await;
-    assert!(diagnostics.errors.is_empty(), "{id}: {:?}", diagnostics.errors);
-    resource.read(state, &scene.world, CancellationToken::new()).await.0
+    let imported = resource.import(id, &scene.world, CancellationToken::new()).await;
+    assert!(imported.diagnostics.errors.is_empty(), "{id}: {:?}", imported.diagnostics.errors);
+    resource.read(imported.found, &scene.world, CancellationToken::new()).await.found
 }
 
 #[tokio::test]
@@ -365,8 +366,8 @@ async fn everything_is_imported_as_it_was_made() {
     assert_eq!(import(erase::<Gateway>(), &scene, "eu/istio-system/istio-eastwestgateway").await, made);
     let made = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
     assert_eq!(import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await, made);
-    let (nothing, diagnostics) = erase::<Cluster>().import("us/istio-system", &scene.world, CancellationToken::new()).await;
-    assert!(nothing.is_null() && diagnostics.errors[0].detail.contains("no Helm release istio-system/istiod"));
-    let (_, diagnostics) = erase::<Cluster>().import("us", &scene.world, CancellationToken::new()).await;
-    assert!(diagnostics.errors[0].detail.contains("CLUSTER/NAMESPACE"));
+    let nothing = erase::<Cluster>().import("us/istio-system", &scene.world, CancellationToken::new()).await;
+    assert!(nothing.found.is_null() && nothing.diagnostics.errors[0].detail.contains("no Helm release istio-system/istiod"));
+    let wrong = erase::<Cluster>().import("us", &scene.world, CancellationToken::new()).await;
+    assert!(wrong.diagnostics.errors[0].detail.contains("CLUSTER/NAMESPACE"));
 }

@@ -38,6 +38,9 @@ impl Datum {
     }
 }
 
+/// Numbers with at most this many zeros at their end, or places after the point, are written without an exponent.
+const PLAIN_ZEROS: i64 = 30;
+
 /// A number as precise as its source: integers and floats as such, all else as decimal text.
 #[derive(Clone, Debug)]
 pub enum Number {
@@ -47,11 +50,44 @@ pub enum Number {
     Uint(u64),
     /// A binary floating-point number.
     Float(f64),
-    /// Any other number, in decimal notation.
+    /// Any other number, in the decimal notation that [`Number::parse`] gives.
     Decimal(String),
 }
 
 impl Number {
+    /// Reads decimal notation, as JSON has it: `-12`, `1.50`, `1e400`. Equal numbers read as equal ones.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+            None => (text, 0),
+        };
+        let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = format!("{whole}{fraction}");
+        if whole.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        // Shortest digits and their exponent are the same for all notations of a number.
+        let trimmed = digits.trim_end_matches('0');
+        let dropped = i64::try_from(digits.len() - trimmed.len()).ok()?;
+        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(dropped)?;
+        let digits = trimmed.trim_start_matches('0');
+        Some(match exponent {
+            _ if digits.is_empty() => Self::Int(0),
+            0..=PLAIN_ZEROS => {
+                let plain = format!("{sign}{digits}{}", "0".repeat(usize::try_from(exponent).ok()?));
+                plain.parse().map(Self::Int).or_else(|_| plain.parse().map(Self::Uint)).unwrap_or(Self::Decimal(plain))
+            }
+            _ if (-PLAIN_ZEROS..0).contains(&exponent) => {
+                let places = usize::try_from(-exponent).ok()?;
+                let padded = format!("{digits:0>width$}", width = places + 1);
+                let (whole, fraction) = padded.split_at(padded.len() - places);
+                Self::Decimal(format!("{sign}{whole}.{fraction}"))
+            }
+            _ => Self::Decimal(format!("{sign}{digits}e{exponent}")),
+        })
+    }
+
     /// The number as a 64-bit integer, if it is one.
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -148,6 +184,39 @@ pub fn without_unknowns(value: Dynamic) -> Dynamic {
         Value::Value(Datum::Map(entries)) => {
             Value::Value(Datum::Map(entries.into_iter().map(|(key, value)| (key, without_unknowns(value))).collect()))
         }
+        Value::Value(Datum::Typed(ty, value)) => Value::Value(Datum::Typed(ty, Box::new(without_unknowns(*value)))),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_one_form_in_all_notations() {
+        let same = |texts: &[&str], number: Number| {
+            for text in texts {
+                assert_eq!(Number::parse(text).map(|number| format!("{number:?}")), Some(format!("{number:?}")), "{text}");
+            }
+        };
+        same(&["0", "-0", "0.00", "0e9"], Number::Int(0));
+        same(&["12", "1.2e1", "12.0", "012", "120E-1"], Number::Int(12));
+        same(&["-9223372036854775808"], Number::Int(i64::MIN));
+        same(&["18446744073709551615"], Number::Uint(u64::MAX));
+        same(&["18446744073709551616"], Number::Decimal("18446744073709551616".to_owned()));
+        same(&["0.1", "1e-1", "0.10"], Number::Decimal("0.1".to_owned()));
+        same(&["-0.0125", "-125e-4"], Number::Decimal("-0.0125".to_owned()));
+        same(&["1e400", "10e399"], Number::Decimal("1e400".to_owned()));
+        for wrong in ["", "-", ".5", "1.2.3", "1e", "NaN", "inf", "0x10", "1_000", "1e99999999999999999999"] {
+            assert!(Number::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_the_same_from_configuration_and_state() {
+        // 0.5 comes as a float from the configuration and as text from the state.
+        assert_eq!(Number::parse("0.5"), Some(Number::Float(0.5)));
+        assert_ne!(Number::parse("0.1"), Number::parse("0.10000000000000001"));
     }
 }

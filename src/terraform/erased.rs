@@ -7,14 +7,18 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
+    dynamic::{Datum, Dynamic, set_attribute, without_unknowns},
+    identity::Identity,
     lifecycle::{Cx, Observed, Plan, Reached, Resource},
-    model::{Model, decode, encode},
-    parse::{Parse, Parsed},
+    migration::{Foreign, Json},
+    model::{Model, encode},
+    outcome::{Outcome, conclude, load, model, validate},
+    parse::Parse,
     report::{Error, Report},
-    schema::{Attribute, Schema},
+    schema::Schema,
     timeouts::{Operation, Timeouts},
     vocabulary::{AttributePath, Diagnostics, Value},
+    write_only,
 };
 use crate::deadline::Deadline;
 
@@ -29,6 +33,8 @@ pub struct Planned {
     pub replace: Vec<AttributePath>,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
+    /// The plan needs what isn't known yet of the provider's configuration: a CLI that can, asks again later.
+    pub is_unseen: bool,
 }
 
 /// A resource of any type.
@@ -38,6 +44,8 @@ pub trait AnyResource<W>: Send + Sync {
     fn name(&self) -> &'static str;
     /// The schema.
     fn schema(&self) -> Schema;
+    /// What tells its objects apart; none without any such attributes.
+    fn identity(&self) -> Option<Identity>;
     /// Checks a configuration, in which anything may be unknown.
     fn validate(&self, config: &Dynamic) -> Diagnostics;
     /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
@@ -52,9 +60,13 @@ pub trait AnyResource<W>: Send + Sync {
         cancel: CancellationToken,
     ) -> (Dynamic, Diagnostics);
     /// The state as it is now; null when it is gone.
-    async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> (Dynamic, Diagnostics);
-    /// The state of what exists under `id`; null with errors.
-    async fn import(&self, id: &str, world: &W, cancel: CancellationToken) -> (Dynamic, Diagnostics);
+    async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> Outcome;
+    /// The state of what exists under a name; null with errors.
+    async fn import(&self, name: &str, world: &W, cancel: CancellationToken) -> Outcome;
+    /// A stored state of an older version, as this version stores it.
+    fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error>;
+    /// The state of another resource's object that a `moved` block hands over; none where that can't be.
+    fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>>;
 }
 
 struct Erased<R>(PhantomData<fn() -> R>);
@@ -75,38 +87,10 @@ pub fn erase<R: Resource>() -> Box<dyn AnyResource<R::World>> {
     Box::new(Erased::<R>(PhantomData))
 }
 
-/// Reads a model, and reports what doesn't fit.
-fn model<M: Model>(value: &Dynamic, report: &mut Report) -> Option<M> {
-    match decode::<M>(value, &AttributePath::root()) {
-        Ok(Value::Value(model)) => Some(model),
-        Ok(Value::Null | Value::Unknown) => None,
-        Err(error) => {
-            report.error(error);
-            None
-        }
-    }
-}
-
-fn parse<R: Resource>(model: &R::Model, report: &mut Report) -> Parsed<R::Spec> {
-    let mut parse = Parse::new(report);
-    Timeouts::check(R::timeouts(model), &mut parse);
-    let spec = R::parse(model, &mut parse);
-    parse.finish(spec)
-}
-
-/// Parses what must be valid and known by now.
-fn parse_known<R: Resource>(model: &R::Model, report: &mut Report) -> Option<R::Spec> {
-    match parse::<R>(model, report) {
-        Parsed::Ready(spec) => Some(spec),
-        Parsed::Invalid => None,
-        Parsed::Unknown => {
-            report.error(Error::new(
-                format!("Incomplete {}", R::NAME),
-                "An attribute that the resource needs has no value. This is a defect of the provider, or the state was edited by hand.",
-            ));
-            None
-        }
-    }
+/// Reads the attributes, `timeouts` among them.
+fn parse<R: Resource>(model: &R::Model, parse: &mut Parse<'_>) -> Option<R::Spec> {
+    Timeouts::check(R::timeouts(model), parse);
+    R::parse(model, parse)
 }
 
 /// `planned`, with what it leaves open taken from `status`: what was promised is kept by construction.
@@ -125,44 +109,25 @@ fn keep_promises(planned: &Dynamic, reached: Dynamic) -> Dynamic {
                 })
                 .collect(),
         )),
+        (Value::Value(Datum::List(planned)), Value::Value(Datum::List(reached))) if planned.len() == reached.len() => {
+            Value::Value(Datum::List(planned.iter().zip(reached).map(|(promised, value)| keep_promises(promised, value)).collect()))
+        }
         (promised, _) => promised.clone(),
     }
-}
-
-/// Puts the write-only values of the configuration where the plan had to leave null.
-fn with_write_only(mut planned: Dynamic, config: &Dynamic, attributes: &[Attribute]) -> Dynamic {
-    for write_only in attributes.iter().filter(|attribute| attribute.rules.write_only) {
-        set_attribute(&mut planned, write_only.name, attribute(config, write_only.name).clone());
-    }
-    planned
-}
-
-fn without_write_only(mut state: Dynamic, attributes: &[Attribute]) -> Dynamic {
-    for write_only in attributes.iter().filter(|attribute| attribute.rules.write_only) {
-        set_attribute(&mut state, write_only.name, Value::Null);
-    }
-    state
 }
 
 fn cx<'a, R: Resource>(model: &R::Model, operation: Operation, world: &'a R::World, cancel: CancellationToken) -> Cx<'a, R::World> {
     Cx::new(world, Deadline::after(Timeouts::of(R::timeouts(model), operation, R::TIMEOUTS), cancel))
 }
 
-fn report_warnings<W>(cx: Cx<'_, W>, report: &mut Report) {
-    for warning in cx.into_warnings() {
-        report.warning(warning);
-    }
-}
-
 impl<R: Resource> Erased<R> {
     async fn delete(prior: &Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
         let mut report = Report::new();
-        let parsed =
-            model::<R::Model>(prior, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
-        if let Some((model, spec)) = parsed {
+        if let Some((model, spec)) = load(R::NAME, prior, &mut report, parse::<R>) {
             let cx = cx::<R>(&model, Operation::Delete, world, cancel);
-            let outcome = R::delete(&spec, &cx).await;
-            report_warnings(cx, &mut report);
+            let work = AssertUnwindSafe(R::delete(&spec, &cx)).catch_unwind().await;
+            let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
+            conclude(cx, &mut report);
             if let Err(error) = outcome {
                 report.error(error);
             }
@@ -179,30 +144,33 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
     }
 
     fn schema(&self) -> Schema {
-        Schema { version: R::VERSION, description: R::Model::description(), attributes: R::Model::attributes() }
+        Schema { version: R::VERSION, deprecation: R::DEPRECATION, ..Schema::of::<R::Model>() }
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        Identity::new(R::IDENTITY, &R::Model::attributes())
     }
 
     fn validate(&self, config: &Dynamic) -> Diagnostics {
-        let mut report = Report::new();
-        if let Some(model) = model::<R::Model>(config, &mut report) {
-            parse::<R>(&model, &mut report);
-        }
-        report.into_diagnostics()
+        validate(config, parse::<R>)
     }
 
     fn plan(&self, prior: &Dynamic, config: &Dynamic, planned: Dynamic, world: Option<&R::World>) -> Planned {
         let mut report = Report::new();
         let (Some(config), Some(model_planned)) = (model::<R::Model>(config, &mut report), model::<R::Model>(&planned, &mut report)) else {
-            return Planned { state: planned, replace: Vec::new(), diagnostics: report.into_diagnostics() };
+            return Planned { state: planned, replace: Vec::new(), diagnostics: report.into_diagnostics(), is_unseen: false };
         };
         let prior = model::<R::Model>(prior, &mut report);
         // Defaults are in the plan, and what the plan computes is no part of what is parsed: so the plan it is, silently, as the
         // same was reported at validate.
-        let spec = parse::<R>(&model_planned, &mut Report::new());
-        let mut plan = Plan { prior, config, planned: model_planned, world, report: &mut report, replace: Vec::new() };
+        let mut silence = Report::new();
+        let mut parsing = Parse::new(&mut silence);
+        let spec = parse::<R>(&model_planned, &mut parsing);
+        let spec = parsing.finish(spec);
+        let mut plan = Plan { prior, config, planned: model_planned, world, report: &mut report, replace: Vec::new(), is_unseen: false };
         R::plan(&mut plan, &spec);
-        let (state, replace) = (encode(&Value::Value(plan.planned)), plan.replace);
-        Planned { state, replace, diagnostics: report.into_diagnostics() }
+        let (state, replace, is_unseen) = (encode(&Value::Value(plan.planned)), plan.replace, plan.is_unseen);
+        Planned { state, replace, diagnostics: report.into_diagnostics(), is_unseen }
     }
 
     async fn apply(
@@ -218,12 +186,13 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         }
         let mut report = Report::new();
         let attributes = R::Model::attributes();
-        let wanted = with_write_only(without_unknowns(planned.clone()), config, &attributes);
-        let parsed =
-            model::<R::Model>(&wanted, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
-        let Some((mut model_reached, spec)) = parsed else { return (prior.clone(), report.into_diagnostics()) };
+        let mut wanted = without_unknowns(planned.clone());
+        write_only::put(&mut wanted, config, &attributes);
+        let Some((mut model_reached, spec)) = load(R::NAME, &wanted, &mut report, parse::<R>) else {
+            return (prior.clone(), report.into_diagnostics());
+        };
         // A prior state that this version can't parse is no reason not to update it.
-        let prior_spec = model::<R::Model>(prior, &mut Report::new()).and_then(|model| parse_known::<R>(&model, &mut Report::new()));
+        let prior_spec = load(R::NAME, prior, &mut Report::new(), parse::<R>).map(|(_, spec)| spec);
 
         let operation = if prior.is_null() { Operation::Create } else { Operation::Update };
         let cx = cx::<R>(&model_reached, operation, world, cancel);
@@ -231,7 +200,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         // Caught here already, and not only for the protocol: what was reached before a panic exists all the same.
         let work = AssertUnwindSafe(R::apply(&spec, prior_spec.as_ref(), &mut reached, &cx)).catch_unwind().await;
         let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
-        report_warnings(cx, &mut report);
+        conclude(cx, &mut report);
 
         let state = match reached.get() {
             Some(status) => {
@@ -243,7 +212,8 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                     let unfinished = format!("the last apply did not finish: {}", error.summary);
                     set_attribute(&mut state, DRIFT, Value::Value(Datum::List(vec![Value::Value(unfinished.into())])));
                 }
-                without_write_only(without_unknowns(state), &attributes)
+                write_only::remove(&mut state, &attributes);
+                without_unknowns(state)
             }
             None if outcome.is_ok() => {
                 report.error(Error::new(
@@ -260,15 +230,15 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         (state, report.into_diagnostics())
     }
 
-    async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+    async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> Outcome {
         let mut report = Report::new();
-        let parsed =
-            model::<R::Model>(&state, &mut report).and_then(|model| parse_known::<R>(&model, &mut report).map(|spec| (model, spec)));
-        let Some((mut model, spec)) = parsed else { return (state, report.into_diagnostics()) };
+        let Some((mut model, spec)) = load(R::NAME, &state, &mut report, parse::<R>) else {
+            return Outcome { found: state, diagnostics: report.into_diagnostics(), is_unseen: false };
+        };
         let cx = cx::<R>(&model, Operation::Read, world, cancel);
         let outcome = R::read(&spec, &cx).await;
-        report_warnings(cx, &mut report);
-        let state = match outcome {
+        let is_unseen = conclude(cx, &mut report) || matches!(outcome, Ok(Observed::Unseen));
+        let found = match outcome {
             Ok(Observed::Found(status)) => {
                 R::record(&status, &mut model);
                 encode(&Value::Value(model))
@@ -280,22 +250,30 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 state
             }
         };
-        (state, report.into_diagnostics())
+        Outcome { found, diagnostics: report.into_diagnostics(), is_unseen }
     }
 
-    async fn import(&self, id: &str, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+    async fn import(&self, name: &str, world: &R::World, cancel: CancellationToken) -> Outcome {
         let mut report = Report::new();
         let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel);
-        let outcome = R::import(id, &cx).await;
-        report_warnings(cx, &mut report);
-        let state = match outcome {
+        let outcome = R::import(name, &cx).await;
+        let is_unseen = conclude(cx, &mut report);
+        let found = match outcome {
             Ok(model) => encode(&Value::Value(model)),
             Err(error) => {
                 report.error(error);
                 Value::Null
             }
         };
-        (state, report.into_diagnostics())
+        Outcome { found, diagnostics: report.into_diagnostics(), is_unseen }
+    }
+
+    fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error> {
+        (version..R::VERSION).try_fold(state, |state, version| R::upgrade(version, state))
+    }
+
+    fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {
+        R::adopt(source).map(|adopted| adopted.map(|model| encode(&Value::Value(model))))
     }
 }
 
@@ -306,7 +284,7 @@ mod tests {
     use super::*;
     use crate::{
         model,
-        terraform::{DefaultTimeouts, Observed, computed, optional},
+        terraform::{DefaultTimeouts, Observed, attribute, computed, optional},
     };
 
     model! {

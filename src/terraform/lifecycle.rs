@@ -1,9 +1,15 @@
 //! What a resource is: the trait that every resource implements. It is shaped so that losing state can't be written:
 //! what was reached is handed over as soon as it is reached, an error never means "gone", and waiting needs a [`Deadline`].
 
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
 use async_trait::async_trait;
 
 use super::{
+    migration::{Foreign, Json},
     model::Model,
     parse::{Parse, Parsed},
     report::{Error, Report},
@@ -18,22 +24,37 @@ pub struct Cx<'a, W> {
     pub world: &'a W,
     /// From the resource's `timeouts`, and the user's interrupt.
     pub deadline: Deadline,
-    warnings: std::sync::Mutex<Vec<Error>>,
+    warnings: Mutex<Vec<Error>>,
+    is_unseen: AtomicBool,
 }
 
 impl<'a, W> Cx<'a, W> {
     /// A context without warnings.
     pub fn new(world: &'a W, deadline: Deadline) -> Self {
-        Self { world, deadline, warnings: std::sync::Mutex::default() }
+        Self { world, deadline, warnings: Mutex::default(), is_unseen: AtomicBool::new(false) }
     }
 
     /// Tells the user something that is no failure.
     pub fn warn(&self, warning: Error) {
-        self.warnings.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(warning);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    /// The error of a call that can't be answered while `what` of the provider's configuration is unknown. A CLI that can put the whole off
+    /// until it is known does so instead of showing the error.
+    pub fn unseen(&self, what: &str) -> Error {
+        self.is_unseen.store(true, Ordering::Relaxed);
+        Error::new(
+            "Known after apply",
+            format!("{what} of the provider's configuration is known only after an apply. Apply what it comes from first, with `-target`."),
+        )
+    }
+
+    pub(super) fn is_unseen(&self) -> bool {
+        self.is_unseen.load(Ordering::Relaxed)
     }
 
     pub(super) fn into_warnings(self) -> Vec<Error> {
-        self.warnings.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,12 +103,19 @@ pub struct Plan<'a, M, W> {
     /// Errors and warnings.
     pub report: &'a mut Report,
     pub(super) replace: Vec<AttributePath>,
+    pub(super) is_unseen: bool,
 }
 
 impl<M, W> Plan<'_, M, W> {
     /// The change of the attribute at `path` replaces the resource.
     pub fn replace(&mut self, path: AttributePath) {
         self.replace.push(path);
+    }
+
+    /// What the plan needs of the provider's configuration isn't known yet. A CLI that can put the change off does so; for all others
+    /// the plan stands as it is.
+    pub fn unseen(&mut self) {
+        self.is_unseen = true;
     }
 }
 
@@ -112,6 +140,11 @@ pub trait Resource: Send + Sync + 'static {
     const TIMEOUTS: DefaultTimeouts;
     /// Raised when a stored state must be rewritten to be read.
     const VERSION: i64 = 0;
+    /// Why not to use the resource any more, and what to use.
+    const DEPRECATION: Option<&'static str> = None;
+    /// The attributes that together tell the object from all others, in the order in which they make up the name for an import; a nested
+    /// one is written `gateway.cluster`. A change of one must replace the resource.
+    const IDENTITY: &'static [&'static str] = &[];
 
     /// The `timeouts` attribute.
     fn timeouts(model: &Self::Model) -> &Value<Timeouts>;
@@ -141,4 +174,15 @@ pub trait Resource: Send + Sync + 'static {
 
     /// Puts the status to the computed attributes.
     fn record(status: &Self::Status, model: &mut Self::Model);
+
+    /// Rewrites a stored state of `version` as one of `version + 1`; called for each version up to [`VERSION`](Self::VERSION).
+    fn upgrade(_version: i64, state: Json) -> Result<Json, Error> {
+        Ok(state)
+    }
+
+    /// Takes over an object that was managed by a resource of another type, where a `moved` block says so. None for types it knows nothing
+    /// of. A read follows.
+    fn adopt(_source: &Foreign<'_>) -> Option<Result<Self::Model, Error>> {
+        None
+    }
 }

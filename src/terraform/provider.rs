@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{erased::AnyResource, function::Function, model::Model, parse::Parse};
+use super::{
+    data_source::AnyDataSource, ephemeral::AnyEphemeral, erased::AnyResource, function::Function, listing::AnyListing, model::Model,
+    parse::Parse,
+};
 
 /// A provider.
 #[async_trait]
@@ -25,6 +28,21 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The resources.
     fn resources(&self) -> Vec<Box<dyn AnyResource<Self::World>>>;
+
+    /// The data sources.
+    fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Self::World>>> {
+        Vec::new()
+    }
+
+    /// The ephemeral resources.
+    fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Self::World>>> {
+        Vec::new()
+    }
+
+    /// The listings, each of a resource.
+    fn listings(&self) -> Vec<Box<dyn AnyListing<Self::World>>> {
+        Vec::new()
+    }
 
     /// The functions.
     fn functions(&self) -> Vec<Box<dyn Function>> {

@@ -2,6 +2,7 @@
 
 use super::{
     dynamic::{Datum, Dynamic},
+    model::Model,
     vocabulary::{AttributeConstraint, AttributeType, Value},
 };
 
@@ -12,8 +13,17 @@ pub struct Schema {
     pub version: i64,
     /// Markdown.
     pub description: String,
+    /// Why not to use it any more, and what to use.
+    pub deprecation: Option<&'static str>,
     /// In the order of declaration.
     pub attributes: Vec<Attribute>,
+}
+
+impl Schema {
+    /// The schema that a model declares.
+    pub fn of<M: Model>() -> Self {
+        Self { version: 0, description: M::description(), deprecation: None, attributes: M::attributes() }
+    }
 }
 
 /// One attribute of a schema or of a nested type.

@@ -1,8 +1,8 @@
 //! A host of the plugin, as Terraform's core is one: starts the built program, shakes hands, and speaks mutual TLS over its socket.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -91,18 +91,28 @@ pub(crate) struct Plugin {
     _folder: tempfile::TempDir,
 }
 
+/// The command by which a host starts the program.
+pub(crate) fn command(client_certificate: &str, folder: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
+        .env("PLUGIN_CLIENT_CERT", client_certificate)
+        .env("PLUGIN_UNIX_SOCKET_DIR", folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
 impl Plugin {
     pub(crate) fn start() -> Self {
+        Self::start_with(|command| command)
+    }
+
+    /// Started with a change of the command.
+    pub(crate) fn start_with(change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let certificate = Certificate::new();
-        let mut child = Command::new(PROGRAM)
-            .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
-            .env("PLUGIN_CLIENT_CERT", &certificate.pem)
-            .env("PLUGIN_UNIX_SOCKET_DIR", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = change(&mut command(&certificate.pem, folder.path())).spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let fields: Vec<_> = line.trim_end().split('|').collect();
@@ -155,12 +165,17 @@ impl Plugin {
         let begin = Instant::now();
         // The answer may be cut off by the end itself.
         let _ = controller.shutdown(Empty {}).await;
-        while self.child.try_wait().expect("its state").is_none() {
-            assert!(begin.elapsed() < Duration::from_secs(2), "the host would have killed it by now");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        self.end().await;
         assert!(!self.socket.exists(), "the socket is left");
         begin.elapsed()
+    }
+
+    /// All that it has written to its standard error, once it has ended.
+    pub(crate) fn log(mut self) -> String {
+        self.signal("-TERM");
+        let mut log = String::new();
+        self.child.stderr.take().expect("its log").read_to_string(&mut log).expect("text");
+        log
     }
 
     pub(crate) fn signal(&self, signal: &str) {
@@ -170,6 +185,16 @@ impl Plugin {
 
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its state").is_some()
+    }
+
+    /// Waits for its end; how long that took.
+    pub(crate) async fn end(&mut self) -> Duration {
+        let begin = Instant::now();
+        while !self.has_ended() {
+            assert!(begin.elapsed() < Duration::from_secs(2), "it doesn't end");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        begin.elapsed()
     }
 }
 

@@ -1,10 +1,31 @@
 //! Being a process of the host: who may speak to it, and how it ends.
 
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
-use terraform_provider_mesh::protocol::wire::get_provider_schema;
+use terraform_provider_mesh::protocol::wire::{
+    configure_provider, get_provider_schema, provider_client::ProviderClient, read_resource, stop_provider, validate_resource_config,
+};
+use tonic::transport::Channel;
 
-use crate::host::{Certificate, PROGRAM, Plugin};
+use crate::{
+    host::{Certificate, PROGRAM, Plugin, command},
+    values::{encode, object},
+};
+
+/// Configures it with a cluster where nobody listens, and a token.
+async fn configure(provider: &mut ProviderClient<Channel>) {
+    let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "top-secret".into())]);
+    let config = Some(encode(&object(&[("clusters", object(&[("us", access)]))])));
+    let request = configure_provider::Request { config, ..configure_provider::Request::default() };
+    let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+}
 
 #[test]
 fn by_hand_it_says_what_it_is() {
@@ -25,7 +46,7 @@ async fn nobody_but_the_host_can_drive_it() {
         let refused = match plugin.connect(certificate).await {
             Err(_) => true,
             Ok(channel) => {
-                let mut provider = terraform_provider_mesh::protocol::wire::provider_client::ProviderClient::new(channel);
+                let mut provider = ProviderClient::new(channel);
                 provider.get_provider_schema(get_provider_schema::Request {}).await.is_err()
             }
         };
@@ -39,23 +60,114 @@ async fn an_interrupt_of_the_terminal_is_not_for_it() {
     let mut plugin = Plugin::start();
     let mut provider = plugin.provider().await;
     plugin.signal("-INT");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(!plugin.has_ended());
     assert!(provider.get_provider_schema(get_provider_schema::Request {}).await.is_ok());
-    provider.stop_provider(terraform_provider_mesh::protocol::wire::stop_provider::Request {}).await.expect("stopped");
+    provider.stop_provider(stop_provider::Request {}).await.expect("stopped");
     assert!(provider.get_provider_schema(get_provider_schema::Request {}).await.is_ok(), "a stop ends work, not the process");
 }
 
 #[tokio::test]
-async fn it_ends_when_it_is_asked_to() {
-    let plugin = Plugin::start();
-    plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
-    plugin.shut_down().await;
+async fn it_ends_at_once_when_the_host_says_so() {
+    let mut took = Vec::new();
+    // The best of three, as other tests run beside.
+    for _ in 0..3 {
+        let plugin = Plugin::start();
+        plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
+        took.push(plugin.shut_down().await);
+    }
+    assert!(took.iter().min() < Some(&Duration::from_millis(100)), "{took:?}");
+}
 
+#[tokio::test]
+async fn a_termination_ends_the_work_first() {
     let mut plugin = Plugin::start();
+    let mut provider = plugin.provider().await;
+    configure(&mut provider).await;
+    // A look at a cluster that doesn't answer takes some seconds, if nobody interrupts.
+    let state = object(&[("cluster", "us".into()), ("namespace", "n".into()), ("name", "r".into()), ("validity_days", 1.into())]);
+    let request = read_resource::Request { type_name: "mesh_root_ca".into(), current_state: Some(encode(&state)), ..Default::default() };
+    let call = tokio::spawn(async move { provider.read_resource(request).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
     plugin.signal("-TERM");
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
-    assert!(plugin.has_ended(), "SIGTERM ends it");
+    let answered = call.await.expect("the call").expect("an answer").into_inner();
+    assert_eq!(answered.diagnostics.len(), 1, "{answered:?}");
+    assert!(plugin.end().await < Duration::from_secs(1));
+}
+
+#[test]
+fn what_it_is_started_with_must_make_sense() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = command("no certificate", folder.path()).output().expect("the program starts");
+    assert!(!output.status.success() && output.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("PLUGIN_CLIENT_CERT is no certificate"));
+}
+
+#[tokio::test]
+async fn sockets_of_killed_providers_are_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stale = folder.path().join("terraform-provider-999999999.sock");
+    let live = folder.path().join("terraform-provider-888888888.sock");
+    drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
+    let _listener = std::os::unix::net::UnixListener::bind(&live).expect("a socket");
+    let plugin = Plugin::start_with(|command| command.env("PLUGIN_UNIX_SOCKET_DIR", folder.path()));
+    let begin = Instant::now();
+    while stale.exists() {
+        assert!(begin.elapsed() < Duration::from_secs(2), "the stale socket is left");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(live.exists(), "somebody listens there");
+    plugin.shut_down().await;
+}
+
+#[tokio::test]
+async fn logs_are_for_the_host_to_read_and_hold_no_secret() {
+    let plugin = Plugin::start_with(|command| command.env("TF_LOG", "trace").stderr(Stdio::piped()));
+    let mut provider = plugin.provider().await;
+    configure(&mut provider).await;
+    // Something that repeats what it was given.
+    let request = read_resource::Request { type_name: "of-type-top-secret".into(), ..read_resource::Request::default() };
+    provider.read_resource(request).await.expect("an answer");
+    let log = plugin.log();
+    assert!(!log.contains("top-secret") && log.contains("of-type-***"), "{log}");
+    let mut calls = Vec::new();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        for field in ["@level", "@module", "@timestamp"] {
+            assert!(line[field].is_string(), "{line}");
+        }
+        calls.extend(line["call"].as_str().map(str::to_owned));
+    }
+    assert_eq!(calls, ["ConfigureProvider", "ReadResource"]);
+
+    let plugin = Plugin::start_with(|command| command.stderr(Stdio::piped()));
+    plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
+    assert_eq!(plugin.log(), "", "nothing is logged unless it is asked for");
+}
+
+#[tokio::test]
+async fn a_developer_attaches_to_a_running_one() {
+    let mut child = Command::new(PROGRAM).arg("--debug").stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
+    let json = line.trim().strip_prefix("TF_REATTACH_PROVIDERS='").and_then(|rest| rest.strip_suffix('\'')).expect("an assignment");
+    let providers: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let reattach = &providers["registry.opentofu.org/terraform-provider-mesh/mesh"];
+    assert_eq!((&reattach["ProtocolVersion"], &reattach["Pid"]), (&6.into(), &child.id().into()));
+    let socket = PathBuf::from(reattach["Addr"]["String"].as_str().expect("a path"));
+    let mode = std::fs::metadata(socket.parent().expect("a folder")).expect("a folder").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others may reach the socket");
+
+    let path = socket.clone();
+    let connect = tower::service_fn(move |_| {
+        let path = path.clone();
+        async move { tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
+    });
+    let channel = tonic::transport::Endpoint::from_static("http://localhost").connect_with_connector(connect).await.expect("a channel");
+    ProviderClient::new(channel).get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
+    assert!(child.wait().expect("its end").success());
+    assert!(!socket.exists(), "the socket is left");
 }
 
 #[tokio::test]
@@ -63,12 +175,8 @@ async fn large_messages_pass() {
     let plugin = Plugin::start();
     let mut provider = plugin.provider().await;
     let text = "x".repeat(32 << 20);
-    let config = crate::values::encode(&crate::values::object(&[("cluster", text.into())]));
-    let request = terraform_provider_mesh::protocol::wire::validate_resource_config::Request {
-        type_name: "mesh_root_ca".into(),
-        config: Some(config),
-        client_capabilities: None,
-    };
+    let config = encode(&object(&[("cluster", text.into())]));
+    let request = validate_resource_config::Request { type_name: "mesh_root_ca".into(), config: Some(config), client_capabilities: None };
     let diagnostics = provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics;
     assert_eq!(diagnostics[0].summary, "Invalid cluster");
 }

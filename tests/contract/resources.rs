@@ -8,6 +8,7 @@ use terraform_provider_mesh::protocol::wire::{
 use tonic::transport::Channel;
 
 use crate::{
+    core,
     host::Plugin,
     values::{decode, encode, get, is_unknown, object, unknown},
 };
@@ -70,35 +71,15 @@ impl Session {
         self.schema.resource_schemas[name].block.clone().expect("a block").attributes
     }
 
-    /// A configuration with null for all that isn't set.
     fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
-        let attributes = self.attributes(name);
-        let value =
-            |attribute: &Attribute| set.iter().find(|(name, _)| *name == attribute.name).map_or(Value::Nil, |(_, value)| value.clone());
-        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
-        object(&pairs)
-    }
-
-    /// As the core proposes it: the configuration, and what the prior state has of what isn't configured but computed.
-    fn proposed(&self, name: &str, prior: &Value, config: &Value) -> Value {
-        let attributes = self.attributes(name);
-        let value = |attribute: &Attribute| {
-            let configured = get(config, &attribute.name);
-            if configured.is_nil() && attribute.computed && !prior.is_nil() {
-                get(prior, &attribute.name).clone()
-            } else {
-                configured.clone()
-            }
-        };
-        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
-        object(&pairs)
+        core::config(&self.attributes(name), set)
     }
 
     async fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> plan_resource_change::Response {
         let request = plan_resource_change::Request {
             type_name: name.to_owned(),
             prior_state: Some(encode(prior)),
-            proposed_new_state: Some(encode(&self.proposed(name, prior, config))),
+            proposed_new_state: Some(encode(&core::proposed(&self.attributes(name), prior, config))),
             config: Some(encode(config)),
             prior_private: b"private".to_vec(),
             ..plan_resource_change::Request::default()
@@ -153,15 +134,10 @@ async fn a_plan_keeps_to_the_rules_of_the_core() {
         assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
         assert_eq!(plan.planned_private, b"private");
         let planned = decode(plan.planned_state.as_ref());
-        for attribute in session.attributes(name) {
-            let (configured, planned) = (get(&config, &attribute.name), get(&planned, &attribute.name));
-            if !configured.is_nil() {
-                assert_eq!(configured, planned, "{name}.{} is not as configured", attribute.name);
-            } else if attribute.computed {
-                assert!(!planned.is_nil(), "{name}.{} is computed, and planned as null", attribute.name);
-            } else {
-                assert!(planned.is_nil(), "{name}.{} is neither configured nor computed, and planned", attribute.name);
-            }
+        let attributes = session.attributes(name);
+        assert_eq!(core::plan_faults(&attributes, &Value::Nil, &config, &planned), Vec::<String>::new(), "{name}");
+        for of in attributes.iter().filter(|of| of.computed) {
+            assert!(!get(&planned, &of.name).is_nil(), "{name}.{} is computed, and planned as null", of.name);
         }
 
         let state = session.applied(name, &planned);

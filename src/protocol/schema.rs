@@ -1,10 +1,10 @@
-//! Schemas, paths and diagnostics as the wire has them.
+//! What the provider has, as the wire describes it: schemas, identities, functions.
 
-use super::wire::{self, attribute_path::step::Selector, diagnostic::Severity, schema::object::NestingMode};
-use crate::terraform::{
-    Attribute, AttributeConstraint, AttributePath, AttributePathStep, Diagnostic, Diagnostics, Function, Nesting, Parameter, Schema, Type,
-    plain_type,
-};
+use super::wire::{self, schema::object::NestingMode};
+use crate::terraform::{Attribute, AttributeConstraint, Function, Identity, Nesting, Parameter, Schema, Type, plain_type};
+
+/// An identity is made of attributes that never change their meaning, so there is one version of it.
+pub(super) const IDENTITY_VERSION: i64 = 0;
 
 pub(super) fn schema(schema: &Schema) -> wire::Schema {
     wire::Schema {
@@ -14,7 +14,9 @@ pub(super) fn schema(schema: &Schema) -> wire::Schema {
             attributes: schema.attributes.iter().map(attribute).collect(),
             description: schema.description.clone(),
             description_kind: wire::StringKind::Markdown.into(),
-            ..wire::schema::Block::default()
+            deprecated: schema.deprecation.is_some(),
+            deprecation_message: schema.deprecation.unwrap_or_default().to_owned(),
+            block_types: Vec::new(),
         }),
     }
 }
@@ -51,6 +53,17 @@ fn nested(nesting: Nesting, attributes: &[Attribute]) -> wire::schema::Object {
     wire::schema::Object { attributes: attributes.iter().map(attribute).collect(), nesting: nesting.into() }
 }
 
+pub(super) fn identity(identity: &Identity) -> wire::ResourceIdentitySchema {
+    let attributes = identity.attributes().iter().map(|attribute| wire::resource_identity_schema::IdentityAttribute {
+        name: attribute.name.to_owned(),
+        r#type: attribute.ty.to_string().into_bytes(),
+        required_for_import: attribute.default.is_none(),
+        optional_for_import: attribute.default.is_some(),
+        description: attribute.description.clone(),
+    });
+    wire::ResourceIdentitySchema { version: IDENTITY_VERSION, identity_attributes: attributes.collect() }
+}
+
 pub(super) fn function(function: &dyn Function) -> wire::Function {
     let ty = |ty: &Type| plain_type(ty).to_string().into_bytes();
     let parameter = |parameter: Parameter| wire::function::Parameter {
@@ -68,26 +81,4 @@ pub(super) fn function(function: &dyn Function) -> wire::Function {
         description_kind: wire::StringKind::Markdown.into(),
         ..wire::Function::default()
     }
-}
-
-pub(super) fn path(path: AttributePath) -> wire::AttributePath {
-    let steps = path.steps.into_iter().map(|step| match step {
-        AttributePathStep::Attribute(name) => Selector::AttributeName(name.into_owned()),
-        AttributePathStep::Key(key) => Selector::ElementKeyString(key.into_owned()),
-        AttributePathStep::Index(index) => Selector::ElementKeyInt(index),
-    });
-    wire::AttributePath { steps: steps.map(|selector| wire::attribute_path::Step { selector: Some(selector) }).collect() }
-}
-
-pub(super) fn diagnostics(diagnostics: Diagnostics) -> Vec<wire::Diagnostic> {
-    let of = |severity: Severity| {
-        move |diagnostic: Diagnostic| wire::Diagnostic {
-            severity: severity.into(),
-            summary: diagnostic.summary.into_owned(),
-            detail: diagnostic.detail.into_owned(),
-            attribute: (!diagnostic.attribute.steps.is_empty()).then(|| path(diagnostic.attribute)),
-        }
-    };
-    let errors = diagnostics.errors.into_iter().map(of(Severity::Error));
-    errors.chain(diagnostics.warnings.into_iter().map(of(Severity::Warning))).collect()
 }

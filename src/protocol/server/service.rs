@@ -1,0 +1,71 @@
+//! The table of calls. A call that isn't in it is answered as unimplemented: what it is for, this kind of provider doesn't have.
+
+use tonic::{Request, Response, Status, codegen::BoxStream};
+
+use super::Server;
+use crate::{
+    protocol::{answer::answer, wire},
+    terraform::Provider,
+};
+
+/// What a call is about when it isn't about one type.
+const PROVIDER: &str = "the provider";
+
+macro_rules! service {
+    (@subject $request:ident) => { PROVIDER.to_owned() };
+    (@subject $request:ident $subject:ident) => { $request.$subject.clone() };
+    ($($call:ident => $rpc:ident $(of $subject:ident)?,)*) => {
+        #[tonic::async_trait]
+        impl<P: Provider> wire::provider_server::Provider for Server<P> {
+            $(async fn $rpc(&self, request: Request<wire::$rpc::Request>) -> Result<Response<wire::$rpc::Response>, Status> {
+                let request = request.into_inner();
+                let subject = service!(@subject request $($subject)?);
+                let work = self.0.calls.track_future(self.$rpc(request));
+                Ok(Response::new(answer(stringify!($call), &subject, work).await))
+            })*
+
+            async fn list_resource(
+                &self,
+                request: Request<wire::list_resource::Request>,
+            ) -> Result<Response<BoxStream<wire::list_resource::Event>>, Status> {
+                let request = request.into_inner();
+                let subject = request.type_name.clone();
+                let work = self.0.calls.track_future(self.list_resource(request));
+                let events = answer("ListResource", &subject, work).await;
+                Ok(Response::new(Box::pin(futures::stream::iter(events.into_iter().map(Ok)))))
+            }
+        }
+    };
+}
+
+// In each row the call, the method of [`Server`] that does its work, and the field of the request that says what it is about.
+service! {
+    GetMetadata => get_metadata,
+    GetProviderSchema => get_provider_schema,
+    GetResourceIdentitySchemas => get_resource_identity_schemas,
+    ValidateProviderConfig => validate_provider_config,
+    ConfigureProvider => configure_provider,
+    StopProvider => stop_provider,
+
+    ValidateResourceConfig => validate_resource_config of type_name,
+    UpgradeResourceState => upgrade_resource_state of type_name,
+    UpgradeResourceIdentity => upgrade_resource_identity of type_name,
+    ReadResource => read_resource of type_name,
+    PlanResourceChange => plan_resource_change of type_name,
+    ApplyResourceChange => apply_resource_change of type_name,
+    ImportResourceState => import_resource_state of type_name,
+    MoveResourceState => move_resource_state of target_type_name,
+    GenerateResourceConfig => generate_resource_config of type_name,
+    ValidateListResourceConfig => validate_list_resource_config of type_name,
+
+    ValidateDataResourceConfig => validate_data_resource_config of type_name,
+    ReadDataSource => read_data_source of type_name,
+
+    ValidateEphemeralResourceConfig => validate_ephemeral_resource_config of type_name,
+    OpenEphemeralResource => open_ephemeral_resource of type_name,
+    RenewEphemeralResource => renew_ephemeral_resource of type_name,
+    CloseEphemeralResource => close_ephemeral_resource of type_name,
+
+    GetFunctions => get_functions,
+    CallFunction => call_function of name,
+}

@@ -1,0 +1,147 @@
+//! What tells an object from all others of its type: some of its attributes, under names of their own.
+
+use std::collections::BTreeMap;
+
+use super::{
+    dynamic::{Datum, Dynamic, attribute},
+    model::plain_type,
+    report::Error,
+    schema::{Attribute, Type},
+    vocabulary::{AttributePath, AttributeType, Value},
+};
+
+/// The identity of a resource's objects, read off the resource's attributes: state and identity can't come apart.
+pub struct Identity(Vec<IdentityAttribute>);
+
+/// An attribute of an identity.
+pub struct IdentityAttribute {
+    /// The last part of the path.
+    pub name: &'static str,
+    /// Markdown.
+    pub description: String,
+    /// What it holds.
+    pub ty: AttributeType,
+    /// Taken when an import says nothing; without it, the import must say it.
+    pub default: Option<Dynamic>,
+    path: &'static str,
+}
+
+impl Identity {
+    /// The identity that the attributes at `paths` make up; none without any.
+    pub fn new(paths: &[&'static str], attributes: &[Attribute]) -> Option<Self> {
+        let of = |path: &&'static str| {
+            let found = find(attributes, path)?;
+            Some(IdentityAttribute {
+                name: found.name,
+                description: found.description.clone(),
+                ty: plain_type(&found.ty),
+                default: found.rules.default.clone(),
+                path,
+            })
+        };
+        let identity: Vec<_> = paths.iter().filter_map(of).collect();
+        (!identity.is_empty()).then_some(Self(identity))
+    }
+
+    /// Its attributes, in the order of an import's name.
+    pub fn attributes(&self) -> &[IdentityAttribute] {
+        &self.0
+    }
+
+    /// Its type.
+    pub fn ty(&self) -> AttributeType {
+        AttributeType::Object(self.0.iter().map(|attribute| (attribute.name.to_owned(), attribute.ty.clone())).collect())
+    }
+
+    /// The identity of the object with this state; none while something of it is unknown, and for no state.
+    pub fn of(&self, state: &Dynamic) -> Option<Dynamic> {
+        let part = |of: &IdentityAttribute| {
+            let value = of.path.split('.').fold(state, |object, name| attribute(object, name));
+            value.is_value().then(|| (of.name.to_owned(), value.clone()))
+        };
+        let parts = self.0.iter().map(part).collect::<Option<BTreeMap<_, _>>>()?;
+        Some(Value::Value(Datum::Map(parts)))
+    }
+
+    /// The name by which an import finds the object of this identity: `us/istio-system/mesh-root-ca`.
+    pub fn import_name(&self, identity: &Dynamic) -> Result<String, Error> {
+        let part = |of: &IdentityAttribute| {
+            let given = attribute(identity, of.name);
+            match if given.is_null() { of.default.as_ref().unwrap_or(given) } else { given } {
+                Value::Value(Datum::String(text)) => Ok(text.clone()),
+                Value::Value(Datum::Number(number)) => Ok(number.to_string()),
+                _ => {
+                    let wanted = format!("An import by identity needs `{}`.", of.name);
+                    Err(Error::new("Incomplete identity", wanted).at(AttributePath::new(of.name)))
+                }
+            }
+        };
+        Ok(self.0.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("/"))
+    }
+}
+
+fn find<'a>(attributes: &'a [Attribute], path: &str) -> Option<&'a Attribute> {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let found = attributes.iter().find(|attribute| attribute.name == name)?;
+    match (rest, &found.ty) {
+        (None, _) => Some(found),
+        (Some(rest), Type::Nested(_, inner)) => find(inner, rest),
+        (Some(_), Type::Plain(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model,
+        terraform::{Model as _, encode, optional, required},
+    };
+
+    model! {
+        /// Where.
+        pub struct Gateway {
+            /// The cluster.
+            cluster: String => required(),
+        }
+    }
+
+    model! {
+        /// What.
+        pub struct Export {
+            /// The gateway.
+            gateway: Gateway => required(),
+            /// The namespace.
+            namespace: String => optional().default("default"),
+            /// The port.
+            port: i64 => required(),
+        }
+    }
+
+    fn identity() -> Identity {
+        Identity::new(&["gateway.cluster", "namespace", "port"], &Export::attributes()).expect("an identity")
+    }
+
+    #[test]
+    fn state_identity_and_name_are_one() {
+        let state = encode(&Value::Value(Export {
+            gateway: Value::Value(Gateway { cluster: Value::Value("eu".to_owned()) }),
+            namespace: Value::Value("echo".to_owned()),
+            port: Value::Value(80),
+        }));
+        let of_state = identity().of(&state).expect("an identity");
+        assert_eq!(attribute(&of_state, "cluster"), &Value::Value("eu".into()));
+        assert_eq!(identity().import_name(&of_state).expect("a name"), "eu/echo/80");
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default_or_is_asked_for() {
+        let given = |parts: &[(&str, Datum)]| {
+            Value::Value(Datum::Map(parts.iter().map(|(name, datum)| ((*name).to_owned(), Value::Value(datum.clone()))).collect()))
+        };
+        assert_eq!(identity().import_name(&given(&[("cluster", "eu".into()), ("port", 80.into())])).expect("a name"), "eu/default/80");
+        let missing = identity().import_name(&given(&[("cluster", "eu".into())])).expect_err("no name");
+        assert_eq!(missing.path, AttributePath::new("port"));
+        assert!(identity().of(&Value::Null).is_none());
+    }
+}
