@@ -55,7 +55,7 @@ async fn serve<P: Provider>(provider: P, start: &host::Start, mask: Mask) -> Res
     signals::listen(start.debug, &server, &done)?;
 
     // Without certificates nobody else may even get at the socket.
-    let private = start.debug.then(tempfile::tempdir).transpose()?;
+    let private = start.debug.then(socket::private_folder).transpose()?;
     let folder = private.as_ref().map(tempfile::TempDir::path).or(start.socket_folder.as_deref());
     let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
     let socket = socket::Socket::bind(&folder)?;

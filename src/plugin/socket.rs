@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -19,22 +20,25 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use crate::deadline::Deadline;
+
 /// A listening socket; its file is removed when it is dropped.
 pub(super) struct Socket {
-    listener: UnixListener,
-    file: SocketFile,
+    listener: Arc<UnixListener>,
+    path: PathBuf,
 }
 
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
+impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
 const PREFIX: &str = "terraform-provider-";
 const SUFFIX: &str = ".sock";
+
+/// How soon to accept again after a failure.
+const RETRY: Duration = Duration::from_millis(50);
 
 impl Socket {
     /// Listens in the folder.
@@ -44,30 +48,36 @@ impl Socket {
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, file: SocketFile(path) })
+        Ok(Self { listener: Arc::new(listener), path })
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.file.0
+        &self.path
     }
 
     /// The connections, each after its TLS handshake, which takes place apart so that none can hold up the others.
     pub(super) fn accept(
-        self,
+        &self,
         tls: Option<Arc<rustls::ServerConfig>>,
         done: CancellationToken,
-    ) -> impl futures::Stream<Item = io::Result<Connection>> {
+    ) -> impl futures::Stream<Item = io::Result<Connection>> + use<> {
         let (sender, receiver) = mpsc::channel(8);
-        let acceptor = tls.map(TlsAcceptor::from);
+        let (acceptor, listener) = (tls.map(TlsAcceptor::from), Arc::clone(&self.listener));
         tokio::spawn(async move {
-            let Self { listener, file } = self;
-            let _removed_at_the_end = file;
             loop {
                 let accepted = tokio::select! {
                     () = done.cancelled() => break,
                     accepted = listener.accept() => accepted,
                 };
-                let Ok((stream, _)) = accepted else { continue };
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of file descriptors, say: calls in flight may free some.
+                        tracing::warn!(%error, "no connection can be accepted");
+                        let _ = Deadline::after(RETRY, done.clone()).pause(RETRY).await;
+                        continue;
+                    }
+                };
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
                 tokio::spawn(async move {
                     let connection = match acceptor {
@@ -87,6 +97,11 @@ impl Socket {
         });
         ReceiverStream::new(receiver)
     }
+}
+
+/// A folder that nobody else can enter; removed when it is dropped.
+pub(super) fn private_folder() -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(PREFIX).permissions(std::fs::Permissions::from_mode(0o700)).tempdir()
 }
 
 /// Removes the sockets of providers that were killed and couldn't do so themselves: those where nobody listens any more.
