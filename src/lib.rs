@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod deadline;
+pub mod ephemeral;
 pub mod functions;
 pub mod istio;
 pub mod mesh;

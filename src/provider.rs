@@ -6,12 +6,12 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock},
-    functions,
+    ephemeral, functions,
     mesh::ClusterKey,
     model,
     ports::Secret,
     resources::{self, Clusters, Networks, World},
-    terraform::{AnyResource, Function, Parse, Provider, Value, optional, required},
+    terraform::{AnyEphemeral, AnyListing, AnyResource, Function, Parse, Provider, Value, optional, required},
 };
 
 model! {
@@ -141,6 +141,7 @@ impl Provider for Mesh {
         World {
             clusters: known.map_or(Clusters::Unknown, Clusters::Known),
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
+            tokens: kubernetes.clone(),
             objects: kubernetes,
             authority: Arc::new(Certificates),
             clock: Arc::new(SystemClock),
@@ -151,6 +152,14 @@ impl Provider for Mesh {
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
         resources::all()
+    }
+
+    fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<World>>> {
+        ephemeral::all()
+    }
+
+    fn listings(&self) -> Vec<Box<dyn AnyListing<World>>> {
+        resources::listings()
     }
 
     fn functions(&self) -> Vec<Box<dyn Function>> {

@@ -7,7 +7,9 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use terraform_provider_mesh::{
     provider::Mesh,
-    terraform::{Attribute, AttributeConstraint, AttributeType, Forecast, Function, Nesting, Provider, Schema, Type, Value},
+    terraform::{
+        Attribute, AttributeConstraint, AttributeType, Datum, Forecast, Function, Identity, Nesting, Provider, Schema, Type, Value,
+    },
 };
 
 type Configuration = <Mesh as Provider>::Model;
@@ -15,10 +17,16 @@ type Configuration = <Mesh as Provider>::Model;
 #[test]
 fn the_documents_are_those_of_the_schemas() {
     let mut wanted = vec![("index.md".to_owned(), provider_page())];
+    let file = |folder: &str, name: &str| format!("{folder}/{}.md", name.trim_start_matches("mesh_"));
     for resource in Mesh.resources() {
-        let name = resource.name();
-        let file = format!("resources/{}.md", name.trim_start_matches("mesh_"));
-        wanted.push((file, resource_page(name, &resource.schema())));
+        let identity = resource.identity().expect("an identity");
+        wanted.push((file("resources", resource.name()), resource_page(resource.name(), &resource.schema(), &identity)));
+    }
+    for listing in Mesh.listings() {
+        wanted.push((file("list-resources", listing.name()), list_page(listing.name(), &listing.schema())));
+    }
+    for ephemeral in Mesh.ephemerals() {
+        wanted.push((file("ephemeral-resources", ephemeral.name()), ephemeral_page(ephemeral.name(), &ephemeral.schema())));
     }
     for function in Mesh.functions() {
         wanted.push((format!("functions/{}.md", function.name()), function_page(function.as_ref())));
@@ -34,7 +42,7 @@ fn the_documents_are_those_of_the_schemas() {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(found == *page, "docs/{file} is not what the schema says; run `make docs`");
     }
-    for folder in ["resources", "functions"] {
+    for folder in ["resources", "list-resources", "ephemeral-resources", "functions"] {
         for entry in fs::read_dir(docs.join(folder)).expect("a folder of docs") {
             let file = format!("{folder}/{}", entry.expect("an entry").file_name().to_string_lossy());
             assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
@@ -44,20 +52,65 @@ fn the_documents_are_those_of_the_schemas() {
 
 fn provider_page() -> String {
     let schema = Schema::of::<Configuration>();
-    let mut page = front_matter("mesh Provider", &schema);
+    let mut page = front_matter("mesh Provider", &schema.description);
     write!(page, "# mesh Provider\n\n{}\n\n## Example Usage\n\n{}", schema.description, example("provider/provider.tf")).expect("a string");
     page.push_str(&schema_section(&schema));
     page
 }
 
-fn resource_page(name: &str, schema: &Schema) -> String {
-    let mut page = front_matter(&format!("{name} Resource - mesh"), schema);
+fn resource_page(name: &str, schema: &Schema, identity: &Identity) -> String {
+    let mut page = front_matter(&format!("{name} Resource - mesh"), &schema.description);
     let usage = example(&format!("resources/{name}/resource.tf"));
-    let import =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/resources/{name}/import.sh"))).expect("an import");
     write!(page, "# {name} (Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
     page.push_str(&schema_section(schema));
-    write!(page, "\n## Import\n\n```shell\n{}\n```\n", import.trim_end()).expect("a string");
+    page.push_str(&import_section(name, identity));
+    page
+}
+
+fn import_section(name: &str, identity: &Identity) -> String {
+    let by_name =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/resources/{name}/import.sh"))).expect("an import");
+    let by_identity = example(&format!("resources/{name}/import-by-identity.tf"));
+    let mut section =
+        format!("\n## Import\n\nBy identity, with Terraform 1.12 or OpenTofu 1.12 and newer:\n\n{by_identity}\n### Identity Schema\n");
+    for (title, is_optional) in [("Required", false), ("Optional", true)] {
+        let members: Vec<_> = identity.attributes().iter().filter(|attribute| attribute.default.is_some() == is_optional).collect();
+        if !members.is_empty() {
+            write!(section, "\n#### {title}\n\n").expect("a string");
+        }
+        for of in members {
+            write!(section, "- `{}` ({}) {}", of.name, plain_name(&of.ty), of.description.replace('\n', " ")).expect("a string");
+            if let Some(Value::Value(default)) = &of.default {
+                write!(section, " Default: {}.", literal(default)).expect("a string");
+            }
+            section.push('\n');
+        }
+    }
+    write!(section, "\nBy name:\n\n```shell\n{}\n```\n", by_name.trim_end()).expect("a string");
+    section
+}
+
+fn list_page(name: &str, schema: &Schema) -> String {
+    let about = format!(
+        "Finds what exists in the clusters and can be imported as a [{name}](../resources/{}.md).",
+        name.trim_start_matches("mesh_")
+    );
+    let mut page = front_matter(&format!("{name} List Resource - mesh"), &about);
+    let usage = example(&format!("list-resources/{name}/list-resource.tfquery.hcl"));
+    write!(
+        page,
+        "# {name} (List Resource)\n\n{about} For `terraform query`, with Terraform 1.14 and newer.\n\n## Example Usage\n\n{usage}"
+    )
+    .expect("a string");
+    page.push_str(&schema_section(schema));
+    page
+}
+
+fn ephemeral_page(name: &str, schema: &Schema) -> String {
+    let mut page = front_matter(&format!("{name} Ephemeral Resource - mesh"), &schema.description);
+    let usage = example(&format!("ephemeral-resources/{name}/ephemeral-resource.tf"));
+    write!(page, "# {name} (Ephemeral Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
+    page.push_str(&schema_section(schema));
     page
 }
 
@@ -81,8 +134,8 @@ fn function_page(function: &dyn Function) -> String {
     page
 }
 
-fn front_matter(title: &str, schema: &Schema) -> String {
-    let first = schema.description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+fn front_matter(title: &str, description: &str) -> String {
+    let first = description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
     format!("---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  {first}\n---\n\n")
 }
 
@@ -135,13 +188,7 @@ fn line(page: &mut String, attribute: &Attribute, path: &str, nested: &mut Neste
     }
     write!(page, "- `{}` ({}) {}", attribute.name, traits.join(", "), attribute.description.replace('\n', " ")).expect("a string");
     if let Some(Value::Value(default)) = &rules.default {
-        let default = match default {
-            terraform_provider_mesh::terraform::Datum::String(text) => format!("`{text}`"),
-            terraform_provider_mesh::terraform::Datum::Number(number) => format!("`{number}`"),
-            terraform_provider_mesh::terraform::Datum::Bool(truth) => format!("`{truth}`"),
-            other => panic!("no text for a default that is a {}", other.kind()),
-        };
-        write!(page, " Default: {default}.").expect("a string");
+        write!(page, " Default: {}.", literal(default)).expect("a string");
     }
     if rules.replaces {
         page.push_str(" A change replaces the resource.");
@@ -156,6 +203,15 @@ fn line(page: &mut String, attribute: &Attribute, path: &str, nested: &mut Neste
         nested.push((path, attributes.clone()));
     }
     page.push('\n');
+}
+
+fn literal(datum: &Datum) -> String {
+    match datum {
+        Datum::String(text) => format!("`{text}`"),
+        Datum::Number(number) => format!("`{number}`"),
+        Datum::Bool(truth) => format!("`{truth}`"),
+        other => panic!("no text for a default that is a {}", other.kind()),
+    }
 }
 
 fn type_name(ty: &Type) -> String {

@@ -13,8 +13,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mesh", &["istio", "ports"]),
     ("adapters", &["deadline", "ports"]),
     ("resources", &["deadline", "mesh", "ports", "terraform"]),
+    ("ephemeral", &["mesh", "ports", "resources", "terraform"]),
     ("functions", &["mesh", "terraform"]),
-    ("provider", &["adapters", "functions", "mesh", "ports", "resources", "terraform"]),
+    ("provider", &["adapters", "ephemeral", "functions", "mesh", "ports", "resources", "terraform"]),
     ("protocol", &["terraform"]),
     ("plugin", &["deadline", "protocol", "terraform"]),
 ];

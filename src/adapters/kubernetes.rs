@@ -50,12 +50,15 @@ impl Kubernetes {
     }
 
     /// Sends a request, again and again while it makes sense: an API server that restarts, a webhook that doesn't serve yet.
-    async fn send(&self, attempt: &Attempt<'_>, request: &Call, deadline: &Deadline) -> Result<Json, Failure> {
+    pub(super) async fn send(&self, attempt: &Attempt<'_>, request: &Call, deadline: &Deadline) -> Result<Json, Failure> {
         let server = self.connection(attempt.cluster)?.server(attempt.cluster, deadline).await?;
         let begin = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(100);
         loop {
-            let sent = deadline.bound(server.client.request::<Json>(request.build())).await;
+            let request = request.build().map_err(|error| {
+                Failure::new(FailureKind::Other, attempt.title(), format!("`{}` is no path of an API server: {error}.", request.path))
+            })?;
+            let sent = deadline.bound(server.client.request::<Json>(request)).await;
             let error = match sent {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
@@ -100,32 +103,28 @@ impl Kubernetes {
 /// Whether an API server is behind the address at all. It answers a path of a kind that isn't installed by a bare 404, and so does any
 /// web server, a proxy's error page for one; taken for "not found", that would make Terraform forget what lives on.
 async fn is_api_server(server: &Server, deadline: &Deadline) -> bool {
-    let groups = deadline.bound(server.client.request::<Json>(Call::get("/apis".to_owned()).build())).await;
+    let Ok(request) = Call::get("/apis".to_owned()).build() else { return false };
+    let groups = deadline.bound(server.client.request::<Json>(request)).await;
     matches!(groups, Ok(Ok(groups)) if groups["kind"] == "APIGroupList")
 }
 
 /// A request that can be sent more than once.
-struct Call {
-    method: Method,
-    path: String,
-    content_type: &'static str,
-    body: String,
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) content_type: &'static str,
+    pub(super) body: String,
 }
 
 impl Call {
-    fn get(path: String) -> Self {
+    pub(super) fn get(path: String) -> Self {
         Call { method: Method::GET, path, content_type: "application/json", body: String::new() }
     }
 
-    fn build(&self) -> Request<Vec<u8>> {
-        let mut request = Request::new(self.body.clone().into_bytes());
-        *request.method_mut() = self.method.clone();
+    fn build(&self) -> http::Result<Request<Vec<u8>>> {
         // Names were checked when they were parsed, so there is nothing to escape but the queries, which are escaped where they are made.
-        *request.uri_mut() = self.path.parse().unwrap_or_default();
-        if let Ok(content_type) = self.content_type.parse() {
-            request.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-        }
-        request
+        let request = Request::builder().method(&self.method).uri(&self.path).header(http::header::CONTENT_TYPE, self.content_type);
+        request.body(self.body.clone().into_bytes())
     }
 }
 
@@ -137,7 +136,7 @@ fn collection(kind: Kind, namespace: Option<&str>) -> String {
     }
 }
 
-fn path(object: &ObjectRef) -> String {
+pub(super) fn path(object: &ObjectRef) -> String {
     format!("{}/{}", collection(object.kind, object.namespace.as_deref()), object.name)
 }
 

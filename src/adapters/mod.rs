@@ -7,6 +7,7 @@ mod connection;
 mod helm;
 mod kubernetes;
 mod refusal;
+mod tokens;
 
 pub use access::{ClusterAccess, Credentials, ExecPlugin};
 pub use certificates::Certificates;

@@ -25,6 +25,8 @@ pub(super) enum Verb {
     /// A write that keeps nothing. It asks how things are now, so it waits for nothing.
     TryOut,
     Delete,
+    /// Of a service account: a token.
+    Issue,
 }
 
 impl fmt::Display for Verb {
@@ -35,6 +37,7 @@ impl fmt::Display for Verb {
             Self::Write => "write",
             Self::TryOut => "try out",
             Self::Delete => "delete",
+            Self::Issue => "issue a token of",
         })
     }
 }
@@ -59,7 +62,7 @@ impl Attempt<'_> {
     /// How long to wait for what only isn't ready: what changes something may wait for it, what only looks tells the user.
     fn patience(&self) -> Duration {
         match self.verb {
-            Verb::Read | Verb::List => RESTART,
+            Verb::Read | Verb::List | Verb::Issue => RESTART,
             Verb::Write | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
         }

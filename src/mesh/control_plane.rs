@@ -21,6 +21,9 @@ pub const BASE_RELEASE: &str = "istio-base";
 /// The release of the chart `istiod`.
 pub const ISTIOD_RELEASE: &str = "istiod";
 
+/// The chart of istiod.
+pub const ISTIOD_CHART: &str = "istiod";
+
 /// The variable by which sidecars answer DNS.
 const DNS_CAPTURE: [&str; 4] = ["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"];
 
@@ -122,7 +125,7 @@ impl ControlPlane {
         Release {
             name: ISTIOD_RELEASE.to_owned(),
             namespace: self.namespace.to_string(),
-            chart: "istiod".to_owned(),
+            chart: ISTIOD_CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.settings()),
         }

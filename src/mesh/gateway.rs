@@ -16,6 +16,9 @@ use crate::{istio::well_known, ports::Release};
 /// The port for mutual TLS from other networks.
 pub const PORT: u16 = well_known::PASSTHROUGH_PORT;
 
+/// Istio's chart for gateways, whatever they are for.
+pub const CHART: &str = "gateway";
+
 /// The gateway of one network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EastWestGateway {
@@ -141,7 +144,7 @@ impl EastWestGateway {
         Release {
             name: self.name.to_string(),
             namespace: self.namespace.to_string(),
-            chart: "gateway".to_owned(),
+            chart: CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.settings()),
         }

@@ -13,6 +13,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::record`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
+/// Label of an export's objects: the key of the cluster that exports.
+const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";
+
 /// The resource that an object belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -34,7 +37,7 @@ impl Owner {
             Self::ClusterCa => vec![("mesh.terraform.io/cluster-ca", "true".to_owned())],
             Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
             Self::Export(host, exporter) => {
-                vec![("mesh.terraform.io/export", host.slug()), ("mesh.terraform.io/exported-by", exporter.to_string())]
+                vec![("mesh.terraform.io/export", host.slug()), (EXPORTED_BY, exporter.to_string())]
             }
         }
     }
@@ -54,6 +57,11 @@ impl Owner {
 /// The label selector that finds everything of ours.
 pub fn selector() -> String {
     format!("{MANAGED_BY}={MANAGER}")
+}
+
+/// The label selector that finds everything of all exports of a cluster.
+pub fn exported_by(exporter: &ClusterKey) -> String {
+    format!("{},{EXPORTED_BY}={exporter}", selector())
 }
 
 /// The label selector for objects with all of these labels.

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Authority, Certificate, CertificateFacts, Clock, Deployed, Failure, FailureKind, Kind, ObjectRef, Objects, Release, ReleaseStatus,
-    Releases, Secret,
+    Releases, Secret, Token, TokenRequest, Tokens,
 };
 use crate::deadline::Deadline;
 
@@ -163,6 +163,8 @@ impl Releases for FakeReleases {
         let at = (cluster.to_owned(), format!("{}/{}", release.namespace, release.name));
         let mut releases = lock(&self.releases);
         let deployed = Deployed {
+            name: release.name.clone(),
+            namespace: release.namespace.clone(),
             revision: releases.get(&at).map_or(1, |deployed| deployed.revision + 1),
             status: if failure.is_some() { ReleaseStatus::Failed } else { ReleaseStatus::Deployed },
             chart: release.chart.clone(),
@@ -180,9 +182,26 @@ impl Releases for FakeReleases {
         Ok(lock(&self.releases).get(&(cluster.to_owned(), format!("{namespace}/{name}"))).cloned())
     }
 
+    async fn list(&self, cluster: &str, chart: &str, _: &Deadline) -> Result<Vec<Deployed>, Failure> {
+        let releases = lock(&self.releases);
+        Ok(releases.iter().filter(|((of, _), live)| of == cluster && live.chart == chart).map(|(_, live)| live.clone()).collect())
+    }
+
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<(), Failure> {
         lock(&self.releases).remove(&(cluster.to_owned(), format!("{namespace}/{name}")));
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Tokens for FakeObjects {
+    /// A token that says whose it is; valid for an hour at most.
+    async fn issue(&self, cluster: &str, request: &TokenRequest, _: &Deadline) -> Result<Token, Failure> {
+        self.check(cluster, &ObjectRef::namespaced(Kind::SERVICE_ACCOUNT, &request.namespace, &request.service_account))?;
+        Ok(Token {
+            token: Secret::new(format!("token of {}/{}", request.namespace, request.service_account)),
+            expires_at: FakeClock::default().now() + request.lifetime.min(Duration::from_secs(3600)),
+        })
     }
 }
 

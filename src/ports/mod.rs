@@ -8,12 +8,14 @@ pub mod fakes;
 mod objects;
 mod releases;
 mod secret;
+mod tokens;
 
 pub use authority::{Authority, Certificate, CertificateFacts};
 pub use failure::{Failure, FailureKind};
 pub use objects::{Kind, MANAGER, ObjectRef, Objects};
 pub use releases::{Deployed, Release, ReleaseStatus, Releases};
 pub use secret::Secret;
+pub use tokens::{Token, TokenRequest, Tokens};
 
 /// The time, as a port so that tests can set it.
 pub trait Clock: Send + Sync {

@@ -24,6 +24,10 @@ pub struct Release {
 /// A release as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deployed {
+    /// The release's name.
+    pub name: String,
+    /// The namespace it is installed to.
+    pub namespace: String,
     /// Counts installs, upgrades and rollbacks.
     pub revision: u64,
     /// How the last operation ended.
@@ -69,6 +73,9 @@ pub trait Releases: Send + Sync {
 
     /// The release; none when there is none.
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure>;
+
+    /// The releases of a chart, in all namespaces.
+    async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure>;
 
     /// Uninstalls, and waits until its objects are gone. What is gone already is fine.
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;

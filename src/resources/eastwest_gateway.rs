@@ -9,18 +9,24 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::{World, cluster::same_values, failed, import, release_drift};
+use super::{
+    World,
+    cluster::same_values,
+    failed, import,
+    listing::{self, ListModel},
+    release_drift,
+};
 use crate::{
     mesh::{
         ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
-        gateway::{PORT, addresses, selector},
+        gateway::{CHART, PORT, addresses, selector},
         labels::selector_of,
     },
     model,
     ports::{Deployed, Failure, Kind, ObjectRef},
     terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
-        optional, required,
+        AttributePath, Cx, Datum, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value,
+        computed, optional, required,
     },
 };
 
@@ -129,6 +135,7 @@ impl Resource for Gateway {
     const NAME: &'static str = "mesh_eastwest_gateway";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(600), read: Duration::from_secs(120), delete: Duration::from_secs(600) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace", "name"];
 
     fn timeouts(model: &EastwestGatewayModel) -> &Value<Timeouts> {
         &model.timeouts
@@ -267,5 +274,24 @@ impl Resource for Gateway {
         model.port = Value::Value(i64::from(PORT));
         model.installed_version = Value::Value(status.installed_version.clone());
         model.drift = super::texts(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Listing for Gateway {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        listing::check(filter, parse);
+    }
+
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        listing::find(filter, found, cx, |cluster| async move {
+            let gateways = cx.world.releases.list(cluster.as_str(), CHART, &cx.deadline).await?;
+            // Ingress gateways are of the same chart, and of no network.
+            let eastwest = gateways.into_iter().filter(|gateway| EastWestGateway::read_values(&gateway.values).network.is_some());
+            Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())
+        })
+        .await
     }
 }

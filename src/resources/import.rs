@@ -2,12 +2,17 @@
 
 use crate::terraform::Error;
 
+/// Whether a text can be a part at all. What it names is looked up as it stands.
+fn is_part(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
+}
+
 /// Splits an import's name in its parts; `form` shows what is expected.
 pub(super) fn parts<const N: usize>(id: &str, form: &str) -> Result<[String; N], Error> {
     let parts: Vec<_> = id.split('/').map(str::to_owned).collect();
     <[String; N]>::try_from(parts)
         .ok()
-        .filter(|parts| parts.iter().all(|part| !part.is_empty()))
+        .filter(|parts| parts.iter().all(|part| is_part(part)))
         .ok_or_else(|| Error::new("Wrong import name", format!("`{id}` doesn't name an object to import. The form is {form}.")))
 }
 

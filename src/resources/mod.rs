@@ -4,6 +4,7 @@ mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
 mod import;
+mod listing;
 mod namespace;
 mod observation;
 mod root_ca;
@@ -24,7 +25,7 @@ pub use world::{Clusters, Networks, World};
 use crate::{
     mesh::ClusterKey,
     ports::Failure,
-    terraform::{AnyResource, AttributePath, Error, Report, Value, erase},
+    terraform::{AnyListing, AnyResource, AttributePath, Error, Report, Value, erase, erase_listing},
 };
 
 /// All resources of the provider.
@@ -32,8 +33,19 @@ pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
     vec![erase::<RootCa>(), erase::<ClusterCa>(), erase::<Cluster>(), erase::<Gateway>(), erase::<ServiceExport>()]
 }
 
+/// The listings, one of each resource.
+pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
+    vec![
+        erase_listing::<RootCa>(),
+        erase_listing::<ClusterCa>(),
+        erase_listing::<Cluster>(),
+        erase_listing::<Gateway>(),
+        erase_listing::<ServiceExport>(),
+    ]
+}
+
 /// A failure of the world as an error of the resource.
-fn failed(failure: Failure) -> Error {
+pub(crate) fn failed(failure: Failure) -> Error {
     let detail = failure.detail();
     Error::new(failure.summary, detail)
 }

@@ -6,14 +6,19 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::format_description::well_known::Rfc3339;
 
-use super::{World, failed, import::parts, namespace};
+use super::{
+    World, failed,
+    import::parts,
+    listing::{self, ListModel},
+    namespace,
+};
 use crate::{
-    mesh::{ClusterKey, Namespace, ObjectName, trust},
+    mesh::{ClusterKey, Namespace, ObjectName, labels::Owner, trust},
     model,
     ports::{Certificate, Kind, ObjectRef},
     terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
-        required,
+        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
+        optional, required,
     },
 };
 
@@ -125,6 +130,7 @@ impl Resource for RootCa {
     const NAME: &'static str = "mesh_root_ca";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(300) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace", "name"];
 
     fn timeouts(model: &RootCaModel) -> &Value<Timeouts> {
         &model.timeouts
@@ -204,6 +210,23 @@ impl Resource for RootCa {
         model.certificate = Value::Value(status.certificate.clone());
         model.fingerprint = Value::Value(status.fingerprint.clone());
         model.expires_at = Value::Value(status.expires_at.clone());
+    }
+}
+
+#[async_trait]
+impl Listing for RootCa {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        listing::check(filter, parse);
+    }
+
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        listing::find(filter, found, cx, |cluster| async move {
+            let roots = cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &Owner::RootCa.selector(), &cx.deadline).await?;
+            Ok(roots.iter().map(|root| format!("{cluster}/{}", listing::name_of(root))).collect())
+        })
+        .await
     }
 }
 

@@ -1,22 +1,22 @@
 //! The life cycles with the fakes: what the protocol calls, and what it gets back.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cluster, ClusterCa, ClusterCaModel, ClusterModel, Clusters, EastwestGatewayModel, Gateway, Networks, RootCa, RootCaModel,
-    ServiceExport, ServiceExportModel, World,
+    Cluster, ClusterCa, ClusterCaModel, ClusterModel, Clusters, EastwestGatewayModel, Gateway, RootCa, RootCaModel, ServiceExport,
+    ServiceExportModel, World, listing::ListModel,
 };
 use crate::{
     ports::{
         Failure, FailureKind, Kind, ObjectRef,
-        fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
+        fakes::{FakeClock, FakeObjects, FakeReleases},
     },
     terraform::{
-        AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Model, Resource, Value, decode,
-        encode, erase, set_attribute,
+        AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Listing, Model, Resource, Value,
+        decode, encode, erase, erase_listing, set_attribute,
     },
 };
 
@@ -30,15 +30,7 @@ struct Scene {
 
 fn scene() -> Scene {
     let (objects, releases, clock) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()), FakeClock::default());
-    let world = World {
-        clusters: Clusters::Known(BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
-        objects: objects.clone(),
-        releases: releases.clone(),
-        authority: Arc::new(FakeAuthority::at(clock.clone())),
-        clock: Arc::new(clock.clone()),
-        istio_version: None,
-        networks: Networks::default(),
-    };
+    let world = World::fake(&objects, &releases, &clock);
     Scene { world, objects, releases, clock }
 }
 
@@ -370,4 +362,60 @@ async fn everything_is_imported_as_it_was_made() {
     assert!(nothing.found.is_null() && nothing.diagnostics.errors[0].detail.contains("no Helm release istio-system/istiod"));
     let wrong = erase::<Cluster>().import("us", &scene.world, CancellationToken::new()).await;
     assert!(wrong.diagnostics.errors[0].detail.contains("CLUSTER/NAMESPACE"));
+    let odd = erase::<Cluster>().import("us/istio system?x", &scene.world, CancellationToken::new()).await;
+    assert_eq!(odd.diagnostics.errors[0].summary, "Wrong import name");
+}
+
+/// The names that a listing finds in some clusters, or all; and what went wrong.
+async fn list<L: Listing<World = World, Filter = ListModel>>(scene: &Scene, clusters: Option<&[&str]>) -> (Vec<String>, Vec<String>) {
+    let clusters = clusters.map_or(Value::Null, |keys| Value::Value(keys.iter().map(|key| text(key)).collect()));
+    let filter = encode(&Value::Value(ListModel { clusters }));
+    let listing = erase_listing::<L>();
+    let listed = listing.list(&filter, usize::MAX, false, &scene.world, CancellationToken::new()).await;
+    let whole = listing.list(&filter, usize::MAX, true, &scene.world, CancellationToken::new()).await;
+    for found in &whole.found {
+        assert!(found.state.is_value() && found.diagnostics.errors.is_empty(), "{}: {:?}", found.name, found.diagnostics);
+    }
+    let identity = erase::<L>().identity().expect("an identity");
+    for found in &listed.found {
+        let named = identity.of_import_name(&found.name).expect("an identity");
+        let state = whole.found.iter().find(|other| other.name == found.name).map(|whole| whole.state.clone());
+        assert_eq!(state.and_then(|state| identity.of(&state)), Some(named), "the name, the identity and the state tell of one object");
+    }
+    let errors = listed.diagnostics.errors.iter().map(|error| error.detail.to_string());
+    (listed.found.into_iter().map(|found| found.name).collect(), errors.collect())
+}
+
+#[tokio::test]
+async fn everything_that_exists_is_listed() {
+    let mut scene = scene();
+    scene.objects.put("eu", injector());
+    scene.objects.put("eu", echo());
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let root = created::<RootCa>(&scene, root()).await;
+    created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    created::<Cluster>(&scene, cluster()).await;
+    created::<Gateway>(&scene, gateway()).await;
+    created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    let nothing = (Vec::<String>::new(), Vec::<String>::new());
+    let only = |name: &str| (vec![name.to_owned()], Vec::<String>::new());
+    assert_eq!(list::<RootCa>(&scene, None).await, only("us/istio-system/mesh-root-ca"));
+    assert_eq!(list::<RootCa>(&scene, Some(&["eu"])).await, nothing);
+    assert_eq!(list::<ClusterCa>(&scene, None).await, only("eu/istio-system"));
+    assert_eq!(list::<Cluster>(&scene, None).await, only("eu/istio-system"));
+    assert_eq!(list::<Gateway>(&scene, None).await, only("eu/istio-system/istio-eastwestgateway"));
+    assert_eq!(list::<ServiceExport>(&scene, None).await, only("eu/echo/echo.eu.mesh.local"));
+    assert!(list::<Cluster>(&scene, Some(&["asia"])).await.1[0].contains("it has `eu`, `us`"));
+
+    // A CA that somebody else made is listed where istiod is: it can be imported.
+    let mut foreign = scene.objects.live("eu", &secret("cacerts")).expect("the Secret");
+    foreign["metadata"]["labels"] = json!({});
+    scene.objects.put("eu", foreign);
+    assert_eq!(list::<ClusterCa>(&scene, None).await, only("eu/istio-system"));
+
+    scene.objects.fail("eu", &secret("cacerts"), unreachable());
+    let (_, errors) = list::<ClusterCa>(&scene, None).await;
+    assert_eq!(errors, ["Nobody answers."]);
+    scene.world.clusters = Clusters::Unknown;
+    assert!(list::<RootCa>(&scene, None).await.1[0].contains("known only after an apply"));
 }

@@ -5,9 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+#[cfg(test)]
+use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases};
 use crate::{
     mesh::ClusterKey,
-    ports::{Authority, Clock, Objects, Releases},
+    ports::{Authority, Clock, Objects, Releases, Tokens},
 };
 
 /// The world as the provider's configuration opens it.
@@ -18,6 +20,8 @@ pub struct World {
     pub objects: Arc<dyn Objects>,
     /// Their Helm releases.
     pub releases: Arc<dyn Releases>,
+    /// Tokens of their service accounts.
+    pub tokens: Arc<dyn Tokens>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
     /// The time.
@@ -26,6 +30,23 @@ pub struct World {
     pub istio_version: Option<String>,
     /// The networks that this run has planned.
     pub networks: Networks,
+}
+
+#[cfg(test)]
+impl World {
+    /// Two clusters of fakes, `us` and `eu`.
+    pub(crate) fn fake(objects: &Arc<FakeObjects>, releases: &Arc<FakeReleases>, clock: &FakeClock) -> Self {
+        Self {
+            clusters: Clusters::Known(BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
+            objects: objects.clone(),
+            releases: releases.clone(),
+            tokens: objects.clone(),
+            authority: Arc::new(FakeAuthority::at(clock.clone())),
+            clock: Arc::new(clock.clone()),
+            istio_version: None,
+            networks: Networks::default(),
+        }
+    }
 }
 
 /// The keys of the provider's `clusters`.
@@ -55,12 +76,17 @@ impl Clusters {
         matches!(self, Self::Known(known) if known.get(cluster.as_str()) == Some(&true))
     }
 
+    /// All keys; none while the map is unknown.
+    pub fn keys(&self) -> Option<Vec<ClusterKey>> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(known) => Some(known.keys().filter_map(|key| ClusterKey::parse(key).ok()).collect()),
+        }
+    }
+
     /// The clusters that can be reached with what is known now.
     pub fn reachable(&self) -> Vec<ClusterKey> {
-        match self {
-            Self::Unknown => Vec::new(),
-            Self::Known(known) => known.iter().filter(|(_, known)| **known).filter_map(|(key, _)| ClusterKey::parse(key).ok()).collect(),
-        }
+        self.keys().unwrap_or_default().into_iter().filter(|key| self.is_known(key)).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    dynamic::{Datum, Dynamic, attribute},
+    dynamic::{Datum, Dynamic, Number, attribute},
     model::plain_type,
     report::Error,
     schema::{Attribute, Type},
@@ -27,7 +27,7 @@ pub struct IdentityAttribute {
 }
 
 impl Identity {
-    /// The identity that the attributes at `paths` make up; none without any.
+    /// The identity that the attributes at `paths` make up; none without any, and where one of them doesn't exist.
     pub fn new(paths: &[&'static str], attributes: &[Attribute]) -> Option<Self> {
         let of = |path: &&'static str| {
             let found = find(attributes, path)?;
@@ -39,7 +39,7 @@ impl Identity {
                 path,
             })
         };
-        let identity: Vec<_> = paths.iter().filter_map(of).collect();
+        let identity: Vec<_> = paths.iter().map(of).collect::<Option<_>>()?;
         (!identity.is_empty()).then_some(Self(identity))
     }
 
@@ -77,6 +77,24 @@ impl Identity {
             }
         };
         Ok(self.0.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("/"))
+    }
+
+    /// The identity of the object that an import finds by this name; none where the name is not of that form.
+    pub fn of_import_name(&self, name: &str) -> Option<Dynamic> {
+        let parts: Vec<_> = name.split('/').collect();
+        if parts.len() != self.0.len() {
+            return None;
+        }
+        let part = |(of, part): (&IdentityAttribute, &str)| {
+            let datum = match of.ty {
+                AttributeType::String => Datum::String(part.to_owned()),
+                AttributeType::Number => Datum::Number(Number::Int(part.parse().ok()?)),
+                _ => return None,
+            };
+            Some((of.name.to_owned(), Value::Value(datum)))
+        };
+        let parts = self.0.iter().zip(parts).map(part).collect::<Option<BTreeMap<_, _>>>()?;
+        Some(Value::Value(Datum::Map(parts)))
     }
 }
 
@@ -132,6 +150,8 @@ mod tests {
         let of_state = identity().of(&state).expect("an identity");
         assert_eq!(attribute(&of_state, "cluster"), &Value::Value("eu".into()));
         assert_eq!(identity().import_name(&of_state).expect("a name"), "eu/echo/80");
+        assert_eq!(identity().of_import_name("eu/echo/80"), Some(of_state));
+        assert_eq!(identity().of_import_name("eu/echo"), None);
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub trait Resource: Send + Sync + 'static {
     /// Why not to use the resource any more, and what to use.
     const DEPRECATION: Option<&'static str> = None;
     /// The attributes that together tell the object from all others, in the order in which they make up the name for an import; a nested
-    /// one is written `gateway.cluster`. A change of one must replace the resource.
+    /// one is written `gateway.cluster`. A change of one replaces the resource, or an update moves the object.
     const IDENTITY: &'static [&'static str] = &[];
 
     /// The `timeouts` attribute.

@@ -3,13 +3,14 @@
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     dynamic::Dynamic,
     erased::erase,
     lifecycle::{Cx, Resource},
-    model::{Model, encode},
+    model::Model,
     outcome::{Outcome, conclude, model, validate},
     parse::Parse,
     report::{Error, Report},
@@ -18,7 +19,10 @@ use super::{
 };
 use crate::deadline::Deadline;
 
-/// A resource whose objects can be listed.
+/// How many of the found objects are read at once.
+const READERS: usize = 16;
+
+/// A resource whose objects can be listed. A listing only finds them: the resource's import and read tell the rest.
 #[async_trait]
 pub trait Listing: Resource {
     /// What narrows the list down.
@@ -27,17 +31,8 @@ pub trait Listing: Resource {
     /// Checks the filter; pure.
     fn check(_filter: &Self::Filter, _parse: &mut Parse<'_>) {}
 
-    /// Finds the objects, at most `limit`.
-    async fn list(filter: &Self::Filter, limit: usize, cx: &Cx<'_, Self::World>) -> Result<Vec<Listed<Self::Model>>, Error>;
-}
-
-/// An object that exists.
-#[derive(Clone, Debug)]
-pub struct Listed<M> {
-    /// What a person knows it by.
-    pub display_name: String,
-    /// Its attributes, as an import tells them.
-    pub model: M,
+    /// Puts the names by which an import finds the objects to `found`. What was found stands beside an error.
+    async fn list(filter: &Self::Filter, found: &mut Vec<String>, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
 }
 
 /// A listing of any type.
@@ -49,15 +44,15 @@ pub trait AnyListing<W>: Send + Sync {
     fn schema(&self) -> Schema;
     /// Checks a filter, in which anything may be unknown.
     fn validate(&self, filter: &Dynamic) -> Diagnostics;
-    /// Finds the objects, at most `limit`: name and state, which is read in full if `whole`, and else as an import tells it.
+    /// Finds the objects, at most `limit`; with their states if `whole`.
     async fn list(&self, filter: &Dynamic, limit: usize, whole: bool, world: &W, cancel: CancellationToken) -> Outcome<Vec<Found>>;
 }
 
 /// An object that a listing found.
 pub struct Found {
-    /// What a person knows it by.
-    pub display_name: String,
-    /// Its state.
+    /// The name by which an import finds it.
+    pub name: String,
+    /// Its state; null when it wasn't asked for, or can't be told.
     pub state: Dynamic,
     /// What is wrong with it alone.
     pub diagnostics: Diagnostics,
@@ -68,6 +63,19 @@ struct Erased<L>(PhantomData<fn() -> L>);
 /// Makes a listing callable by the protocol.
 pub fn erase_listing<L: Listing>() -> Box<dyn AnyListing<L::World>> {
     Box::new(Erased::<L>(PhantomData))
+}
+
+/// The object of this name, as an import and the read after it tell it.
+async fn read<L: Listing>(name: String, world: &L::World, cancel: CancellationToken) -> Found {
+    let resource = erase::<L>();
+    let mut outcome = resource.import(&name, world, cancel.clone()).await;
+    if !outcome.found.is_null() {
+        let read = resource.read(outcome.found, world, cancel).await;
+        outcome.found = read.found;
+        outcome.diagnostics.errors.extend(read.diagnostics.errors);
+        outcome.diagnostics.warnings.extend(read.diagnostics.warnings);
+    }
+    Found { name, state: outcome.found, diagnostics: outcome.diagnostics }
 }
 
 #[async_trait]
@@ -94,21 +102,18 @@ impl<L: Listing> AnyListing<L::World> for Erased<L> {
             return Outcome { found: Vec::new(), diagnostics: report.into_diagnostics(), is_unseen: false };
         }
         let cx = Cx::new(world, Deadline::after(L::TIMEOUTS.read, cancel.clone()));
-        let listed = L::list(&filter, limit, &cx).await;
-        let is_unseen = conclude(cx, &mut report);
-        let listed = listed.map_err(|error| report.error(error)).unwrap_or_default();
-        let mut found = Vec::new();
-        for Listed { display_name, model } in listed.into_iter().take(limit) {
-            let state = encode(&Value::Value(model));
-            found.push(if whole {
-                let read = erase::<L>().read(state.clone(), world, cancel.clone()).await;
-                // Gone since it was listed: what was known of it is still an answer.
-                let state = if read.found.is_null() { state } else { read.found };
-                Found { display_name, state, diagnostics: read.diagnostics }
-            } else {
-                Found { display_name, state, diagnostics: Diagnostics::default() }
-            });
+        let mut names = Vec::new();
+        if let Err(error) = L::list(&filter, &mut names, &cx).await {
+            report.error(error);
         }
+        let is_unseen = conclude(cx, &mut report);
+        let names = names.into_iter().take(limit);
+        let found = if whole {
+            let reads = names.map(|name| read::<L>(name, world, cancel.clone())).collect::<Vec<_>>();
+            futures::stream::iter(reads).buffered(READERS).collect().await
+        } else {
+            names.map(|name| Found { name, state: Value::Null, diagnostics: Diagnostics::default() }).collect()
+        };
         Outcome { found, diagnostics: report.into_diagnostics(), is_unseen }
     }
 }

@@ -26,7 +26,7 @@ pub use erased::{AnyResource, DRIFT, Planned, erase, panicked};
 pub use function::{ArgumentError, Function, Parameter};
 pub use identity::{Identity, IdentityAttribute};
 pub use lifecycle::{Cx, Observed, Plan, Reached, Resource};
-pub use listing::{AnyListing, Found, Listed, Listing, erase_listing};
+pub use listing::{AnyListing, Found, Listing, erase_listing};
 pub use migration::{Foreign, Json};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
 pub use outcome::Outcome;

@@ -2,8 +2,9 @@
 
 use rmpv::Value;
 use terraform_provider_mesh::protocol::wire::{
-    DynamicValue, RawState, apply_resource_change, configure_provider, get_provider_schema, import_resource_state, plan_resource_change,
-    provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state, validate_resource_config,
+    DynamicValue, RawState, apply_resource_change, configure_provider, get_provider_schema, get_resource_identity_schemas,
+    import_resource_state, plan_resource_change, provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state,
+    validate_resource_config,
 };
 use tonic::transport::Channel;
 
@@ -43,6 +44,20 @@ fn configurations() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
             ],
         ),
     ]
+}
+
+/// Whatever the provider manages can be told apart, and found.
+#[tokio::test]
+async fn every_resource_has_an_identity_and_a_listing() {
+    let mut session = Session::start().await;
+    let identities = session.provider.get_resource_identity_schemas(get_resource_identity_schemas::Request {}).await.expect("an answer");
+    let identities = identities.into_inner().identity_schemas;
+    for (name, _) in configurations() {
+        let needed: Vec<_> = identities[name].identity_attributes.iter().filter(|of| of.required_for_import).map(|of| &of.name).collect();
+        assert!(needed.iter().any(|needed| *needed == "cluster"), "{name}: {needed:?}");
+        assert!(session.schema.list_resource_schemas.contains_key(name), "{name} can't be listed");
+    }
+    assert_eq!(identities.len(), configurations().len());
 }
 
 struct Session {

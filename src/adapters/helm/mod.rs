@@ -4,7 +4,7 @@ mod program;
 mod storage;
 mod workspace;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -125,6 +125,14 @@ impl Helm {
     }
 }
 
+/// Reads a revision.
+fn decode(secret: &Json, cluster: &str) -> Result<Deployed, Failure> {
+    storage::decode(secret).map_err(|why| {
+        let (namespace, name) = storage::release(secret);
+        Failure::new(FailureKind::Other, format!("Can't read the Helm release {namespace}/{name} of cluster \"{cluster}\""), why)
+    })
+}
+
 #[async_trait]
 impl Releases for Helm {
     fn locate(&self) -> Result<(), Failure> {
@@ -161,14 +169,16 @@ impl Releases for Helm {
 
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
         let revisions = self.revisions(cluster, namespace, name, deadline).await?;
-        revisions
-            .last()
-            .map(|newest| {
-                storage::decode(newest).map_err(|why| {
-                    Failure::new(FailureKind::Other, format!("Can't read the Helm release {name} of cluster \"{cluster}\""), why)
-                })
-            })
-            .transpose()
+        revisions.last().map(|newest| decode(newest, cluster)).transpose()
+    }
+
+    async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
+        // Former revisions are left where they are: each can be a megabyte.
+        let mut revisions = self.clusters.list(cluster, Kind::SECRET, None, "owner=helm,status!=superseded", deadline).await?;
+        revisions.sort_by_key(storage::revision);
+        let newest: BTreeMap<_, _> = revisions.iter().map(|secret| (storage::release(secret), secret)).collect();
+        let releases: Vec<_> = newest.into_values().map(|secret| decode(secret, cluster)).collect::<Result<_, _>>()?;
+        Ok(releases.into_iter().filter(|release| release.chart == chart).collect())
     }
 
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {

@@ -13,6 +13,12 @@ pub(super) fn revision(secret: &Json) -> u64 {
     secret["metadata"]["labels"]["version"].as_str().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
+/// Namespace and name of the release that a revision is of.
+pub(super) fn release(secret: &Json) -> (&str, &str) {
+    let metadata = &secret["metadata"];
+    (metadata["namespace"].as_str().unwrap_or_default(), metadata["labels"]["name"].as_str().unwrap_or_default())
+}
+
 /// Whether an operation has begun and not ended.
 pub(super) fn is_pending(secret: &Json) -> bool {
     secret["metadata"]["labels"]["status"].as_str().is_some_and(|status| status.starts_with("pending-"))
@@ -35,6 +41,8 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
     let metadata = &release["chart"]["metadata"];
     let status = text(&release["info"]["status"]);
     Ok(Deployed {
+        name: text(&release["name"]),
+        namespace: text(&release["namespace"]),
         revision: release["version"].as_u64().unwrap_or_default(),
         status: match status.as_str() {
             "deployed" => ReleaseStatus::Deployed,
@@ -84,7 +92,7 @@ mod tests {
     #[test]
     fn a_revision_is_read() {
         let release = json!({
-            "version": 3,
+            "name": "istiod", "namespace": "istio-system", "version": 3,
             "info": {"status": "deployed", "description": "Upgrade complete"},
             "chart": {"metadata": {"name": "istiod", "version": "1.31.0", "appVersion": "1.31.0"}},
             "config": {"global": {"network": "us-net"}},
@@ -92,6 +100,7 @@ mod tests {
         });
         let deployed = decode(&secret(&release)).unwrap();
         assert_eq!((deployed.revision, deployed.status, deployed.version.as_str()), (3, ReleaseStatus::Deployed, "1.31.0"));
+        assert_eq!((deployed.name.as_str(), deployed.namespace.as_str()), ("istiod", "istio-system"));
         assert_eq!(deployed.manifest.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["ConfigMap", "Service"]);
         assert_eq!(revision(&secret(&release)), 3);
     }

@@ -1,6 +1,6 @@
 //! Calls about what exists of a resource's type.
 
-use super::{Server, judged};
+use super::{Server, judged, resource::identity_data};
 use crate::{
     protocol::{diagnostics::diagnostics, value, wire},
     terraform::{Error, Found, Provider},
@@ -26,12 +26,13 @@ impl<P: Provider> Server<P> {
         let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         let whole = request.include_resource_object;
         let outcome = listing.of.list(&filter, limit, whole, &world, self.work()).await;
+        let identity = self.catalog().identities.get(request.type_name.as_str());
         let event = |found: Found| {
             self.0.mask.learn(&resource.schema.attributes, &found.state);
             wire::list_resource::Event {
-                identity: self.identify(&request.type_name, &found.state),
-                display_name: found.display_name,
-                resource_object: whole.then(|| value::write(&found.state, &resource.schema)),
+                identity: identity.and_then(|identity| Some(identity_data(identity, &identity.of_import_name(&found.name)?))),
+                display_name: found.name,
+                resource_object: (!found.state.is_null()).then(|| value::write(&found.state, &resource.schema)),
                 diagnostic: diagnostics(found.diagnostics),
             }
         };

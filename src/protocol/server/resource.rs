@@ -15,8 +15,7 @@ impl<P: Provider> Server<P> {
     /// The identity of the object with this state.
     pub(super) fn identify(&self, name: &str, state: &Dynamic) -> Option<wire::ResourceIdentityData> {
         let identity = self.catalog().identities.get(name)?;
-        let of_state = identity.of(state)?;
-        Some(wire::ResourceIdentityData { identity_data: Some(value::write_as(&of_state, &Shape::Plain(&identity.ty()))) })
+        Some(identity_data(identity, &identity.of(state)?))
     }
 
     pub(super) async fn validate_resource_config(
@@ -51,13 +50,10 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::upgrade_resource_identity::Request,
     ) -> Result<wire::upgrade_resource_identity::Response, Error> {
-        let ty = self.identity(&request.type_name)?.ty();
+        let identity = self.identity(&request.type_name)?;
         refuse_newer("Identity", &request.type_name, request.version, IDENTITY_VERSION)?;
-        let identity = json::read(&request.raw_identity.unwrap_or_default().json, &Shape::Plain(&ty))?;
-        Ok(wire::upgrade_resource_identity::Response {
-            upgraded_identity: Some(wire::ResourceIdentityData { identity_data: Some(value::write_as(&identity, &Shape::Plain(&ty))) }),
-            diagnostics: Vec::new(),
-        })
+        let stored = json::read(&request.raw_identity.unwrap_or_default().json, &Shape::Plain(&identity.ty()))?;
+        Ok(wire::upgrade_resource_identity::Response { upgraded_identity: Some(identity_data(identity, &stored)), diagnostics: Vec::new() })
     }
 
     pub(super) async fn read_resource(&self, request: wire::read_resource::Request) -> Result<wire::read_resource::Response, Error> {
@@ -182,6 +178,11 @@ impl<P: Provider> Server<P> {
         let config = generated::config(&entry.schema.attributes, self.read(request.state, &entry.schema)?);
         Ok(wire::generate_resource_config::Response { config: Some(value::write(&config, &entry.schema)), diagnostics: Vec::new() })
     }
+}
+
+/// An identity as the wire has it.
+pub(super) fn identity_data(identity: &Identity, value: &Dynamic) -> wire::ResourceIdentityData {
+    wire::ResourceIdentityData { identity_data: Some(value::write_as(value, &Shape::Plain(&identity.ty()))) }
 }
 
 fn refuse_newer(what: &str, name: &str, version: i64, known: i64) -> Result<(), Error> {

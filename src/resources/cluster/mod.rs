@@ -12,16 +12,22 @@ pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 pub(super) use model::same_values;
 
-use super::{World, failed, import, namespace, release_drift};
+use super::{
+    World, failed, import,
+    listing::{self, ListModel},
+    namespace, release_drift,
+};
 use crate::{
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
-        control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
+        control_plane::{BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
         drift::differences,
         trust,
     },
     ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
+    terraform::{
+        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value,
+    },
 };
 
 /// The member of the mesh to be.
@@ -185,6 +191,7 @@ impl Resource for Cluster {
     const NAME: &'static str = "mesh_cluster";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(600), read: Duration::from_secs(120), delete: Duration::from_secs(600) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace"];
 
     fn timeouts(model: &ClusterModel) -> &Value<Timeouts> {
         &model.timeouts
@@ -365,6 +372,24 @@ impl Resource for Cluster {
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
         model.installed_version = Value::Value(status.installed_version.clone());
         model.drift = super::texts(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Listing for Cluster {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        listing::check(filter, parse);
+    }
+
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        listing::find(filter, found, cx, |cluster| async move {
+            let istiods = cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline).await?;
+            let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
+            Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
+        })
+        .await
     }
 }
 

@@ -3,7 +3,7 @@
 pub(super) mod model;
 mod root;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -15,13 +15,21 @@ use root::{RootSource, check_pair, find_root, parse_root};
 use super::{
     World, failed,
     import::parts,
+    listing::{self, ListModel},
     namespace,
     root_ca::{load, parse_days, parse_subject},
 };
 use crate::{
-    mesh::{ClusterKey, Namespace, labels, trust},
+    mesh::{
+        ClusterKey, Namespace,
+        control_plane::ISTIOD_CHART,
+        labels::{self, Owner},
+        trust,
+    },
     ports::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
+    terraform::{
+        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value,
+    },
 };
 
 /// The intermediate CA to be.
@@ -145,6 +153,7 @@ impl Resource for ClusterCa {
     const NAME: &'static str = "mesh_cluster_ca";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(300) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace"];
 
     fn timeouts(model: &ClusterCaModel) -> &Value<Timeouts> {
         &model.timeouts
@@ -295,6 +304,36 @@ impl Resource for ClusterCa {
         model.root_fingerprint = Value::Value(status.root_fingerprint.clone());
         model.expires_at = status.facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
         model.drift = super::texts(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Listing for ClusterCa {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        listing::check(filter, parse);
+    }
+
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        listing::find(filter, found, cx, |cluster| async move {
+            // Where istiod is, its CA may be somebody else's: that is what an import is for.
+            let ours = Owner::ClusterCa.selector();
+            let (secrets, istiods) = tokio::try_join!(
+                cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &ours, &cx.deadline),
+                cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline),
+            )?;
+            let mut namespaces: BTreeSet<_> =
+                secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
+            for istiod in istiods {
+                let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
+                if cx.world.objects.get(cluster.as_str(), &secret, &cx.deadline).await?.is_some() {
+                    namespaces.insert(istiod.namespace);
+                }
+            }
+            Ok(namespaces.into_iter().map(|namespace| format!("{cluster}/{namespace}")).collect())
+        })
+        .await
     }
 }
 

@@ -17,19 +17,22 @@ pub use model::ServiceExportModel;
 use model::{ExportedPortModel, GatewayRef, PortModel};
 use parse::{parse_gateway, parse_ports, record};
 
-use super::{World, failed, import};
+use super::{
+    World, failed, import,
+    listing::{self, ListModel},
+};
 use crate::{
     mesh::{
         ClusterKey, Export, Host, Locality, Namespace, ObjectName, ServiceAccountName, ServicePort, TrustDomain, Vip,
         drift::differences,
         export::{self, GatewayEnd},
         gateway::addresses,
-        port,
+        labels, port,
         record::Record,
         trust,
     },
     ports::{Failure, Kind, ObjectRef},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
 };
 
 /// The export to be, before the live Service has its say.
@@ -200,6 +203,7 @@ impl Resource for ServiceExport {
     const NAME: &'static str = "mesh_service_export";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(180), read: Duration::from_secs(60), delete: Duration::from_secs(180) };
+    const IDENTITY: &'static [&'static str] = &["gateway.cluster", "namespace", "host"];
 
     fn timeouts(model: &ServiceExportModel) -> &Value<Timeouts> {
         &model.timeouts
@@ -368,5 +372,27 @@ impl Resource for ServiceExport {
             model.identities = super::texts(identities);
         }
         model.drift = super::texts(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Listing for ServiceExport {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        listing::check(filter, parse);
+    }
+
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        listing::find(filter, found, cx, |cluster| async move {
+            let selector = labels::exported_by(&cluster);
+            let entries = cx.world.objects.list(cluster.as_str(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
+            let name = |entry: &Json| {
+                let (namespace, host) = (entry["metadata"]["namespace"].as_str()?, entry["spec"]["hosts"][0].as_str()?);
+                Some(format!("{cluster}/{namespace}/{host}"))
+            };
+            Ok(entries.iter().filter_map(name).collect())
+        })
+        .await
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use terraform_provider_mesh::{
     model,
     terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listed, Listing, Observed, Parse, Parsed, Plan, Reached, Resource,
+        AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Reached, Resource,
         Timeouts, Value, computed, optional, required,
     },
 };
@@ -248,16 +248,10 @@ impl Listing for Thing {
         parse.optional("prefix", &filter.prefix, |prefix| if prefix == "*" { Err("No wildcards.") } else { Ok(()) });
     }
 
-    async fn list(filter: &FilterModel, limit: usize, cx: &Cx<'_, Zone>) -> Result<Vec<Listed<ThingModel>>, Error> {
+    async fn list(filter: &FilterModel, found: &mut Vec<String>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
         let prefix = if let Value::Value(prefix) = &filter.prefix { prefix.as_str() } else { "" };
-        if prefix == "secret" {
-            return Err(Error::new("Forbidden", "These aren't shown."));
-        }
         let things = cx.world.things.lock().expect("things");
-        let listed = |name: &String| {
-            let model = ThingModel { name: text(name), zone: text("here"), size: Value::Value(1), ..ThingModel::default() };
-            Listed { display_name: format!("thing {name}"), model }
-        };
-        Ok(things.keys().filter(|name| name.starts_with(prefix)).take(limit).map(listed).collect())
+        found.extend(things.keys().filter(|name| name.starts_with(prefix)).map(|name| format!("here/{name}")));
+        if things.contains_key("secret") { Err(Error::new("Forbidden", "Not all are shown.")) } else { Ok(()) }
     }
 }

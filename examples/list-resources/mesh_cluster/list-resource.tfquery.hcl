@@ -1,0 +1,7 @@
+list "mesh_cluster" "in_europe" {
+  provider = mesh
+
+  config {
+    clusters = ["eu"]
+  }
+}

@@ -1,0 +1,7 @@
+list "mesh_eastwest_gateway" "in_europe" {
+  provider = mesh
+
+  config {
+    clusters = ["eu"]
+  }
+}

@@ -1,0 +1,3 @@
+list "mesh_root_ca" "all" {
+  provider = mesh
+}

@@ -1,0 +1,7 @@
+import {
+  to = mesh_cluster_ca.eu
+  identity = {
+    cluster   = "eu"
+    namespace = "istio-system"
+  }
+}

@@ -1,0 +1,8 @@
+import {
+  to = mesh_eastwest_gateway.eu
+  identity = {
+    cluster   = "eu"
+    namespace = "istio-system"
+    name      = "istio-eastwestgateway"
+  }
+}

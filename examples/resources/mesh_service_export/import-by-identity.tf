@@ -1,0 +1,8 @@
+import {
+  to = mesh_service_export.echo
+  identity = {
+    cluster   = "eu"
+    namespace = "echo"
+    host      = "echo.eu.mesh.local"
+  }
+}

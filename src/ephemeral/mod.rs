@@ -1,0 +1,15 @@
+//! One file an ephemeral resource.
+
+mod cluster_token;
+
+pub use cluster_token::{ClusterToken, ClusterTokenModel};
+
+use crate::{
+    resources::World,
+    terraform::{AnyEphemeral, erase_ephemeral},
+};
+
+/// All ephemeral resources of the provider.
+pub fn all() -> Vec<Box<dyn AnyEphemeral<World>>> {
+    vec![erase_ephemeral::<ClusterToken>()]
+}
