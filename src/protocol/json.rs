@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::types::{Shape, element_path, parse};
-use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Type, Value};
+use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Value};
 
 /// Reads a value of the given shape. It is read piece by piece from its text, so that no number loses a digit.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
@@ -36,7 +36,7 @@ fn decode(json: &RawValue, shape: &Shape<'_>, path: &AttributePath) -> Result<Dy
             let Dynamically { ty, value } = piece(json, "a value with its type", path)?;
             let ty = parse(ty.get().as_bytes()).map_err(|error| error.at(path.clone()))?;
             let inner = decode(value, &Shape::Plain(&ty), path)?;
-            Datum::Typed(Box::new(Type::Plain(ty)), Box::new(inner))
+            Datum::Typed(Box::new(ty), Box::new(inner))
         }
         shape if shape.is_sequence() => {
             let elements: Vec<&RawValue> = piece(json, "a list", path)?;

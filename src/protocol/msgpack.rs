@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rmpv::Value as Msgpack;
 
 use super::types::{Shape, element_path};
-use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Type, Value};
+use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Value};
 
 /// Reads a value of the given shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
@@ -116,7 +116,7 @@ fn dynamic(value: &Msgpack, path: &AttributePath) -> Result<Dynamic, Error> {
     };
     let ty = super::types::parse(json).map_err(|error| error.at(path.clone()))?;
     let inner = decode(inner, &Shape::Plain(&ty), path)?;
-    Ok(Value::Value(Datum::Typed(Box::new(Type::Plain(ty)), Box::new(inner))))
+    Ok(Value::Value(Datum::Typed(Box::new(ty), Box::new(inner))))
 }
 
 fn encode(value: &Dynamic, shape: &Shape<'_>) -> Msgpack {
@@ -145,10 +145,7 @@ fn encode(value: &Dynamic, shape: &Shape<'_>) -> Msgpack {
                 .map(|(name, inner)| (name.into(), encode(entries.get(name).unwrap_or(&Value::Null), &inner)))
                 .collect(),
         ),
-        Datum::Typed(ty, inner) => {
-            let ty = crate::terraform::plain_type(ty);
-            Msgpack::Array(vec![Msgpack::Binary(ty.to_string().into_bytes()), encode(inner, &Shape::Plain(&ty))])
-        }
+        Datum::Typed(ty, inner) => Msgpack::Array(vec![Msgpack::Binary(ty.to_string().into_bytes()), encode(inner, &Shape::Plain(ty))]),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 
 use super::{json, msgpack, types::Shape};
-use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Number, Type, Value};
+use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Number, Value};
 
 fn types() -> impl Strategy<Value = AttributeType> {
     let leaf = prop_oneof![Just(AttributeType::String), Just(AttributeType::Number), Just(AttributeType::Bool), Just(AttributeType::Any),];
@@ -47,7 +47,7 @@ fn values(ty: &AttributeType) -> BoxedStrategy<Dynamic> {
         }
         // One level is enough: what it holds is a value like any other.
         _ => prop_oneof![Just(AttributeType::String), Just(AttributeType::List(Box::new(AttributeType::Number)))]
-            .prop_flat_map(|ty| values(&ty).prop_map(move |value| Datum::Typed(Box::new(Type::Plain(ty.clone())), Box::new(value))))
+            .prop_flat_map(|ty| values(&ty).prop_map(move |value| Datum::Typed(Box::new(ty.clone()), Box::new(value))))
             .boxed(),
     };
     prop_oneof![8 => known.prop_map(Value::Value), 1 => Just(Value::Null), 1 => Just(Value::Unknown)].boxed()

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
-use super::vocabulary::Value;
+use super::vocabulary::{AttributeType, Value};
 
 /// A value of any type, which may be null or unknown as a whole or in any of its parts.
 pub type Dynamic = Value<Datum>;
@@ -21,7 +21,7 @@ pub enum Datum {
     /// The entries of a map or the attributes of an object.
     Map(BTreeMap<String, Dynamic>),
     /// A value that brings its own type: what a `dynamic` attribute or argument holds.
-    Typed(Box<super::schema::Type>, Box<Dynamic>),
+    Typed(Box<AttributeType>, Box<Dynamic>),
 }
 
 impl Datum {

@@ -1,12 +1,19 @@
 //! The functions' examples, in both CLIs.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path, process::Stdio};
 
 use mesh_lab::Lab;
 
 use crate::workspace::{Workspace, clis, unwrapped};
 
 const REQUIREMENT: &str = "terraform {\n  required_providers {\n    mesh = { source = \"terraform-provider-mesh/mesh\" }\n  }\n}\n";
+
+/// What the console answers.
+fn console(workspace: &Workspace, expression: &str) -> String {
+    let mut child = workspace.command(&["console"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the CLI starts");
+    child.stdin.take().expect("its input").write_all(expression.as_bytes()).expect("written");
+    String::from_utf8_lossy(&child.wait_with_output().expect("its answer").stdout).trim().to_owned()
+}
 
 #[test]
 fn the_examples_of_the_functions_give_what_they_say() {
@@ -18,6 +25,14 @@ fn the_examples_of_the_functions_give_what_they_say() {
             let example = std::fs::read_to_string(examples.join(function).join("function.tf")).expect("an example");
             workspace.write(&format!("{function}.tf"), &example);
         }
+        workspace.succeed(&["validate", "-no-color"]);
+        workspace.succeed(&["plan", "-no-color", "-out=plan"]);
+        let plan: serde_json::Value = serde_json::from_str(&workspace.succeed(&["show", "-json", "plan"])).expect("JSON");
+        assert_eq!(plan["planned_values"]["outputs"]["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);
+        assert_eq!(
+            console(&workspace, "provider::mesh::spiffe_id(\"corp.local\", \"echo\", \"client\")"),
+            "\"spiffe://corp.local/ns/echo/sa/client\""
+        );
         workspace.apply();
         let outputs: serde_json::Value = serde_json::from_str(&workspace.succeed(&["output", "-json"])).expect("JSON");
         assert_eq!(outputs["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);

@@ -7,11 +7,20 @@ mod balancer;
 mod drift;
 mod examples;
 mod functions;
+mod helm_values;
+#[allow(dead_code, clippy::disallowed_methods)] // the contract tests need more of it
+#[path = "../contract/host.rs"]
+mod host;
 mod input;
 mod interrupt;
+mod listing;
 mod mesh;
+mod module;
 mod secrets;
 mod sources;
+mod tokens;
 mod trust;
+#[allow(dead_code)]
+#[path = "../contract/values.rs"]
 mod values;
 mod workspace;

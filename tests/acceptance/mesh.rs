@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mesh_lab::{Cluster, ClusterName, Lab, client_manifest, echo_manifest};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::workspace::{Cli, Workspace, clis};
 
@@ -117,6 +117,7 @@ fn one_apply_makes_the_call_cross_regions() {
         workspace.apply();
         println!("{}: applied in {:?}", cli.name, begin.elapsed());
         workspace.assert_settled();
+        crate::listing::assert_everything_is_listed(&lab);
 
         restart_workloads(&lab);
         let answer = call_until(&lab, &format!("http://{HOST}/"), is_ok);
@@ -158,19 +159,22 @@ fn assert_unexported_is_closed(lab: &Lab, workspace: &Workspace) {
     us.kubectl(&["delete", "-n", "echo", "serviceentry/sneak", "destinationrule/sneak"]).expect("deleted");
 }
 
+/// What the example makes, and by which names an import finds it.
+const IMPORTS: [(&str, &str); 8] = [
+    ("mesh_root_ca.mesh", "us/istio-system/mesh-root-ca"),
+    ("mesh_cluster_ca.this[\"us\"]", "us/istio-system"),
+    ("mesh_cluster_ca.this[\"eu\"]", "eu/istio-system"),
+    ("mesh_cluster.this[\"us\"]", "us/istio-system"),
+    ("mesh_cluster.this[\"eu\"]", "eu/istio-system"),
+    ("mesh_eastwest_gateway.this[\"us\"]", "us/istio-system/istio-eastwestgateway"),
+    ("mesh_eastwest_gateway.this[\"eu\"]", "eu/istio-system/istio-eastwestgateway"),
+    ("mesh_service_export.echo", "eu/echo/echo.eu.mesh.local"),
+];
+
 /// All five resources can be imported into an empty state, and then nothing is to be changed.
 fn assert_importable(lab: &Lab, cli: &Cli, applied: &Workspace) {
     let imported = example(lab, cli);
-    for (address, id) in [
-        ("mesh_root_ca.mesh", "us/istio-system/mesh-root-ca"),
-        ("mesh_cluster_ca.this[\"us\"]", "us/istio-system"),
-        ("mesh_cluster_ca.this[\"eu\"]", "eu/istio-system"),
-        ("mesh_cluster.this[\"us\"]", "us/istio-system"),
-        ("mesh_cluster.this[\"eu\"]", "eu/istio-system"),
-        ("mesh_eastwest_gateway.this[\"us\"]", "us/istio-system/istio-eastwestgateway"),
-        ("mesh_eastwest_gateway.this[\"eu\"]", "eu/istio-system/istio-eastwestgateway"),
-        ("mesh_service_export.echo", "eu/echo/echo.eu.mesh.local"),
-    ] {
+    for (address, id) in IMPORTS {
         imported.succeed(&["import", "-no-color", address, id]);
         // The values come back as one text of another layout; that they mean the same shows in the empty plan.
         let [is, was] = [imported.state(address), applied.state(address)].map(|mut state| {
@@ -181,6 +185,29 @@ fn assert_importable(lab: &Lab, cli: &Cli, applied: &Workspace) {
     }
     // Outputs are no part of an import.
     imported.succeed(&["apply", "-refresh-only", "-auto-approve", "-no-color"]);
+    imported.assert_settled();
+    if cli.version() >= (1, 12) {
+        assert_importable_by_identity(lab, cli, applied);
+    }
+}
+
+/// The same by `import` blocks with identities.
+fn assert_importable_by_identity(lab: &Lab, cli: &Cli, applied: &Workspace) {
+    let imported = example(lab, cli);
+    let blocks = IMPORTS.iter().map(|(address, id)| {
+        let last = if address.starts_with("mesh_service_export") { "host" } else { "name" };
+        let parts = ["cluster", "namespace", last].into_iter().zip(id.split('/')).map(|(name, part)| format!("{name} = \"{part}\""));
+        format!("import {{\n  to = {address}\n  identity = {{ {} }}\n}}\n", parts.collect::<Vec<_>>().join(", "))
+    });
+    imported.write("imports.tf", &blocks.collect::<String>());
+    let plan = imported.changes();
+    assert!(plan.contains("8 to import, 0 to add, 0 to change, 0 to destroy"), "{}: {plan}", cli.name);
+    imported.apply();
+    for (address, _) in IMPORTS {
+        let [mut is, mut was] = [imported.state(address), applied.state(address)];
+        (is["values"], was["values"]) = (Json::Null, Json::Null);
+        assert_eq!(is, was, "{}: {address} was imported by its identity as something else", cli.name);
+    }
     imported.assert_settled();
 }
 

@@ -16,6 +16,17 @@ pub(crate) struct Cli {
     pub(crate) program: PathBuf,
 }
 
+impl Cli {
+    /// Major and minor version.
+    pub(crate) fn version(&self) -> (u32, u32) {
+        let output =
+            Command::new(&self.program).args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().expect("the CLI starts");
+        let version: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+        let mut parts = version["terraform_version"].as_str().expect("a version").split('.').map(|part| part.parse().expect("a number"));
+        (parts.next().expect("a major version"), parts.next().expect("a minor version"))
+    }
+}
+
 /// OpenTofu, which the lab builds, and Terraform where there is one.
 pub(crate) fn clis(lab: &Lab) -> Vec<Cli> {
     let mut clis = vec![Cli { name: "tofu", program: lab.binaries().tofu }];

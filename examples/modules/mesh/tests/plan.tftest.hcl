@@ -1,0 +1,54 @@
+# What the module plans, by the provider itself. A plan contacts no cluster, so these need not exist; a `helm` must be on the PATH.
+
+provider "mesh" {
+  clusters = {
+    us = { host = "https://us.example.com:6443", token = "none" }
+    eu = { host = "https://eu.example.com:6443", token = "none" }
+  }
+}
+
+variables {
+  mesh_id  = "training-mesh"
+  networks = { us = "us-net", eu = "eu-net" }
+  exports  = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
+}
+
+run "the_root_is_kept_by_the_first_cluster" {
+  command = plan
+
+  assert {
+    condition     = mesh_root_ca.this.cluster == "eu"
+    error_message = "The root is in ${mesh_root_ca.this.cluster}."
+  }
+}
+
+run "each_gateway_is_on_the_network_of_its_cluster" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for key, gateway in mesh_eastwest_gateway.this : gateway.network == var.networks[key]])
+    error_message = "A gateway is on another network than its cluster."
+  }
+}
+
+run "all_others_import" {
+  command = plan
+
+  assert {
+    condition     = mesh_service_export.this["echo.eu.mesh.local"].importers == toset(["us"])
+    error_message = "The export isn't imported by the US alone."
+  }
+}
+
+run "an_importer_can_be_left_out" {
+  command = plan
+
+  variables {
+    exports = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo", importers = [] } }
+  }
+
+  assert {
+    condition     = length(mesh_service_export.this["echo.eu.mesh.local"].importers) == 0
+    error_message = "Somebody imports."
+  }
+}
