@@ -9,7 +9,7 @@ use crate::{
     mesh::{ClusterKey, Namespace, ServiceAccountName},
     model,
     ports::{FailureKind, Kind, ObjectRef, Token, TokenRequest},
-    resources::{World, failed},
+    resources::{World, failed, reachable},
     terraform::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, optional, required},
 };
 
@@ -99,13 +99,8 @@ impl Ephemeral for ClusterToken {
     }
 
     async fn open(spec: &Self, cx: &Cx<'_, World>) -> Result<(Token, Lease<()>), Error> {
-        let (clusters, cluster) = (&cx.world.clusters, &spec.cluster);
-        if let Some(problem) = clusters.problem(cluster) {
-            return Err(Error::new("Unknown cluster", problem).at(AttributePath::new("cluster")));
-        }
-        if !clusters.is_known(cluster) {
-            return Err(cx.unseen(&format!("The access to cluster `{cluster}`")));
-        }
+        let cluster = &spec.cluster;
+        reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("cluster")))?;
         match cx.world.tokens.issue(cluster.as_str(), &spec.request, &cx.deadline).await {
             // A token in use can't be exchanged, so there is nothing to renew.
             Ok(token) => Ok((token, Lease { handle: (), renew_at: None })),

@@ -242,7 +242,8 @@ impl Resource for Gateway {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<EastwestGatewayModel, Error> {
-        let [cluster, namespace, name] = import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway")?;
+        let [cluster, namespace, name] =
+            import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
         let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await.map_err(failed)?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
         let found = EastWestGateway::read_values(&live.values);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::Future};
 
 use serde_json::Value as Json;
 
-use super::{World, all_failed};
+use super::{World, all_failed, reachable};
 use crate::{
     mesh::ClusterKey,
     model,
@@ -47,19 +47,13 @@ where
 }
 
 fn clusters(filter: &ListModel, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
-    let all = &cx.world.clusters;
     let wanted = match &filter.clusters {
         Value::Value(keys) => Some(keys.iter().filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok()).collect()),
-        _ => all.keys(),
+        _ => cx.world.clusters.keys(),
     };
     let Some(clusters): Option<Vec<_>> = wanted else { return Err(cx.unseen("The map `clusters`")) };
     for cluster in &clusters {
-        if let Some(problem) = all.problem(cluster) {
-            return Err(Error::new("Unknown cluster", problem).at(AttributePath::new("clusters")));
-        }
-        if !all.is_known(cluster) {
-            return Err(cx.unseen(&format!("The access to cluster `{cluster}`")));
-        }
+        reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("clusters")))?;
     }
     Ok(clusters)
 }

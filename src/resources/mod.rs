@@ -25,7 +25,7 @@ pub use world::{Clusters, Networks, World};
 use crate::{
     mesh::ClusterKey,
     ports::Failure,
-    terraform::{AnyListing, AnyResource, AttributePath, Error, Report, Value, erase, erase_listing},
+    terraform::{AnyListing, AnyResource, AttributePath, Cx, Error, Report, Value, erase, erase_listing},
 };
 
 /// All resources of the provider.
@@ -65,6 +65,14 @@ fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: AttributePat
     if let Some(problem) = world.and_then(|world| world.clusters.problem(cluster)) {
         report.error(Error::new("Unknown cluster", problem).at(path));
     }
+}
+
+/// The error of a cluster that isn't one of the provider's `clusters`, or that can't be reached with what is known now.
+pub(crate) fn reachable(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
+    if let Some(problem) = cx.world.clusters.problem(cluster) {
+        return Err(Error::new("Unknown cluster", problem));
+    }
+    if cx.world.clusters.is_known(cluster) { Ok(()) } else { Err(cx.unseen(&format!("The access to cluster `{cluster}`"))) }
 }
 
 /// Reports that a planned change would need a `helm`, and there is none.

@@ -191,7 +191,7 @@ impl Resource for RootCa {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
-        let [cluster, namespace, name] = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca")?;
+        let [cluster, namespace, name] = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), name.as_str());
         let Some(root) = load(&cluster, &secret, cx).await? else { return Err(super::import::nothing(&cluster, &secret.to_string())) };
         let facts = cx.world.authority.inspect(&root.certificate).map_err(failed)?;

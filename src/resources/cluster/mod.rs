@@ -337,7 +337,7 @@ impl Resource for Cluster {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
-        let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system")?;
+        let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
         let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await.map_err(failed)?;
         let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
         let found = ControlPlane::read_values(&istiod.values);

@@ -276,7 +276,7 @@ impl Resource for ClusterCa {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaModel, Error> {
-        let [cluster, namespace] = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system")?;
+        let [cluster, namespace] = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
         let live = cx.world.objects.get(&cluster, &secret, &cx.deadline).await.map_err(failed)?;
         let live = live.ok_or_else(|| super::import::nothing(&cluster, &secret.to_string()))?;

@@ -323,7 +323,7 @@ impl Resource for ServiceExport {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExportModel, Error> {
-        let [cluster, namespace, host] = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local")?;
+        let [cluster, namespace, host] = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
         let wrong = |problem: String| Error::new("Wrong import name", problem);
         let (key, host) = (ClusterKey::parse(&cluster).map_err(wrong)?, Host::parse(&host).map_err(wrong)?);
         let selector = export::selector(&key, &host);
