@@ -87,9 +87,7 @@ fn assert_kept_nowhere(cli: &Cli, workspace: &Workspace) {
         log.push_str(&text(&output));
     }
     assert!(log.contains("OpenEphemeralResource"), "{}: the log doesn't tell of the token at all", cli.name);
-    let state = std::fs::read_to_string(workspace.path("terraform.tfstate")).expect("the state");
-    let plan = std::process::Command::new("unzip").args(["-p", "plan"]).current_dir(workspace.path("")).output().expect("unzip");
-    for (place, found) in [("the log", log), ("the state", state), ("the plan", String::from_utf8_lossy(&plan.stdout).into_owned())] {
+    for (place, found) in [("the log", log), ("the state", workspace.read("terraform.tfstate")), ("the plan", workspace.unpacked("plan"))] {
         assert!(found.contains("mesh_root_ca"), "{place} says nothing of the resource");
         assert!(!found.contains(BEGINNING), "{}: a token is in {place}", cli.name);
     }

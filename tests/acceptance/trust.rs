@@ -74,9 +74,13 @@ fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
         );
         openssl(folder.path(), &["genrsa", "-out", "other.key", "2048"]);
         let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).expect("a file");
-        let configuration = |key: &str, version: u32| {
+        let configuration = |version: u32| {
             format!(
                 r#"
+                variable "root_key" {{
+                  type      = string
+                  ephemeral = true
+                }}
                 terraform {{
                   required_providers {{
                     mesh = {{ source = "terraform-provider-mesh/mesh" }}
@@ -86,7 +90,7 @@ fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
                 resource "mesh_cluster_ca" "eu" {{
                   cluster                     = "eu"
                   root_certificate            = file("{}")
-                  root_private_key_wo         = file("{}")
+                  root_private_key_wo         = var.root_key
                   root_private_key_wo_version = {version}
                   validity_days               = 20
                   renew_before_days           = 5
@@ -94,24 +98,28 @@ fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
                 "#,
                 eu.kubeconfig_path().display(),
                 folder.path().join("root.crt").display(),
-                folder.path().join(key).display(),
             )
         };
-        let workspace = Workspace::new(&cli, &configuration("other.key", 1));
+        let workspace = Workspace::new(&cli, &configuration(1));
+        // An ephemeral value is no part of a plan: the apply is given it anew.
+        let give = |key: &str| workspace.write("key.auto.tfvars.json", &serde_json::json!({"root_key": read(key)}).to_string());
+        give("other.key");
         let refused = workspace.fail(&["plan", "-no-color"]);
         assert!(refused.contains("The key doesn't belong to `root_certificate`") && refused.contains("root_private_key_wo"), "{refused}");
 
-        workspace.write("main.tf", &configuration("root.key", 1));
-        workspace.apply();
+        give("root.key");
+        workspace.succeed(&["plan", "-no-color", "-out=plan"]);
+        workspace.succeed(&["apply", "-no-color", "plan"]);
         workspace.assert_settled();
         let first = workspace.state("mesh_cluster_ca.eu")["fingerprint"].clone();
-        workspace.write("main.tf", &configuration("root.key", 2));
+        workspace.write("main.tf", &configuration(2));
         workspace.apply();
         workspace.assert_settled();
         assert_ne!(workspace.state("mesh_cluster_ca.eu")["fingerprint"], first, "a new version of the key issues a new intermediate");
-        let state = std::fs::read_to_string(workspace.path("terraform.tfstate")).expect("a state");
         let line = read("root.key").lines().nth(5).expect("a line of the key").to_owned();
-        assert!(!state.contains(&line), "the key is in the state");
+        for (place, found) in [("the state", workspace.read("terraform.tfstate")), ("the plan", workspace.unpacked("plan"))] {
+            assert!(found.contains("mesh_cluster_ca") && !found.contains(&line), "{}: the key is in {place}", cli.name);
+        }
         workspace.destroy();
     }
 }

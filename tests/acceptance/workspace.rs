@@ -86,6 +86,17 @@ impl Workspace {
         fs::write(self.path(file), text).expect("written");
     }
 
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// All that is in a plan file, which is a ZIP archive.
+    pub(crate) fn unpacked(&self, plan: &str) -> String {
+        let output = Command::new("unzip").args(["-p", plan]).current_dir(self.folder.path()).output().expect("unzip");
+        assert!(output.stdout.len() > 1000, "the plan file {plan} can't be read: {}", text(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.cli.program);
         command
