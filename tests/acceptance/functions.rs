@@ -29,10 +29,13 @@ fn the_examples_of_the_functions_give_what_they_say() {
         workspace.succeed(&["plan", "-no-color", "-out=plan"]);
         let plan: serde_json::Value = serde_json::from_str(&workspace.succeed(&["show", "-json", "plan"])).expect("JSON");
         assert_eq!(plan["planned_values"]["outputs"]["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);
-        assert_eq!(
-            console(&workspace, "provider::mesh::spiffe_id(\"corp.local\", \"echo\", \"client\")"),
-            "\"spiffe://corp.local/ns/echo/sa/client\""
-        );
+        // OpenTofu's console has closed its connection to the provider by the time that it evaluates anything.
+        if cli.name == "terraform" {
+            assert_eq!(
+                console(&workspace, "provider::mesh::spiffe_id(\"corp.local\", \"echo\", \"client\")"),
+                "\"spiffe://corp.local/ns/echo/sa/client\""
+            );
+        }
         workspace.apply();
         let outputs: serde_json::Value = serde_json::from_str(&workspace.succeed(&["output", "-json"])).expect("JSON");
         assert_eq!(outputs["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);

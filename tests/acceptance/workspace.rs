@@ -19,8 +19,12 @@ pub(crate) struct Cli {
 impl Cli {
     /// Major and minor version.
     pub(crate) fn version(&self) -> (u32, u32) {
-        let output =
-            Command::new(&self.program).args(["version", "-json"]).env("CHECKPOINT_DISABLE", "1").output().expect("the CLI starts");
+        let output = Command::new(&self.program)
+            .args(["version", "-json"])
+            .env("CHECKPOINT_DISABLE", "1")
+            .env_remove("TF_CLI_CONFIG_FILE")
+            .output()
+            .expect("the CLI starts");
         let version: Json = serde_json::from_slice(&output.stdout).expect("JSON");
         let mut parts = version["terraform_version"].as_str().expect("a version").split('.').map(|part| part.parse().expect("a number"));
         (parts.next().expect("a major version"), parts.next().expect("a minor version"))
