@@ -232,6 +232,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> Outcome {
         let mut report = Report::new();
+        // What an import that was put off has left; it is put off once more.
+        if state.is_unknown() {
+            return Outcome { found: state, diagnostics: report.into_diagnostics(), is_unseen: true };
+        }
         let Some((mut model, spec)) = load(R::NAME, &state, &mut report, parse::<R>) else {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_unseen: false };
         };

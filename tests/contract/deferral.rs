@@ -33,7 +33,10 @@ async fn a_cli_that_can_wait_is_told_to() {
     };
     let imported = session.provider.import_resource_state(request).await.expect("an answer").into_inner();
     assert!(is_deferred(imported.deferred) && imported.diagnostics.is_empty());
-    assert!(is_unknown(&decode(imported.imported_resources[0].state.as_ref())));
+    let state = decode(imported.imported_resources[0].state.as_ref());
+    assert!(is_unknown(&state));
+    let read = session.read(&state).await;
+    assert!(is_deferred(read.deferred) && is_unknown(&decode(read.new_state.as_ref())), "the core reads what an import gave");
 
     let config = Some(encode(&object(&[("prefix", "a".into()), ("count", Value::Nil)])));
     let request =
