@@ -6,8 +6,9 @@ SHELL       := /bin/bash
 
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
+RUNS  ?= 10000000
 
-.PHONY: help demo test check acceptance docs deny helm3 setup lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test check acceptance docs deny fuzz helm3 setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,16 @@ acceptance: ## The tests on the lab, with both CLIs
 lab-test: ## The lab's own tests
 	@echo "== the lab itself"
 	cargo test --package mesh-lab --test lab -- --ignored --test-threads=1
+
+# Without AddressSanitizer, as this crate forbids unsafe code, and the sanitizer's own memory would be all that the limit sees.
+fuzz: ## Fuzz the codecs and the handshake: 10 million executions each
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
+	@for target in handshake msgpack state; do \
+	  echo "== $$target"; \
+	  mkdir -p tests/fuzz/corpus/$$target; \
+	  cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- \
+	    -runs=$(RUNS) -rss_limit_mb=256 -malloc_limit_mb=256 -timeout=5 -print_final_stats=1; \
+	done
 
 helm3: ## Helm 3, so that the tests use it too
 	$(LAB) build helm3

@@ -1,6 +1,7 @@
 //! What the host, Terraform or OpenTofu, tells by environment, and what it is told on standard output.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,19 +13,21 @@ const COOKIE: (&str, &str) = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa03
 const VERSIONS: (u8, u8) = (1, 6);
 
 /// How the process was started.
-pub(super) struct Start {
+#[derive(Debug)]
+pub struct Start {
     /// The host's certificate, PEM; none in debug mode, and for hosts without mutual TLS.
-    pub(super) client_certificate: Option<String>,
+    pub client_certificate: Option<String>,
     /// Where the host wants the socket.
-    pub(super) socket_folder: Option<PathBuf>,
+    pub socket_folder: Option<PathBuf>,
     /// From where on to log.
-    pub(super) log_level: tracing::level_filters::LevelFilter,
+    pub log_level: tracing::level_filters::LevelFilter,
     /// Serve whoever connects, and tell how.
-    pub(super) debug: bool,
+    pub debug: bool,
 }
 
 /// What a person who starts the program is told.
-pub(super) enum Text {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
     /// `--version`
     Version,
     /// `--help`, no argument, or one that is unknown.
@@ -32,12 +35,12 @@ pub(super) enum Text {
 }
 
 impl Start {
-    /// Reads arguments and environment.
-    pub(super) fn from_environment(mut arguments: impl Iterator<Item = String>) -> Result<Self, Text> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let debug = match arguments.next().as_deref() {
-            Some("--version") => return Err(Text::Version),
-            Some("--debug" | "-debug") => true,
+    /// Reads the arguments after the program's name, and the environment through `variable`; pure, so that it can be fuzzed.
+    pub fn read(mut arguments: impl Iterator<Item = OsString>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Text> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let debug = match arguments.next() {
+            Some(argument) if argument == "--version" => return Err(Text::Version),
+            Some(argument) if argument == "--debug" || argument == "-debug" => true,
             Some(_) => return Err(Text::Help),
             None => false,
         };

@@ -9,6 +9,9 @@ mod socket;
 mod tls;
 pub mod wire;
 
+pub use host::{Start, Text};
+pub use tls::client_certificate;
+
 use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
@@ -29,7 +32,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Runs the provider until the host ends it; the `main` of the program.
 pub fn run<P: Provider>(provider: P, version: &str) -> ExitCode {
-    let start = match host::Start::from_environment(std::env::args().skip(1)) {
+    let start = match Start::read(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
         Ok(start) => start,
         Err(text) => return host::explain(&text.render(provider.name(), version)),
     };
@@ -47,7 +50,7 @@ pub fn run<P: Provider>(provider: P, version: &str) -> ExitCode {
     }
 }
 
-async fn serve<P: Provider>(provider: P, start: &host::Start, mask: Mask) -> Result<(), Failure> {
+async fn serve<P: Provider>(provider: P, start: &Start, mask: Mask) -> Result<(), Failure> {
     let name = provider.name();
     let server = Server::new(provider, mask);
     let done = CancellationToken::new();

@@ -20,11 +20,15 @@ pub(super) struct Identity {
     config: ServerConfig,
 }
 
+/// Reads the host's certificate (PEM). What is in it shows only when it is compared with that of a connection.
+pub fn client_certificate(pem: &str) -> Result<CertificateDer<'static>, Failure> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| format!("PLUGIN_CLIENT_CERT is no certificate: {error}").into())
+}
+
 impl Identity {
     /// Makes a certificate of our own, to serve the host with this one (PEM).
     pub(super) fn for_client(client: &str) -> Result<Self, Failure> {
-        let client =
-            CertificateDer::from_pem_slice(client.as_bytes()).map_err(|error| format!("PLUGIN_CLIENT_CERT is no certificate: {error}"))?;
+        let client = client_certificate(client)?;
         // Named outright: tf-provider brings in rustls with another provider of cryptography, which can't verify the host's P-521.
         let crypto = Arc::new(aws_lc_rs::default_provider());
         let verifier = Pinned { client, algorithms: crypto.signature_verification_algorithms };
