@@ -7,8 +7,10 @@ SHELL       := /bin/bash
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
 RUNS  ?= 10000000
+# Other providers to measure beside ours; `make peers` builds these here.
+PEERS := $(wildcard target/peers/terraform-provider-*)
 
-.PHONY: help demo test check acceptance docs deny fuzz helm3 setup lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test check acceptance bench docs deny fuzz helm3 peers setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,14 @@ acceptance: ## The tests on the lab, with both CLIs
 	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
 	cargo test --quiet --no-run --test acceptance
 	$(LAB) run -- cargo test --test acceptance -- $(TESTS)
+
+bench: lab-up ## Measure start, memory, size and reads, on the lab
+	cargo bench --quiet --no-run --bench bench
+	$(LAB) run -- cargo bench --quiet --bench bench -- $(PEERS)
+
+peers: ## Build other providers for `make bench` to measure beside ours
+	GOBIN=$(CURDIR)/target/peers CGO_ENABLED=0 go install -ldflags='-s -w' github.com/hashicorp/terraform-provider-time@v0.14.2
+	GOBIN=$(CURDIR)/target/peers CGO_ENABLED=0 go install -ldflags='-s -w' github.com/gavinbunney/terraform-provider-kubectl@v1.19.0
 
 lab-test: ## The lab's own tests
 	@echo "== the lab itself"

@@ -57,7 +57,7 @@ impl Start {
 }
 
 impl Text {
-    pub(super) fn render(&self, name: &str, version: &str) -> (bool, String) {
+    pub(super) fn render(self, name: &str, version: &str) -> (bool, String) {
         let program = format!("terraform-provider-{name}");
         match self {
             Self::Version => (true, format!("{program} {version}")),

@@ -85,15 +85,17 @@ impl ServerCertVerifier for Pinned {
 /// A running plugin.
 pub(crate) struct Plugin {
     child: Child,
+    /// The version of the provider's protocol, as it says.
+    pub(crate) version: String,
     socket: PathBuf,
     server: CertificateDer<'static>,
     certificate: Certificate,
     _folder: tempfile::TempDir,
 }
 
-/// The command by which a host starts the program.
-pub(crate) fn command(client_certificate: &str, folder: &Path) -> Command {
-    let mut command = Command::new(PROGRAM);
+/// The command by which a host starts a program.
+pub(crate) fn command(program: &Path, client_certificate: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env("TF_PLUGIN_MAGIC_COOKIE", COOKIE)
         .env("PLUGIN_CLIENT_CERT", client_certificate)
@@ -112,13 +114,23 @@ impl Plugin {
     pub(crate) fn start_with(change: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let certificate = Certificate::new();
-        let mut child = change(&mut command(&certificate.pem, folder.path())).spawn().expect("the program starts");
+        let mut command = command(Path::new(PROGRAM), &certificate.pem, folder.path());
+        change(&mut command);
+        let plugin = Self::launch(&mut command, certificate, folder);
+        assert_eq!(plugin.version, "6");
+        plugin
+    }
+
+    /// Runs the command for the host of this certificate and folder, and waits for the line by which the plugin says where it is.
+    pub(crate) fn launch(command: &mut Command, certificate: Certificate, folder: tempfile::TempDir) -> Self {
+        let mut child = command.spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("a line");
         let fields: Vec<_> = line.trim_end().split('|').collect();
-        assert_eq!((fields[0], fields[1], fields[2], fields[4]), ("1", "6", "unix", "grpc"), "{line}");
+        assert_eq!((fields[0], fields[2], fields[4]), ("1", "unix", "grpc"), "{line}");
         let server = base64::engine::general_purpose::STANDARD_NO_PAD.decode(fields[5]).expect("base64 without padding");
-        Self { child, socket: PathBuf::from(fields[3]), server: server.into(), certificate, _folder: folder }
+        let (version, socket) = (fields[1].to_owned(), PathBuf::from(fields[3]));
+        Self { child, version, socket, server: server.into(), certificate, _folder: folder }
     }
 
     /// A channel of the host.
@@ -178,8 +190,12 @@ impl Plugin {
         log
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        let status = Command::new("kill").args([signal, &self.id().to_string()]).status().expect("kill");
         assert!(status.success());
     }
 

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader},
     os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -98,7 +98,7 @@ async fn a_termination_ends_the_work_first() {
 #[test]
 fn what_it_is_started_with_must_make_sense() {
     let folder = tempfile::tempdir().expect("a folder");
-    let output = command("no certificate", folder.path()).output().expect("the program starts");
+    let output = command(Path::new(PROGRAM), "no certificate", folder.path()).output().expect("the program starts");
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("PLUGIN_CLIENT_CERT is no certificate"));
 }

@@ -1,0 +1,40 @@
+//! What the provider costs beside doing without it: its start, its memory, its size, its reads. `make bench` runs this;
+//! docs/design/performance.md says what is compared, and what it was. A slow figure is told; a wrong answer is a failure.
+//!
+//! Arguments are the programs of other providers, to be measured beside ours.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods)] // a benchmark that goes wrong is to stop
+
+mod cli;
+mod cluster;
+mod figure;
+mod program;
+mod reads;
+mod startup;
+
+// The host of the contract tests; what only these use of it stays unused here.
+#[allow(dead_code)]
+#[path = "../contract/core.rs"]
+mod core;
+#[allow(dead_code)]
+#[path = "../contract/host.rs"]
+mod host;
+#[allow(dead_code)]
+#[path = "../contract/values.rs"]
+mod values;
+
+use program::Program;
+
+#[tokio::main]
+async fn main() {
+    // Cargo adds an option of its own.
+    let peers = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).map(Program::new);
+    let programs: Vec<_> = std::iter::once(Program::new(host::PROGRAM)).chain(peers).collect();
+    let mut figures = startup::measure(&programs).await;
+    figures.extend(cli::measure(&programs));
+    match cluster::kubeconfig() {
+        Some(kubeconfig) => figures.extend(reads::measure(&kubeconfig).await),
+        None => println!("This doesn't run on the lab (`make bench` does): no cluster is read."),
+    }
+    figure::print(&programs, &figures);
+}
