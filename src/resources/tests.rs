@@ -307,6 +307,21 @@ async fn an_export_follows_the_gateway_the_service_and_the_importers() {
 }
 
 #[tokio::test]
+async fn what_stays_behind_in_a_cluster_that_is_given_up_is_told() {
+    let mut scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
+    let nobody = ServiceExportModel { importers: Value::Value([].into()), ..model(&state) };
+    let plan = |scene: &Scene| {
+        let planned = encode(&Value::Value(nobody.clone()));
+        erase::<ServiceExport>().plan(&state, &planned, planned.clone(), Some(&scene.world)).diagnostics
+    };
+    assert!(plan(&scene).warnings.is_empty(), "a cluster that is still there is told");
+    scene.world.clusters = Clusters::Known([("eu".to_owned(), true)].into());
+    assert!(plan(&scene).warnings[0].detail.contains("Cluster `us` shall import the host no more"));
+}
+
+#[tokio::test]
 async fn an_export_that_fails_in_one_cluster_loses_nothing_of_the_others() {
     let scene = scene();
     scene.objects.put("eu", echo());

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use mesh_lab::Lab;
+
 use crate::{
     mesh::{HOST, bare_clusters, call_until, is_ok, restart_workloads, variables},
-    workspace::{Workspace, clis},
+    workspace::{Cli, Workspace, clis},
 };
 
 /// What the examples leave to the reader: the provider, and the importing cluster's own membership.
@@ -54,32 +56,49 @@ fn with_attribute(example: &str, attribute: &str) -> String {
 fn the_examples_of_the_resources_make_a_mesh() {
     let lab = bare_clusters();
     let cli = &clis(&lab)[0];
-    let workspace = Workspace::new(cli, REST);
-    workspace.write("terraform.tfvars.json", &variables(&lab));
-    for (resource, addition) in [
-        ("mesh_root_ca", None),
-        ("mesh_cluster_ca", None),
-        ("mesh_cluster", Some("values = var.values.istiod")),
-        ("mesh_eastwest_gateway", Some("values = var.values.gateway")),
-        // In one configuration the reference is what waits for the importer; the document's example is of a mesh that is there.
-        ("mesh_service_export", Some("depends_on = [mesh_cluster.us]")),
-    ] {
-        let text = example(&format!("resources/{resource}/resource.tf"));
-        workspace.write(&format!("{resource}.tf"), &addition.map_or(text.clone(), |addition| with_attribute(&text, addition)));
-    }
+    let workspace = of_resources(cli, &lab);
     workspace.apply();
     workspace.assert_settled();
     restart_workloads(&lab);
     call_until(&lab, &format!("http://{HOST}/"), is_ok);
+
+    let imported = of_resources(cli, &lab);
+    for (resource, _) in RESOURCES {
+        imported.write(&format!("import-{resource}.tf"), &example(&format!("resources/{resource}/import-by-identity.tf")));
+    }
+    let plan = imported.changes();
+    assert!(plan.contains("5 to import") && plan.contains("0 to change, 0 to destroy"), "{plan}");
     workspace.destroy();
 }
 
+/// The resources that have examples, each with what the lab or a single configuration needs besides.
+const RESOURCES: [(&str, Option<&str>); 5] = [
+    ("mesh_root_ca", None),
+    ("mesh_cluster_ca", None),
+    ("mesh_cluster", Some("values = var.values.istiod")),
+    ("mesh_eastwest_gateway", Some("values = var.values.gateway")),
+    // In one configuration the reference is what waits for the importer; the document's example is of a mesh that is there.
+    ("mesh_service_export", Some("depends_on = [mesh_cluster.us]")),
+];
+
+/// A configuration of all examples of resources.
+fn of_resources(cli: &Cli, lab: &Lab) -> Workspace {
+    let workspace = Workspace::new(cli, REST);
+    workspace.write("terraform.tfvars.json", &variables(lab));
+    for (resource, addition) in RESOURCES {
+        let text = example(&format!("resources/{resource}/resource.tf"));
+        workspace.write(&format!("{resource}.tf"), &addition.map_or(text.clone(), |addition| with_attribute(&text, addition)));
+    }
+    workspace
+}
+
 #[test]
-fn the_example_of_the_provider_is_valid() {
-    let lab = mesh_lab::Lab::attach().expect("a lab; `make lab-up` makes one");
+fn the_examples_of_the_provider_and_of_the_token_are_valid() {
+    let lab = Lab::attach().expect("a lab; `make lab-up` makes one");
     for cli in clis(&lab) {
         let requirement = REST.split("variable").next().expect("the beginning");
-        let workspace = Workspace::new(&cli, &format!("{requirement}\n{}", example("provider/provider.tf")));
+        let token = example("ephemeral-resources/mesh_cluster_token/ephemeral-resource.tf");
+        let workspace = Workspace::new(&cli, &format!("{requirement}\n{}\n{token}", example("provider/provider.tf")));
         workspace.write("eu-ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
         workspace.succeed(&["validate", "-no-color"]);
     }

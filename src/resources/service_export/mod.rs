@@ -193,6 +193,14 @@ impl ServiceExport {
     }
 }
 
+/// The clusters that import no more, and can't be reached to be told.
+fn left_behind(plan: &Plan<'_, ServiceExportModel, World>) -> Vec<ClusterKey> {
+    let (Some(world), Some(prior)) = (plan.world, &plan.prior) else { return Vec::new() };
+    let (Value::Value(before), Value::Value(after)) = (&prior.importers, &plan.planned.importers) else { return Vec::new() };
+    let dismissed = before.difference(after).filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok());
+    dismissed.filter(|key| world.clusters.problem(key).is_some()).collect()
+}
+
 #[async_trait]
 impl Resource for ServiceExport {
     type World = World;
@@ -266,6 +274,13 @@ impl Resource for ServiceExport {
             if let Ok(key) = ClusterKey::parse(&key) {
                 super::check_cluster(plan.world, &key, AttributePath::new(attribute), plan.report);
             }
+        }
+        for cluster in left_behind(plan) {
+            let problem = format!(
+                "Cluster `{cluster}` shall import the host no more, and is no longer in the provider's `clusters`: what the export has there, a \
+                 ServiceEntry and a DestinationRule, can't be removed and stays. If the cluster still exists, keep it in `clusters` for this apply."
+            );
+            plan.report.warning(Error::new("Objects stay behind", problem).at(AttributePath::new("importers")));
         }
     }
 
