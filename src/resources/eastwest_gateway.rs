@@ -9,13 +9,7 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::{
-    World,
-    cluster::same_values,
-    failed, import,
-    listing::{self, ListModel},
-    release_drift,
-};
+use super::{World, cluster::same_values, failed, import, listing::Discover, release_drift};
 use crate::{
     mesh::{
         ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
@@ -25,8 +19,8 @@ use crate::{
     model,
     ports::{Deployed, Failure, Kind, ObjectRef},
     terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value,
-        computed, optional, required,
+        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
+        optional, required,
     },
 };
 
@@ -279,20 +273,11 @@ impl Resource for Gateway {
 }
 
 #[async_trait]
-impl Listing for Gateway {
-    type Filter = ListModel;
-
-    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-        listing::check(filter, parse);
-    }
-
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        listing::find(filter, found, cx, |cluster| async move {
-            let gateways = cx.world.releases.list(cluster.as_str(), CHART, &cx.deadline).await?;
-            // Ingress gateways are of the same chart, and of no network.
-            let eastwest = gateways.into_iter().filter(|gateway| EastWestGateway::read_values(&gateway.values).network.is_some());
-            Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())
-        })
-        .await
+impl Discover for Gateway {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let gateways = cx.world.releases.list(cluster.as_str(), CHART, &cx.deadline).await?;
+        // Ingress gateways are of the same chart, and of no network.
+        let eastwest = gateways.into_iter().filter(|gateway| EastWestGateway::read_values(&gateway.values).network.is_some());
+        Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())
     }
 }

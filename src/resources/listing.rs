@@ -1,7 +1,8 @@
 //! Finding what exists in the clusters, for the resources' listings.
 
-use std::{collections::BTreeSet, future::Future};
+use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{World, all_failed, reachable};
@@ -9,7 +10,7 @@ use crate::{
     mesh::ClusterKey,
     model,
     ports::Failure,
-    terraform::{AttributePath, Cx, Error, Parse, Value, optional},
+    terraform::{AttributePath, Cx, Error, Listing, Parse, Resource, Value, optional},
 };
 
 model! {
@@ -20,30 +21,33 @@ model! {
     }
 }
 
-/// Checks the keys of the clusters.
-pub(super) fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-    parse.each("clusters", &filter.clusters, |key| ClusterKey::parse(key));
+/// A resource whose objects a cluster can be asked for.
+#[async_trait]
+pub trait Discover: Resource<World = World> {
+    /// The names by which an import finds a cluster's objects.
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure>;
 }
 
-/// Looks in all clusters at once, and puts the import names to `found`. What one tells stands when another can't be asked.
-pub(super) async fn find<F>(
-    filter: &ListModel,
-    found: &mut Vec<String>,
-    cx: &Cx<'_, World>,
-    look: impl Fn(ClusterKey) -> F,
-) -> Result<(), Error>
-where
-    F: Future<Output = Result<Vec<String>, Failure>>,
-{
-    let looks = clusters(filter, cx)?.into_iter().map(look);
-    let mut failures = Vec::new();
-    for looked in futures::future::join_all(looks).await {
-        match looked {
-            Ok(names) => found.extend(names),
-            Err(failure) => failures.push(failure),
-        }
+#[async_trait]
+impl<R: Discover> Listing for R {
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        parse.each("clusters", &filter.clusters, |key| ClusterKey::parse(key));
     }
-    all_failed(failures)
+
+    /// Asks all clusters at once. What one tells stands when another can't be asked.
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let clusters = clusters(filter, cx)?;
+        let mut failures = Vec::new();
+        for discovered in futures::future::join_all(clusters.iter().map(|cluster| R::discover(cluster, cx))).await {
+            match discovered {
+                Ok(names) => found.extend(names),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        all_failed(failures)
+    }
 }
 
 fn clusters(filter: &ListModel, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {

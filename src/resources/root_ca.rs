@@ -9,16 +9,16 @@ use time::format_description::well_known::Rfc3339;
 use super::{
     World, failed,
     import::parts,
-    listing::{self, ListModel},
+    listing::{Discover, name_of},
     namespace,
 };
 use crate::{
     mesh::{ClusterKey, Namespace, ObjectName, labels::Owner, trust},
     model,
-    ports::{Certificate, Kind, ObjectRef},
+    ports::{Certificate, Failure, Kind, ObjectRef},
     terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
-        optional, required,
+        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
+        required,
     },
 };
 
@@ -214,19 +214,10 @@ impl Resource for RootCa {
 }
 
 #[async_trait]
-impl Listing for RootCa {
-    type Filter = ListModel;
-
-    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-        listing::check(filter, parse);
-    }
-
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        listing::find(filter, found, cx, |cluster| async move {
-            let roots = cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &Owner::RootCa.selector(), &cx.deadline).await?;
-            Ok(roots.iter().map(|root| format!("{cluster}/{}", listing::name_of(root))).collect())
-        })
-        .await
+impl Discover for RootCa {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let roots = cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &Owner::RootCa.selector(), &cx.deadline).await?;
+        Ok(roots.iter().map(|root| format!("{cluster}/{}", name_of(root))).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     dynamic::{Datum, Dynamic, Number},
     report::Error,
-    schema::{Attribute, Nesting, Type},
+    schema::{Attribute, Nesting, Schema, Type},
     vocabulary::{AttributePath, AttributeType, Value},
 };
 
@@ -15,6 +15,13 @@ pub trait Model: Field + Default + Clone + Send + Sync {
     fn description() -> String;
     /// The attributes in the order of declaration.
     fn attributes() -> Vec<Attribute>;
+}
+
+impl Schema {
+    /// The schema that a model declares.
+    pub fn of<M: Model>() -> Self {
+        Self { version: 0, description: M::description(), deprecation: None, attributes: M::attributes() }
+    }
 }
 
 /// What can stand in an attribute.

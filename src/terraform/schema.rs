@@ -1,8 +1,7 @@
-//! What an attribute is: type, rules, documentation. A schema is read off a [`Model`](super::Model).
+//! What an attribute is: type, rules, documentation. A schema is read off a [`Model`](super::Model), by [`Schema::of`].
 
 use super::{
     dynamic::{Datum, Dynamic},
-    model::Model,
     vocabulary::{AttributeConstraint, AttributeType, Value},
 };
 
@@ -17,13 +16,6 @@ pub struct Schema {
     pub deprecation: Option<&'static str>,
     /// In the order of declaration.
     pub attributes: Vec<Attribute>,
-}
-
-impl Schema {
-    /// The schema that a model declares.
-    pub fn of<M: Model>() -> Self {
-        Self { version: 0, description: M::description(), deprecation: None, attributes: M::attributes() }
-    }
 }
 
 /// One attribute of a schema or of a nested type.

@@ -12,11 +12,7 @@ pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 pub(super) use model::same_values;
 
-use super::{
-    World, failed, import,
-    listing::{self, ListModel},
-    namespace, release_drift,
-};
+use super::{World, failed, import, listing::Discover, namespace, release_drift};
 use crate::{
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
@@ -25,9 +21,7 @@ use crate::{
         trust,
     },
     ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
-    terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value,
-    },
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
 };
 
 /// The member of the mesh to be.
@@ -376,20 +370,11 @@ impl Resource for Cluster {
 }
 
 #[async_trait]
-impl Listing for Cluster {
-    type Filter = ListModel;
-
-    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-        listing::check(filter, parse);
-    }
-
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        listing::find(filter, found, cx, |cluster| async move {
-            let istiods = cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline).await?;
-            let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
-            Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
-        })
-        .await
+impl Discover for Cluster {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let istiods = cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline).await?;
+        let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
+        Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }
 }
 

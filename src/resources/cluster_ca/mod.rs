@@ -15,7 +15,7 @@ use root::{RootSource, check_pair, find_root, parse_root};
 use super::{
     World, failed,
     import::parts,
-    listing::{self, ListModel},
+    listing::Discover,
     namespace,
     root_ca::{load, parse_days, parse_subject},
 };
@@ -26,10 +26,8 @@ use crate::{
         labels::{self, Owner},
         trust,
     },
-    ports::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
-    terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value,
-    },
+    ports::{Certificate, CertificateFacts, Failure, Kind, ObjectRef, Secret},
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
 };
 
 /// The intermediate CA to be.
@@ -308,32 +306,23 @@ impl Resource for ClusterCa {
 }
 
 #[async_trait]
-impl Listing for ClusterCa {
-    type Filter = ListModel;
-
-    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-        listing::check(filter, parse);
-    }
-
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        listing::find(filter, found, cx, |cluster| async move {
-            // Where istiod is, its CA may be somebody else's: that is what an import is for.
-            let ours = Owner::ClusterCa.selector();
-            let (secrets, istiods) = tokio::try_join!(
-                cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &ours, &cx.deadline),
-                cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline),
-            )?;
-            let mut namespaces: BTreeSet<_> =
-                secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
-            for istiod in istiods {
-                let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
-                if cx.world.objects.get(cluster.as_str(), &secret, &cx.deadline).await?.is_some() {
-                    namespaces.insert(istiod.namespace);
-                }
+impl Discover for ClusterCa {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        // Where istiod is, its CA may be somebody else's: that is what an import is for.
+        let ours = Owner::ClusterCa.selector();
+        let (secrets, istiods) = tokio::try_join!(
+            cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &ours, &cx.deadline),
+            cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline),
+        )?;
+        let mut namespaces: BTreeSet<_> =
+            secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
+        for istiod in istiods {
+            let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
+            if cx.world.objects.get(cluster.as_str(), &secret, &cx.deadline).await?.is_some() {
+                namespaces.insert(istiod.namespace);
             }
-            Ok(namespaces.into_iter().map(|namespace| format!("{cluster}/{namespace}")).collect())
-        })
-        .await
+        }
+        Ok(namespaces.into_iter().map(|namespace| format!("{cluster}/{namespace}")).collect())
     }
 }
 

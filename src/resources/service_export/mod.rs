@@ -17,10 +17,7 @@ pub use model::ServiceExportModel;
 use model::{ExportedPortModel, GatewayRef, PortModel};
 use parse::{parse_gateway, parse_ports, record};
 
-use super::{
-    World, failed, import,
-    listing::{self, ListModel},
-};
+use super::{World, failed, import, listing::Discover};
 use crate::{
     mesh::{
         ClusterKey, Export, Host, Locality, Namespace, ObjectName, ServiceAccountName, ServicePort, TrustDomain, Vip,
@@ -32,7 +29,7 @@ use crate::{
         trust,
     },
     ports::{Failure, Kind, ObjectRef},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
+    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
 };
 
 /// The export to be, before the live Service has its say.
@@ -391,23 +388,14 @@ impl Resource for ServiceExport {
 }
 
 #[async_trait]
-impl Listing for ServiceExport {
-    type Filter = ListModel;
-
-    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
-        listing::check(filter, parse);
-    }
-
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        listing::find(filter, found, cx, |cluster| async move {
-            let selector = labels::exported_by(&cluster);
-            let entries = cx.world.objects.list(cluster.as_str(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
-            let name = |entry: &Json| {
-                let (namespace, host) = (entry["metadata"]["namespace"].as_str()?, entry["spec"]["hosts"][0].as_str()?);
-                Some(format!("{cluster}/{namespace}/{host}"))
-            };
-            Ok(entries.iter().filter_map(name).collect())
-        })
-        .await
+impl Discover for ServiceExport {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let selector = labels::exported_by(cluster);
+        let entries = cx.world.objects.list(cluster.as_str(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
+        let name = |entry: &Json| {
+            let (namespace, host) = (entry["metadata"]["namespace"].as_str()?, entry["spec"]["hosts"][0].as_str()?);
+            Some(format!("{cluster}/{namespace}/{host}"))
+        };
+        Ok(entries.iter().filter_map(name).collect())
     }
 }
