@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use rmpv::Value as Msgpack;
 
-use super::types::{Shape, element_path};
+use super::types::{DEEPEST, Shape, element_path};
 use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Type, Value};
+
+/// The same depth as the parser counts it: twice for each level, and thrice for a text in the innermost.
+const DEPTH: usize = 2 * DEEPEST + 3;
 
 /// Reads a value of the given shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
     let mut rest = bytes;
-    let value = rmpv::decode::read_value(&mut rest)
+    let value = rmpv::decode::read_value_with_max_depth(&mut rest, DEPTH)
         .map_err(|error| Error::new("Malformed value", format!("The message holds no msgpack: {error}.")))?;
     if rest.is_empty() {
         decode(&value, shape, &AttributePath::root())
