@@ -83,8 +83,13 @@ fn decode(value: &Msgpack, shape: &Shape<'_>, path: &AttributePath) -> Result<Dy
         }
         shape => {
             let entries = value.as_map().ok_or_else(|| mismatch("an object", value, path))?;
+            let attributes = shape.attributes();
+            // A type that came with the value has as many attributes as its sender likes: what is missing must not grow out of nothing.
+            if matches!(shape, Shape::Plain(_)) && entries.len() < attributes.len() {
+                return Err(mismatch("an object with all attributes of its type", value, path));
+            }
             let mut read = BTreeMap::new();
-            for (name, inner) in shape.attributes() {
+            for (name, inner) in attributes {
                 let entry = entries.iter().find(|(key, _)| key.as_str() == Some(name)).map_or(&Msgpack::Nil, |(_, entry)| entry);
                 read.insert(name.to_owned(), decode(entry, &inner, &path.clone().attribute(name.to_owned()))?);
             }

@@ -111,3 +111,11 @@ fn values_nested_without_end_are_refused() {
     let deeper = [b"\x92\xa9\"dynamic\"".repeat(1_000), vec![0xc0]].concat();
     assert!(msgpack::read(&deeper, &shape).is_err());
 }
+
+#[test]
+fn an_object_of_a_type_that_came_with_it_has_all_its_attributes() {
+    let object = |value: &[u8]| [&b"\x92\xc4\x17[\"object\",{\"a\":\"bool\"}]"[..], value].concat();
+    assert!(msgpack::read(&object(b"\x81\xa1a\xc3"), &Shape::Plain(&AttributeType::Any)).is_ok());
+    let error = msgpack::read(&object(b"\x80"), &Shape::Plain(&AttributeType::Any)).expect_err("a mismatch");
+    assert_eq!(error.detail, "Expected an object with all attributes of its type, found a map.");
+}
