@@ -96,9 +96,32 @@ pub(super) fn handshake(socket: &Path, certificate: Option<&str>) -> String {
 pub(super) fn reattach(name: &str, socket: &Path) -> String {
     let entry = serde_json::json!({
         "Protocol": "grpc", "ProtocolVersion": VERSIONS.1, "Pid": std::process::id(), "Test": true,
-        "Addr": {"Network": "unix", "String": socket},
+        // A path that is no text isn't JSON either.
+        "Addr": {"Network": "unix", "String": socket.to_string_lossy()},
     });
     let of = |host: &str| (format!("{host}/terraform-provider-{name}/{name}"), entry.clone());
     let providers: serde_json::Map<_, _> = [of("registry.terraform.io"), of("registry.opentofu.org")].into_iter().collect();
     format!("TF_REATTACH_PROVIDERS='{}'", serde_json::Value::Object(providers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        os::unix::ffi::{OsStrExt as _, OsStringExt as _},
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_argument_that_is_no_text_is_an_unknown_one() {
+        let argument = OsString::from_vec(b"--\xff".to_vec());
+        assert_eq!(Start::read([argument].into_iter(), |_| None).err(), Some(Text::Help));
+    }
+
+    #[test]
+    fn a_socket_whose_path_is_no_text_is_told_all_the_same() {
+        let told = reattach("mesh", Path::new(OsStr::from_bytes(b"/tmp/\xff/mesh.sock")));
+        assert!(told.contains("/tmp/\u{fffd}/mesh.sock"), "{told}");
+    }
 }

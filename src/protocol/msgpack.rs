@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use rmpv::Value as Msgpack;
 
-use super::types::{Shape, element_path};
+use super::types::{DEEPEST, Shape, element_path};
 use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Number, Value};
+
+/// The same depth as the parser counts it: twice for each level, and thrice for a text in the innermost.
+const DEPTH: usize = 2 * DEEPEST + 3;
 
 /// Reads a value of the given shape.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
     let mut rest = bytes;
-    let value = rmpv::decode::read_value(&mut rest)
+    let value = rmpv::decode::read_value_with_max_depth(&mut rest, DEPTH)
         .map_err(|error| Error::new("Malformed value", format!("The message holds no msgpack: {error}.")))?;
     if rest.is_empty() {
         decode(&value, shape, &AttributePath::root())
@@ -80,8 +83,13 @@ fn decode(value: &Msgpack, shape: &Shape<'_>, path: &AttributePath) -> Result<Dy
         }
         shape => {
             let entries = value.as_map().ok_or_else(|| mismatch("an object", value, path))?;
+            let attributes = shape.attributes();
+            // A type that came with the value has as many attributes as its sender likes: what is missing must not grow out of nothing.
+            if matches!(shape, Shape::Plain(_)) && entries.len() < attributes.len() {
+                return Err(mismatch("an object with all attributes of its type", value, path));
+            }
             let mut read = BTreeMap::new();
-            for (name, inner) in shape.attributes() {
+            for (name, inner) in attributes {
                 let entry = entries.iter().find(|(key, _)| key.as_str() == Some(name)).map_or(&Msgpack::Nil, |(_, entry)| entry);
                 read.insert(name.to_owned(), decode(entry, &inner, &path.clone().attribute(name.to_owned()))?);
             }

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
-use super::{json, msgpack, types::Shape};
+use super::{
+    json, msgpack,
+    types::{DEEPEST, Shape},
+};
 use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Number, Value};
 
 fn types() -> impl Strategy<Value = AttributeType> {
@@ -93,4 +96,26 @@ fn an_error_has_the_whole_path() {
     let error = json::read(br#"{"a": {"k": [true, 7]}}"#, &Shape::Plain(&ty)).expect_err("a mismatch");
     assert_eq!(error.path.steps, AttributePath::new("a").key("k").index(1).steps);
     assert_eq!(error.detail, "Expected a bool, found a number.");
+}
+
+#[test]
+fn values_nested_without_end_are_refused() {
+    // A value that brings its type may bring one that brings its type. Test threads have as much stack as those that answer calls.
+    let shape = Shape::Plain(&AttributeType::Any);
+    let (outer, inner) = (r#"{"type":"dynamic","value":"#, r#"{"type":"string","value":"a"}"#);
+    let json = |levels| json::read([outer.repeat(levels), inner.to_owned(), "}".repeat(levels)].concat().as_bytes(), &shape);
+    let deepest = json(DEEPEST - 2).expect("a value");
+    assert!(json(1_000).is_err());
+
+    assert_eq!(msgpack::read(&msgpack::write(&deepest, &shape), &shape).ok(), Some(deepest));
+    let deeper = [b"\x92\xa9\"dynamic\"".repeat(1_000), vec![0xc0]].concat();
+    assert!(msgpack::read(&deeper, &shape).is_err());
+}
+
+#[test]
+fn an_object_of_a_type_that_came_with_it_has_all_its_attributes() {
+    let object = |value: &[u8]| [&b"\x92\xc4\x17[\"object\",{\"a\":\"bool\"}]"[..], value].concat();
+    assert!(msgpack::read(&object(b"\x81\xa1a\xc3"), &Shape::Plain(&AttributeType::Any)).is_ok());
+    let error = msgpack::read(&object(b"\x80"), &Shape::Plain(&AttributeType::Any)).expect_err("a mismatch");
+    assert_eq!(error.detail, "Expected an object with all attributes of its type, found a map.");
 }

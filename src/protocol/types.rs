@@ -6,6 +6,10 @@ use serde_json::Value as Json;
 
 use crate::terraform::{Attribute, AttributePath, AttributeType, Error, Nesting, Type};
 
+/// How deep values may stand within each other. Without end only those can that bring their types, and each level costs stack; in JSON also
+/// another look at the text of all below it. Types themselves are read half as deep.
+pub(super) const DEEPEST: usize = 256;
+
 /// What a value must look like.
 #[derive(Clone, Copy)]
 pub(super) enum Shape<'a> {

@@ -186,10 +186,25 @@ pub(super) fn identity_data(identity: &Identity, value: &Dynamic) -> wire::Resou
 }
 
 fn refuse_newer(what: &str, name: &str, version: i64, known: i64) -> Result<(), Error> {
-    if version <= known {
+    // A state file's versions have no sign, so one below zero is above all others.
+    let version = version.cast_unsigned();
+    if version <= known.cast_unsigned() {
         return Ok(());
     }
     let detail =
         format!("This {name} was stored in version {version}, and this provider knows versions up to {known}. Use the one that wrote it.");
     Err(Error::new(format!("{what} of a newer provider"), detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_below_zero_is_none_to_upgrade_from() {
+        assert!(refuse_newer("State", "mesh_thing", 1, 1).is_ok());
+        assert!(refuse_newer("State", "mesh_thing", 2, 1).is_err());
+        let error = refuse_newer("State", "mesh_thing", i64::MIN, 1).expect_err("a refusal");
+        assert!(error.detail.contains("version 9223372036854775808"), "{}", error.detail);
+    }
 }
