@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    mesh::{bare_clusters, both, example},
+    mesh::{applied_example, bare_clusters, both, example},
     workspace::clis,
 };
 
@@ -45,4 +45,26 @@ fn an_interrupted_wait_ends_at_once_and_saves_the_state() {
         workspace.assert_settled();
         workspace.destroy();
     }
+}
+
+/// A revision that is pending: nobody comes in the way of somebody else's Helm, and what a killed Helm of ours has left is taken over.
+#[test]
+fn a_pending_release_is_left_to_who_is_at_work_on_it() {
+    let lab = bare_clusters();
+    let (us, _) = both(&lab);
+    let workspace = applied_example(&lab, &clis(&lab)[0]);
+    let main = std::fs::read_to_string(workspace.path("main.tf")).expect("the example");
+    workspace.write("main.tf", &main.replace("mtls_mode    = \"STRICT\"", "mtls_mode    = \"PERMISSIVE\""));
+
+    let label = |label: &str| {
+        let secret = ["label", "-n", "istio-system", "secret/sh.helm.release.v1.istiod.v1", "--overwrite", "status=pending-upgrade", label];
+        us.kubectl(&secret).expect("labelled");
+    };
+    label("mesh.terraform.io/installed-by=somebody-else");
+    let refused = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
+    assert!(refused.contains("Somebody else's Helm is at work on the release") && refused.contains("istiod.v1 is pending"), "{refused}");
+    label("mesh.terraform.io/installed-by=terraform-provider-mesh");
+    workspace.apply();
+    workspace.assert_settled();
+    workspace.destroy();
 }

@@ -8,12 +8,13 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
+use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
 use super::Kubernetes;
 use crate::{
     deadline::Deadline,
-    ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Objects as _, Release, ReleaseStatus, Releases, Secret},
+    ports::{Deployed, Failure, FailureKind, Kind, MANAGER, ObjectRef, Objects as _, Release, ReleaseStatus, Releases, Secret},
 };
 use program::Program;
 use workspace::Workspace;
@@ -87,11 +88,14 @@ impl Helm {
     }
 
     /// Forgets a revision that a killed Helm left pending: with it there, Helm refuses every further operation. Its objects stay, and
-    /// the operation that follows brings them to what is wanted.
+    /// the operation that follows brings them to what is wanted. While somebody else may be at work on it, it is left alone.
     async fn recover(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
         for secret in self.revisions(cluster, namespace, name, deadline).await? {
             if storage::is_pending(&secret) {
                 let revision = secret["metadata"]["name"].as_str().unwrap_or_default();
+                if !storage::is_abandoned(&secret, OffsetDateTime::now_utc()) {
+                    return Err(at_work(&Self::title("install", name, cluster), revision));
+                }
                 tracing::info!(cluster, revision, "forgetting a revision that was left pending");
                 self.clusters.delete(cluster, &ObjectRef::namespaced(Kind::SECRET, namespace, revision), deadline).await?;
             }
@@ -125,6 +129,15 @@ impl Helm {
     }
 }
 
+/// The failure of an operation that would come in somebody else's way.
+fn at_work(title: &str, revision: &str) -> Failure {
+    let why = format!(
+        "Somebody else's Helm is at work on the release, or was killed at it less than ten minutes ago: its revision {revision} is pending."
+    );
+    Failure::new(FailureKind::Conflict, title, why)
+        .advice("Let it end, and apply again. What a killed Helm has left is taken over after ten minutes.")
+}
+
 /// Reads a revision.
 fn decode(secret: &Json, cluster: &str) -> Result<Deployed, Failure> {
     storage::decode(secret).map_err(|why| {
@@ -151,6 +164,7 @@ impl Releases for Helm {
         arguments.extend(self.chart_arguments(release, &workspace));
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
+        arguments.extend(["--labels".to_owned(), format!("{}={MANAGER}", storage::INSTALLED_BY)]);
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
         arguments.extend(["--timeout".to_owned(), format!("{}s", deadline.remaining().as_secs().max(1))]);
         if program.applies_on_the_server() {

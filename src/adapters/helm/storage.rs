@@ -5,8 +5,9 @@ use std::io::Read as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::ports::{Deployed, ReleaseStatus};
+use crate::ports::{Deployed, MANAGER, ReleaseStatus};
 
 /// The number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {
@@ -22,6 +23,20 @@ pub(super) fn release(secret: &Json) -> (&str, &str) {
 /// Whether an operation has begun and not ended.
 pub(super) fn is_pending(secret: &Json) -> bool {
     secret["metadata"]["labels"]["status"].as_str().is_some_and(|status| status.starts_with("pending-"))
+}
+
+/// The label by which the revisions of the provider's own Helm are known.
+pub(super) const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";
+
+/// How long anybody else's Helm is taken to be at work: twice as long as it waits by default.
+const ABANDONED: time::Duration = time::Duration::minutes(10);
+
+/// Whether nobody is at work on a pending revision any more. One of our own is left when a run was killed: the CLI sees to it that there is
+/// only one run at a time.
+pub(super) fn is_abandoned(secret: &Json, now: OffsetDateTime) -> bool {
+    let metadata = &secret["metadata"];
+    let begun = metadata["creationTimestamp"].as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    metadata["labels"][INSTALLED_BY] == MANAGER || begun.is_none_or(|begun| now - begun > ABANDONED)
 }
 
 /// Reads a revision; an error says what can't be read.
@@ -110,5 +125,14 @@ mod tests {
         assert!(is_pending(&json!({"metadata": {"labels": {"status": "pending-upgrade"}}})));
         assert!(!is_pending(&secret(&json!({}))));
         assert!(decode(&json!({"data": {}})).unwrap_err().contains("no key `release`"));
+    }
+
+    #[test]
+    fn what_somebody_else_is_at_work_on_is_not_abandoned() {
+        let now = time::macros::datetime!(2030-01-01 00:00 UTC);
+        let begun = |labels: Json, at: &str| json!({"metadata": {"labels": labels, "creationTimestamp": at}});
+        assert!(!is_abandoned(&begun(json!({}), "2029-12-31T23:55:00Z"), now));
+        assert!(is_abandoned(&begun(json!({}), "2029-12-31T23:45:00Z"), now));
+        assert!(is_abandoned(&begun(json!({INSTALLED_BY: MANAGER}), "2029-12-31T23:59:59Z"), now), "a run of our own was killed");
     }
 }
