@@ -168,8 +168,9 @@ impl Releases for Helm {
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
         arguments.extend(["--timeout".to_owned(), format!("{}s", deadline.remaining().as_secs().max(1))]);
         if program.applies_on_the_server() {
-            // What a person changed by hand is set back; without this Helm refuses to touch it.
-            arguments.push("--force-conflicts".to_owned());
+            // What a person changed by hand is set back; without this Helm refuses to touch it. By itself Helm would go on in the client with a
+            // release that Helm 3 made, and there it can't be forced.
+            arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
         }
         let title = Self::title("install", &release.name, cluster);
         if workspace.has_named_repository() {
