@@ -15,6 +15,7 @@ use rustls::{
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use terraform_provider_mesh::{
     plugin::wire::{Empty, grpc_controller_client::GrpcControllerClient},
@@ -28,8 +29,7 @@ const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca
 
 /// The certificate that a host shows: go-plugin's are of P-521, and CAs used as end entities.
 pub(crate) struct Certificate {
-    der: CertificateDer<'static>,
-    key: Vec<u8>,
+    key: Arc<SingleCertAndKey>,
     pub(crate) pem: String,
 }
 
@@ -39,7 +39,10 @@ impl Certificate {
         let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("parameters");
         parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let certificate = parameters.self_signed(&key).expect("a certificate");
-        Self { der: certificate.der().clone(), key: key.serialize_der(), pem: certificate.pem() }
+        // Read once, before any plugin starts, as go-plugin does.
+        let signing = aws_lc_rs::sign::any_ecdsa_type(&PrivateKeyDer::Pkcs8(key.serialize_der().into())).expect("a key");
+        let key = Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate.der().clone()], signing)));
+        Self { key, pem: certificate.pem() }
     }
 }
 
@@ -146,9 +149,7 @@ impl Plugin {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Pinned(self.server.clone())));
         let mut config = match certificate {
-            Some(certificate) => builder
-                .with_client_auth_cert(vec![certificate.der.clone()], PrivateKeyDer::Pkcs8(certificate.key.clone().into()))
-                .expect("a client certificate"),
+            Some(certificate) => builder.with_client_cert_resolver(Arc::clone(&certificate.key) as _),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
