@@ -26,7 +26,7 @@ pub struct Start {
 }
 
 /// What a person who starts the program is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Text {
     /// `--version`
     Version,
