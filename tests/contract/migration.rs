@@ -53,7 +53,14 @@ async fn an_object_moves_in_from_a_type_that_is_known() {
     let moved = moved.expect("an answer").into_inner();
     assert!(moved.diagnostics.is_empty() && moved.target_private.is_empty() && moved.target_identity.is_some());
     assert_eq!(get(&decode(moved.target_state.as_ref()), "name"), &"a".into());
+    // Our own type, from another registry and an older version.
+    let of_ours =
+        move_resource_state::Request { source_schema_version: 1, ..request("registry.example.com/old/sample", THING, r#"{"name": "a"}"#) };
+    let moved = session.provider.move_resource_state(of_ours).await.expect("an answer").into_inner();
+    assert!(moved.diagnostics.is_empty(), "{:?}", moved.diagnostics);
+    assert_eq!(get(&decode(moved.target_state.as_ref()), "zone"), &"here".into());
     for (type_name, json, summary) in [
+        (THING, r#"{"name": "a"}"#, "Can't be moved"),
         ("other_stuff", r#"{"label": "a"}"#, "Can't be moved"),
         ("other_thing", r#"{"label": 1}"#, "Not to be adopted"),
         ("other_thing", "nonsense", "Malformed state"),

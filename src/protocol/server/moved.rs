@@ -1,9 +1,9 @@
-//! A `moved` block that hands an object over from a resource of another type.
+//! A `moved` block that hands an object over from a resource of another type, or of another provider.
 
 use super::Server;
 use crate::{
     protocol::{value, wire},
-    terraform::{Error, Foreign, Provider},
+    terraform::{Dynamic, Error, Foreign, Provider},
 };
 
 impl<P: Provider> Server<P> {
@@ -11,22 +11,32 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::move_resource_state::Request,
     ) -> Result<wire::move_resource_state::Response, Error> {
-        let (from, to) = (&request.source_type_name, &request.target_type_name);
-        let target = self.catalog().resources.find(to)?;
-        let state = serde_json::from_slice(&request.source_state.unwrap_or_default().json)
-            .map_err(|error| Error::new("Malformed state", format!("The state of the {from} is no JSON: {error}.")))?;
-        let (provider, version) = (request.source_provider_address.as_str(), request.source_schema_version);
-        let adopted = target.of.adopt(&Foreign { provider, type_name: from, version, state: &state }).unwrap_or_else(|| {
-            let instead = format!("A {to} can't take over a {from}. Import the object instead, and remove the {from} from the state.");
-            Err(Error::new("Can't be moved", instead))
-        })?;
-        self.0.mask.learn(&target.schema.attributes, &adopted);
+        let to = request.target_type_name.clone();
+        let target = self.catalog().resources.find(&to)?;
+        let moved = self.moved(request)?;
+        self.0.mask.learn(&target.schema.attributes, &moved);
         Ok(wire::move_resource_state::Response {
-            target_identity: self.identify(to, &adopted),
-            target_state: Some(value::write(&adopted, &target.schema)),
+            target_identity: self.identify(&to, &moved),
+            target_state: Some(value::write(&moved, &target.schema)),
             // What another resource has noted for itself means nothing here.
             target_private: Vec::new(),
             diagnostics: Vec::new(),
+        })
+    }
+
+    fn moved(&self, request: wire::move_resource_state::Request) -> Result<Dynamic, Error> {
+        let (from, to, version) = (&request.source_type_name, &request.target_type_name, request.source_schema_version);
+        let provider = request.source_provider_address.as_str();
+        // The same type of the same provider, under another address: a fork, or a registry that has moved.
+        if from == to && provider.rsplit('/').next() == Some(self.0.provider.name()) {
+            return self.stored(to, version, request.source_state);
+        }
+        let state = serde_json::from_slice(&request.source_state.unwrap_or_default().json)
+            .map_err(|error| Error::new("Malformed state", format!("The state of the {from} is no JSON: {error}.")))?;
+        let source = Foreign { provider, type_name: from, version, state: &state };
+        self.catalog().resources.find(to)?.of.adopt(&source).unwrap_or_else(|| {
+            let instead = format!("A {to} can't take over a {from}. Import the object instead, and remove the {from} from the state.");
+            Err(Error::new("Can't be moved", instead))
         })
     }
 }

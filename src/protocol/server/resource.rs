@@ -34,16 +34,23 @@ impl<P: Provider> Server<P> {
         request: wire::upgrade_resource_state::Request,
     ) -> Result<wire::upgrade_resource_state::Response, Error> {
         let entry = self.catalog().resources.find(&request.type_name)?;
-        refuse_newer("State", &request.type_name, request.version, entry.schema.version)?;
-        let mut raw = request.raw_state.unwrap_or_default().json;
-        if request.version < entry.schema.version {
+        let state = self.stored(&request.type_name, request.version, request.raw_state)?;
+        Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(value::write(&state, &entry.schema)), diagnostics: Vec::new() })
+    }
+
+    /// A state of this type as it was stored, maybe by an older version.
+    pub(super) fn stored(&self, name: &str, version: i64, raw: Option<wire::RawState>) -> Result<Dynamic, Error> {
+        let entry = self.catalog().resources.find(name)?;
+        refuse_newer("State", name, version, entry.schema.version)?;
+        let mut raw = raw.unwrap_or_default().json;
+        if version < entry.schema.version {
             let wrong = |error: serde_json::Error| Error::new("Malformed state", format!("The state is no JSON: {error}."));
-            let state = entry.of.upgrade(request.version, serde_json::from_slice(&raw).map_err(wrong)?)?;
+            let state = entry.of.upgrade(version, serde_json::from_slice(&raw).map_err(wrong)?)?;
             raw = serde_json::to_vec(&state).map_err(wrong)?;
         }
         let state = json::read(&raw, &Shape::Object(&entry.schema.attributes))?;
         self.0.mask.learn(&entry.schema.attributes, &state);
-        Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(value::write(&state, &entry.schema)), diagnostics: Vec::new() })
+        Ok(state)
     }
 
     pub(super) async fn upgrade_resource_identity(
