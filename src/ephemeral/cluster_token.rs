@@ -55,12 +55,11 @@ impl ClusterToken {
     /// The service accounts that there are, for who named one that is not.
     async fn others(&self, cx: &Cx<'_, World>) -> String {
         let namespace = self.request.namespace.as_str();
-        let accounts = cx
-            .world
-            .objects
-            .list(self.cluster.as_str(), Kind::SERVICE_ACCOUNT, Some(namespace), "", &cx.deadline)
-            .await
-            .unwrap_or_default();
+        let objects = &cx.world.objects;
+        let accounts = match objects.list(self.cluster.as_str(), Kind::SERVICE_ACCOUNT, Some(namespace), "", &cx.deadline).await {
+            Ok(accounts) => accounts,
+            Err(failure) => return format!("Which ones there are couldn't be told. {}: {}", failure.summary, failure.detail()),
+        };
         let names: Vec<_> = accounts.iter().filter_map(|account| account["metadata"]["name"].as_str()).collect();
         if names.is_empty() {
             format!("Namespace `{namespace}` has no service account, or doesn't exist.")

@@ -134,8 +134,7 @@ fn at_work(title: &str, revision: &str) -> Failure {
     let why = format!(
         "Somebody else's Helm is at work on the release, or was killed at it less than ten minutes ago: its revision {revision} is pending."
     );
-    Failure::new(FailureKind::Conflict, title, why)
-        .advice("Let it end, and apply again. What a killed Helm has left is taken over after ten minutes.")
+    Failure::new(FailureKind::Conflict, title, why).advice(program::AT_WORK)
 }
 
 /// Reads a revision.

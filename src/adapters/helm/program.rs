@@ -27,6 +27,10 @@ pub(super) struct Program {
 /// Earlier ones lack flags that are used here.
 const OLDEST: semver::Version = semver::Version::new(3, 18, 0);
 
+/// What to do about a release that another Helm is at work on.
+pub(super) const AT_WORK: &str =
+    "Let it end, and apply again. What a killed Helm has left is taken over: at once if it was the provider's, else after ten minutes.";
+
 /// How long an interrupted Helm may take to note down that it was.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -163,11 +167,7 @@ fn complaint(title: &str, said: &str) -> Failure {
     let has = |words: &str| text.to_lowercase().contains(words);
     let new = |kind, why: &str, advice: &str| Failure::new(kind, title, why).advice(advice).raw(&text);
     if has("another operation") {
-        return new(
-            FailureKind::Conflict,
-            "Another Helm is at work on this release, or one was killed while it was.",
-            "If nobody else is, apply again: what was left pending is recovered first.",
-        );
+        return new(FailureKind::Conflict, "Another Helm is at work on this release, or one was killed while it was.", AT_WORK);
     }
     if has("failed to fetch") && (has("401 unauthorized") || has("403 forbidden")) {
         return new(

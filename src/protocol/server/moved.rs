@@ -14,7 +14,6 @@ impl<P: Provider> Server<P> {
         let to = request.target_type_name.clone();
         let target = self.catalog().resources.find(&to)?;
         let moved = self.moved(request)?;
-        self.0.mask.learn(&target.schema.attributes, &moved);
         Ok(wire::move_resource_state::Response {
             target_identity: self.identify(&to, &moved),
             target_state: Some(value::write(&moved, &target.schema)),
@@ -34,9 +33,12 @@ impl<P: Provider> Server<P> {
         let state = serde_json::from_slice(&request.source_state.unwrap_or_default().json)
             .map_err(|error| Error::new("Malformed state", format!("The state of the {from} is no JSON: {error}.")))?;
         let source = Foreign { provider, type_name: from, version, state: &state };
-        self.catalog().resources.find(to)?.of.adopt(&source).unwrap_or_else(|| {
+        let target = self.catalog().resources.find(to)?;
+        let adopted = target.of.adopt(&source).unwrap_or_else(|| {
             let instead = format!("A {to} can't take over a {from}. Import the object instead, and remove the {from} from the state.");
             Err(Error::new("Can't be moved", instead))
-        })
+        })?;
+        self.0.mask.learn(&target.schema.attributes, &adopted);
+        Ok(adopted)
     }
 }
