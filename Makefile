@@ -29,8 +29,8 @@ check: setup ## The fast inner loop: format, lints, unit and contract tests; nee
 	cargo clippy --workspace --all-targets --quiet $(if $(CI),-- -D warnings)
 	@echo "== unit, contract and document tests"
 	cargo test --workspace --quiet --lib --bins
-	cargo test --quiet --doc
-	cargo test --test layers --test docs --test contract
+	cargo test --workspace --quiet --doc
+	cargo test --workspace --test layers --test docs --test contract
 
 acceptance: ## The tests on the lab, with both CLIs
 	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
@@ -54,11 +54,11 @@ lab-test: ## The lab's own tests
 FUZZ := cargo +nightly fuzz
 fuzz: ## Fuzz the codecs and the handshake: 10 million executions each
 	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
-	@$(FUZZ) build --fuzz-dir tests/fuzz --sanitizer none
-	@ulimit -v $$((1 << 20)); for target in $$($(FUZZ) list --fuzz-dir tests/fuzz); do \
+	@$(FUZZ) build --fuzz-dir framework/fuzz --sanitizer none
+	@ulimit -v $$((1 << 20)); for target in $$($(FUZZ) list --fuzz-dir framework/fuzz); do \
 	  echo "== $$target"; \
-	  mkdir -p tests/fuzz/corpus/$$target; \
-	  $(FUZZ) run --fuzz-dir tests/fuzz --sanitizer none $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- \
+	  mkdir -p framework/fuzz/corpus/$$target; \
+	  $(FUZZ) run --fuzz-dir framework/fuzz --sanitizer none $$target framework/fuzz/corpus/$$target framework/fuzz/seeds/$$target -- \
 	    -runs=$(RUNS) -rss_limit_mb=256 -malloc_limit_mb=256 -timeout=5 -print_final_stats=1; \
 	done
 

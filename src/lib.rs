@@ -1,14 +1,12 @@
 //! A Terraform and OpenTofu provider for Istio meshes over several clusters and networks.
 
 pub mod adapters;
-pub mod deadline;
+pub mod data;
 pub mod ephemeral;
 pub mod functions;
 pub mod istio;
 pub mod mesh;
-pub mod plugin;
 pub mod ports;
-pub mod protocol;
 pub mod provider;
 pub mod resources;
-pub mod terraform;
+pub mod world;

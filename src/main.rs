@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use terraform_provider_mesh::{plugin, provider};
+use framework::plugin;
+use terraform_provider_mesh::provider::Mesh;
 
 fn main() -> ExitCode {
-    plugin::run(provider::Mesh, env!("CARGO_PKG_VERSION"))
+    plugin::run(Mesh, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
 }

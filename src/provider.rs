@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock},
+    data::Secret,
     ephemeral, functions,
     mesh::ClusterKey,
-    model,
-    ports::Secret,
-    resources::{self, Clusters, Networks, World},
-    terraform::{AnyEphemeral, AnyListing, AnyResource, Function, Parse, Provider, Value, optional, required},
+    resources,
+    world::{Clusters, Networks, World},
 };
+use framework::{AnyEphemeral, AnyListing, AnyResource, Function, Parse, Provider, Value, model, optional, required};
 
 model! {
     /// A program that prints credentials, as in a kubeconfig's `exec`.
@@ -281,7 +281,7 @@ fn parse_exec(exec: &ExecModel, parse: &mut Parse<'_>) -> Option<ExecPlugin> {
 /// Reads the settings for Helm. What is unknown in them counts as left out until it is known.
 fn parse_helm(helm: &HelmModel, parse: &mut Parse<'_>) -> Option<HelmSettings> {
     let repository = parse.optional("repository", &helm.repository, |text| Repository::parse(text));
-    let version = parse.optional("version", &helm.version, |text| resources::parse_version(text));
+    let version = parse.optional("version", &helm.version, |text| crate::world::parse_version(text));
     let binary = parse.optional("binary", &helm.binary, |path| Ok::<_, String>(PathBuf::from(path)));
     let username = parse.optional("username", &helm.username, text);
     let password = parse.optional("password", &helm.password, |text| Ok::<_, String>(Secret::new(text)));

@@ -5,12 +5,10 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use terraform_provider_mesh::{
-    provider::Mesh,
-    terraform::{
-        Attribute, AttributeConstraint, AttributeType, Datum, Forecast, Function, Identity, Nesting, Provider, Schema, Type, Value,
-    },
+use framework::{
+    Attribute, AttributeConstraint, AttributeType, Datum, Forecast, Function, Identity, Nesting, Provider, Schema, Type, Value,
 };
+use terraform_provider_mesh::provider::Mesh;
 
 type Configuration = <Mesh as Provider>::Model;
 

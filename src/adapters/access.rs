@@ -8,7 +8,10 @@ use std::{
 use base64::Engine as _;
 use kube::config::{AuthInfo, Cluster, Context, ExecConfig, ExecInteractiveMode, Kubeconfig, NamedAuthInfo, NamedCluster, NamedContext};
 
-use crate::ports::{Failure, FailureKind, Secret};
+use crate::{
+    data::Secret,
+    ports::{Failure, FailureKind},
+};
 
 /// How a cluster is reached. Nothing else is: neither the environment's kubeconfig, nor the cluster one runs in, nor localhost.
 #[derive(Clone, Debug)]

@@ -11,7 +11,10 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::ports::{Authority, Certificate, CertificateFacts, Failure, FailureKind, Secret};
+use crate::{
+    data::{Certificate, CertificateFacts, Secret},
+    ports::{Authority, Failure, FailureKind},
+};
 
 /// Certificates by rcgen and x509-parser.
 pub struct Certificates;

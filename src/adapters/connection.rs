@@ -10,10 +10,8 @@ use kube::{
 use tokio::sync::OnceCell;
 
 use super::{access::ClusterAccess, refusal};
-use crate::{
-    deadline::Deadline,
-    ports::{Failure, FailureKind},
-};
+use crate::ports::{Failure, FailureKind};
+use framework::Deadline;
 
 /// How long to try a connection, and how long one request may take; the operation's own deadline is above both.
 const CONNECT: Duration = Duration::from_secs(5);

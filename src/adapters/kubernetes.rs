@@ -14,9 +14,10 @@ use super::{
     refusal::{self, Attempt, Refusal, Verb},
 };
 use crate::{
-    deadline::Deadline,
-    ports::{Failure, FailureKind, Kind, MANAGER, ObjectRef, Objects},
+    data::{Kind, MANAGER, ObjectRef},
+    ports::{Failure, FailureKind, Objects},
 };
+use framework::Deadline;
 
 /// How long a last look may take when the time is already over.
 const LAST_LOOK: Duration = Duration::from_secs(3);
@@ -423,7 +424,7 @@ mod tests {
             // A port of this machine on which nothing listens.
             host: "https://127.0.0.1:1".to_owned(),
             ca_certificate: None,
-            credentials: super::super::Credentials::Token(crate::ports::Secret::new("t0ken")),
+            credentials: super::super::Credentials::Token(crate::data::Secret::new("t0ken")),
             insecure: true,
             tls_server_name: None,
             proxy_url: None,

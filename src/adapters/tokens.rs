@@ -11,9 +11,10 @@ use super::{
     refusal::{Attempt, Verb},
 };
 use crate::{
-    deadline::Deadline,
-    ports::{Failure, FailureKind, Kind, ObjectRef, Secret, Token, TokenRequest, Tokens},
+    data::{Kind, ObjectRef, Secret},
+    ports::{Failure, FailureKind, Token, TokenRequest, Tokens},
 };
+use framework::Deadline;
 
 #[async_trait]
 impl Tokens for Kubernetes {

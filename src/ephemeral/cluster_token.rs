@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use time::format_description::well_known::Rfc3339;
 
 use crate::{
+    data::{Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, ServiceAccountName},
-    model,
-    ports::{FailureKind, Kind, ObjectRef, Token, TokenRequest},
-    resources::{World, failed, reachable},
-    terraform::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, optional, required},
+    ports::{FailureKind, Token, TokenRequest},
+    world::{World, reachable},
 };
+use framework::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, model, optional, required};
 
 model! {
     /// A short-lived token of a service account, for another provider's configuration or a write-only attribute: it is issued anew in
@@ -108,7 +108,7 @@ impl Ephemeral for ClusterToken {
                 let problem = format!("Cluster \"{cluster}\" has no {account}. {}", spec.others(cx).await);
                 Err(Error::new("No such service account", problem).at(AttributePath::new("service_account")))
             }
-            Err(failure) => Err(failed(failure)),
+            Err(failure) => Err(Error::from(failure)),
         }
     }
 
@@ -125,13 +125,11 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{
-        ports::{
-            Failure,
-            fakes::{FakeClock, FakeObjects, FakeReleases},
-        },
-        terraform::{Diagnostics, Dynamic, attribute, encode, erase_ephemeral},
+    use crate::ports::{
+        Failure,
+        fakes::{FakeClock, FakeObjects, FakeReleases},
     };
+    use framework::{Diagnostics, Dynamic, attribute, encode, erase_ephemeral};
 
     fn text(text: &str) -> Value<String> {
         Value::Value(text.to_owned())

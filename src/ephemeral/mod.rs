@@ -4,10 +4,8 @@ mod cluster_token;
 
 pub use cluster_token::{ClusterToken, ClusterTokenModel};
 
-use crate::{
-    resources::World,
-    terraform::{AnyEphemeral, erase_ephemeral},
-};
+use crate::world::World;
+use framework::{AnyEphemeral, erase_ephemeral};
 
 /// All ephemeral resources of the provider.
 pub fn all() -> Vec<Box<dyn AnyEphemeral<World>>> {

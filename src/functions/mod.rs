@@ -4,7 +4,7 @@ mod sni;
 mod spiffe_id;
 mod vip;
 
-use crate::terraform::{ArgumentError, AttributePath, Dynamic, Field, Function, Value};
+use framework::{ArgumentError, AttributePath, Dynamic, Field, Function, Value};
 
 /// All functions of the provider.
 pub fn all() -> Vec<Box<dyn Function>> {

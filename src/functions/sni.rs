@@ -1,10 +1,8 @@
 //! `sni`: the name by which an east-west gateway knows where a connection goes.
 
 use super::argument;
-use crate::{
-    mesh::{Host, port, sni::sni},
-    terraform::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type},
-};
+use crate::mesh::{Host, port, sni::sni};
+use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type};
 
 /// `provider::mesh::sni(port, host)`
 pub(super) struct Sni;
@@ -39,7 +37,7 @@ impl Function for Sni {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terraform::Value;
+    use framework::Value;
 
     #[test]
     fn it_names_port_and_host() {

@@ -1,10 +1,8 @@
 //! `spiffe_id`: the identity of a workload.
 
 use super::argument;
-use crate::{
-    mesh::{Namespace, ServiceAccountName, TrustDomain, trust::spiffe_id},
-    terraform::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type},
-};
+use crate::mesh::{Namespace, ServiceAccountName, TrustDomain, trust::spiffe_id};
+use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type};
 
 /// `provider::mesh::spiffe_id(trust_domain, namespace, service_account)`
 pub(super) struct SpiffeId;
@@ -41,7 +39,7 @@ impl Function for SpiffeId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terraform::Value;
+    use framework::Value;
 
     #[test]
     fn it_is_the_workloads_identity() {

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::argument;
-use crate::{
-    mesh::{Host, Vip},
-    terraform::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type, Value},
-};
+use crate::mesh::{Host, Vip};
+use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type, Value};
 
 /// `provider::mesh::vip(host, hosts)`
 pub(super) struct StableVip;

@@ -11,8 +11,8 @@ use super::{
     values::{self, Values},
 };
 use crate::{
+    data::{Kind, Release},
     istio::{MutualTls, MutualTlsMode, PeerAuthentication, well_known},
-    ports::{Kind, Release},
 };
 
 /// The release of the chart `base`: custom resource definitions, the default validation webhook, the reader's account.

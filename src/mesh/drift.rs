@@ -6,7 +6,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::quantity;
-use crate::ports::Kind;
+use crate::data::Kind;
 
 /// Differences of an object of ours, a line each: `spec.ports[0].number: 80 wanted, 81 found`.
 pub fn differences(wanted: &Json, live: &Json) -> Vec<String> {

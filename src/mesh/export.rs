@@ -21,11 +21,11 @@ use super::{
     vip::Vip,
 };
 use crate::{
+    data::Kind,
     istio::{
         ClientTls, ClientTlsMode, DestinationRule, Endpoint, Gateway, Location, Resolution, Server, ServerPort, ServerTls, ServerTlsMode,
         ServiceEntry, TrafficPolicy, WorkloadSelector, well_known,
     },
-    ports::Kind,
 };
 
 /// The exporting cluster's gateway, as importers see it.

@@ -11,7 +11,7 @@ use super::{
     setting::{self, Setting},
     values::{self, Values},
 };
-use crate::{istio::well_known, ports::Release};
+use crate::{data::Release, istio::well_known};
 
 /// The port for mutual TLS from other networks.
 pub const PORT: u16 = well_known::PASSTHROUGH_PORT;

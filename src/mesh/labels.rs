@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{host::Host, names::ClusterKey};
-use crate::ports::MANAGER;
+use crate::data::MANAGER;
 
 /// The label that names the manager of an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

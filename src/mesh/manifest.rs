@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::{labels::Owner, names::Namespace};
-use crate::ports::Kind;
+use crate::data::Kind;
 
 /// A manifest that belongs to a resource of ours. `content` goes to the top level: `spec`, or a Secret's `type` and `data`.
 pub fn manifest(kind: Kind, namespace: Option<&Namespace>, name: &str, owner: &Owner, content: &[(&str, Json)]) -> Json {

@@ -9,8 +9,8 @@ use super::{
     names::{Namespace, ObjectName, ServiceAccountName, TrustDomain},
 };
 use crate::{
+    data::{Certificate, Kind, Secret},
     istio::well_known,
-    ports::{Certificate, Kind, Secret},
 };
 
 /// The Secret of which istiod takes its CA.

@@ -2,33 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Failure, Secret};
-
-/// A certificate with its private key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// PEM, one certificate.
-    pub certificate: String,
-    /// PEM, PKCS #8.
-    pub key: Secret,
-}
-
-/// What stands in a certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFacts {
-    /// SHA-256 of the DER, lower-case hexadecimal without separators.
-    pub fingerprint: String,
-    /// Valid from.
-    pub not_before: time::OffsetDateTime,
-    /// Valid until.
-    pub not_after: time::OffsetDateTime,
-    /// The subject's organization; empty when there is none.
-    pub organization: String,
-    /// The subject's common name.
-    pub common_name: String,
-    /// Whether it may sign others.
-    pub is_ca: bool,
-}
+use super::Failure;
+use crate::data::{Certificate, CertificateFacts, Secret};
 
 /// Makes and reads certificates.
 pub trait Authority: Send + Sync {

@@ -1,6 +1,6 @@
 //! What went wrong outside of the provider, told so that a person can act on it.
 
-use crate::deadline::Cut;
+use framework::{Cut, Error};
 
 /// A failure of a call to a cluster, to Helm or to an authority.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -99,5 +99,12 @@ impl Failure {
             detail.push_str(raw);
         }
         detail
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let detail = failure.detail();
+        Self::new(failure.summary, detail)
     }
 }

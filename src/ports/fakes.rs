@@ -9,11 +9,9 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
-use super::{
-    Authority, Certificate, CertificateFacts, Clock, Deployed, Failure, FailureKind, Kind, ObjectRef, Objects, Release, ReleaseStatus,
-    Releases, Secret, Token, TokenRequest, Tokens,
-};
-use crate::deadline::Deadline;
+use super::{Authority, Clock, Failure, FailureKind, Objects, Releases, Token, TokenRequest, Tokens};
+use crate::data::{Certificate, CertificateFacts, Deployed, Kind, ObjectRef, Release, ReleaseStatus, Secret};
+use framework::Deadline;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

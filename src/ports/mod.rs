@@ -7,14 +7,12 @@ mod failure;
 pub mod fakes;
 mod objects;
 mod releases;
-mod secret;
 mod tokens;
 
-pub use authority::{Authority, Certificate, CertificateFacts};
+pub use authority::Authority;
 pub use failure::{Failure, FailureKind};
-pub use objects::{Kind, MANAGER, ObjectRef, Objects};
-pub use releases::{Deployed, Release, ReleaseStatus, Releases};
-pub use secret::Secret;
+pub use objects::Objects;
+pub use releases::Releases;
 pub use tokens::{Token, TokenRequest, Tokens};
 
 /// The time, as a port so that tests can set it.

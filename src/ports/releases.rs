@@ -1,63 +1,10 @@
 //! Helm releases.
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
+use framework::Deadline;
 
 use super::Failure;
-use crate::deadline::Deadline;
-
-/// A release as it shall be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Release {
-    /// The release's name.
-    pub name: String,
-    /// The namespace it is installed to; it exists.
-    pub namespace: String,
-    /// The chart's name in the repository: `base`, `istiod`, `gateway`.
-    pub chart: String,
-    /// The chart's version; none for the newest.
-    pub version: Option<String>,
-    /// Values, as one tree.
-    pub values: Json,
-}
-
-/// A release as it is.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Deployed {
-    /// The release's name.
-    pub name: String,
-    /// The namespace it is installed to.
-    pub namespace: String,
-    /// Counts installs, upgrades and rollbacks.
-    pub revision: u64,
-    /// How the last operation ended.
-    pub status: ReleaseStatus,
-    /// The chart's name.
-    pub chart: String,
-    /// The chart's version.
-    pub version: String,
-    /// The version of what the chart installs.
-    pub app_version: String,
-    /// The user-supplied values.
-    pub values: Json,
-    /// The objects that it consists of, in order.
-    pub manifest: Vec<Json>,
-    /// Helm's last word on it.
-    pub description: String,
-}
-
-/// The state of a release.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ReleaseStatus {
-    /// In place.
-    Deployed,
-    /// The last install or upgrade failed.
-    Failed,
-    /// An install, upgrade or rollback is under way, or was cut short: `pending-install` and the like.
-    Pending(String),
-    /// Anything else Helm knows: `uninstalling`, `uninstalled`, `superseded`.
-    Other(String),
-}
+use crate::data::{Deployed, Release};
 
 /// Installs, reads and removes Helm releases. `cluster` is a key of the provider's `clusters`.
 #[async_trait]

@@ -5,8 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Failure, Secret};
-use crate::deadline::Deadline;
+use framework::Deadline;
+
+use super::Failure;
+use crate::data::Secret;
 
 /// The token to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

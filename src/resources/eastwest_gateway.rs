@@ -9,19 +9,20 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::{World, cluster::same_values, failed, import, listing::Discover, release_drift};
+use super::cluster::same_values;
+use crate::world::{World, import, listing::Discover, release_drift};
 use crate::{
+    data::{Deployed, Kind, ObjectRef},
     mesh::{
         ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
         gateway::{CHART, PORT, addresses, selector},
         labels::selector_of,
     },
-    model,
-    ports::{Deployed, Failure, Kind, ObjectRef},
-    terraform::{
-        AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed,
-        optional, required,
-    },
+    ports::Failure,
+};
+use framework::{
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, model,
+    optional, required,
 };
 
 model! {
@@ -91,13 +92,13 @@ impl Gateway {
     }
 
     async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        cx.world.releases.get(self.key(), self.namespace(), self.gateway.name.as_str(), &cx.deadline).await.map_err(failed)
+        cx.world.releases.get(self.key(), self.namespace(), self.gateway.name.as_str(), &cx.deadline).await.map_err(Error::from)
     }
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
         let labels = selector_of(&selector(&self.gateway.name));
-        failed(failure.seen(super::seen(self.key(), self.namespace(), &labels, cx).await))
+        Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), &labels, cx).await))
     }
 
     async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
@@ -140,7 +141,7 @@ impl Resource for Gateway {
         let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
         let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
         let name = parse.required("name", &model.name, |text| ReleaseName::parse(text));
-        let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
+        let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
         let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
         let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
@@ -169,10 +170,10 @@ impl Resource for Gateway {
 
     fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Parsed<Self>) {
         if plan.prior.as_ref() != Some(&plan.planned) {
-            super::check_helm(plan.world, plan.report);
+            crate::world::check_helm(plan.world, plan.report);
         }
         if let Parsed::Ready(spec) = spec {
-            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+            crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
             for lint in spec.gateway.lints() {
                 plan.report
                     .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
@@ -190,10 +191,10 @@ impl Resource for Gateway {
     }
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<GatewayStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        cx.world.releases.check().await.map_err(failed)?;
+        cx.world.releases.check().await?;
         let live = spec.release(cx).await?;
         if prior.is_none() && live.is_some() {
-            return Err(super::not_ours(
+            return Err(crate::world::not_ours(
                 spec.key(),
                 &format!("the Helm release {}/{}", spec.namespace(), spec.gateway.name),
                 &format!("mesh_eastwest_gateway.<name> {}/{}/{}", spec.cluster, spec.namespace(), spec.gateway.name),
@@ -214,21 +215,21 @@ impl Resource for Gateway {
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<GatewayStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
-            return Ok(Observed::Unseen);
+            return Ok(Observed::Deferred);
         }
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(None));
         let (service, drift) = tokio::try_join!(
-            async { cx.world.objects.get(spec.key(), &service, &cx.deadline).await.map_err(failed) },
+            async { cx.world.objects.get(spec.key(), &service, &cx.deadline).await.map_err(Error::from) },
             release_drift(spec.key(), &wanted, Some(&live), cx),
         )?;
         Ok(Observed::Found(GatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        cx.world.releases.check().await.map_err(failed)?;
+        cx.world.releases.check().await?;
         // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
-        cx.world.releases.remove(spec.key(), spec.namespace(), spec.gateway.name.as_str(), &cx.deadline).await.map_err(failed)?;
+        cx.world.releases.remove(spec.key(), spec.namespace(), spec.gateway.name.as_str(), &cx.deadline).await?;
         if let Err(failure) = cx.world.objects.delete(spec.key(), &spec.service(), &cx.deadline).await {
             return Err(spec.with_evidence(failure, cx).await);
         }
@@ -238,7 +239,7 @@ impl Resource for Gateway {
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<EastwestGatewayModel, Error> {
         let [cluster, namespace, name] =
             import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
-        let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await.map_err(failed)?;
+        let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
         let found = EastWestGateway::read_values(&live.values);
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
@@ -265,10 +266,10 @@ impl Resource for Gateway {
     }
 
     fn record(status: &GatewayStatus, model: &mut EastwestGatewayModel) {
-        model.addresses = super::texts(&status.addresses);
+        model.addresses = crate::world::texts(&status.addresses);
         model.port = Value::Value(i64::from(PORT));
         model.installed_version = Value::Value(status.installed_version.clone());
-        model.drift = super::texts(&status.drift);
+        model.drift = crate::world::texts(&status.drift);
     }
 }
 

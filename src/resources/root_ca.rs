@@ -6,20 +6,20 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::format_description::well_known::Rfc3339;
 
-use super::{
-    World, failed,
+use crate::world::{
+    World,
     import::parts,
     listing::{Discover, name_of},
     namespace,
 };
 use crate::{
+    data::{Certificate, Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, ObjectName, labels::Owner, trust},
-    model,
-    ports::{Certificate, Failure, Kind, ObjectRef},
-    terraform::{
-        AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, optional,
-        required,
-    },
+    ports::Failure,
+};
+use framework::{
+    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, model,
+    optional, required,
 };
 
 model! {
@@ -89,7 +89,7 @@ pub(super) fn parse_subject(text: &str) -> Result<String, String> {
 
 /// Reads a root CA's Secret.
 pub(super) async fn load(cluster: &str, secret: &ObjectRef, cx: &Cx<'_, World>) -> Result<Option<Certificate>, Error> {
-    let Some(live) = cx.world.objects.get(cluster, secret, &cx.deadline).await.map_err(failed)? else { return Ok(None) };
+    let Some(live) = cx.world.objects.get(cluster, secret, &cx.deadline).await? else { return Ok(None) };
     trust::read_root_secret(&live).map(Some).map_err(|problem| {
         Error::new(
             "Damaged root CA",
@@ -106,7 +106,7 @@ impl RootCa {
     }
 
     fn status(root: &Certificate, cx: &Cx<'_, World>) -> Result<RootCaStatus, Error> {
-        let facts = cx.world.authority.inspect(&root.certificate).map_err(failed)?;
+        let facts = cx.world.authority.inspect(&root.certificate)?;
         Ok(RootCaStatus {
             certificate: root.certificate.clone(),
             fingerprint: facts.fingerprint,
@@ -116,7 +116,7 @@ impl RootCa {
 
     async fn write(&self, root: &Certificate, cx: &Cx<'_, World>) -> Result<Json, Error> {
         let manifest = trust::root_secret(&self.namespace, &self.name, root);
-        cx.world.objects.apply(self.cluster.as_str(), &manifest, &cx.deadline).await.map_err(failed)
+        cx.world.objects.apply(self.cluster.as_str(), &manifest, &cx.deadline).await.map_err(Error::from)
     }
 }
 
@@ -155,7 +155,7 @@ impl Resource for RootCa {
 
     fn plan(plan: &mut Plan<'_, RootCaModel, World>, spec: &Parsed<Self>) {
         if let Parsed::Ready(spec) = spec {
-            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+            crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
         }
     }
 
@@ -163,10 +163,12 @@ impl Resource for RootCa {
         let (cluster, secret) = (spec.cluster.as_str(), spec.secret());
         let root = match (load(cluster, &secret, cx).await?, prior) {
             (Some(root), Some(_)) => root,
-            (Some(_), None) => return Err(super::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id()))),
+            (Some(_), None) => {
+                return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id())));
+            }
             (None, _) => {
-                namespace::ensure(cluster, &spec.namespace, cx).await.map_err(failed)?;
-                cx.world.authority.create_root(&spec.common_name, &spec.organization, spec.validity).map_err(failed)?
+                namespace::ensure(cluster, &spec.namespace, cx).await?;
+                cx.world.authority.create_root(&spec.common_name, &spec.organization, spec.validity)?
             }
         };
         spec.write(&root, cx).await?;
@@ -176,7 +178,7 @@ impl Resource for RootCa {
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<RootCaStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
-            return Ok(Observed::Unseen);
+            return Ok(Observed::Deferred);
         }
         match load(spec.cluster.as_str(), &spec.secret(), cx).await? {
             Some(root) => Self::status(&root, cx).map(Observed::Found),
@@ -186,15 +188,17 @@ impl Resource for RootCa {
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = spec.cluster.as_str();
-        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await.map_err(failed)?;
-        namespace::release(cluster, &spec.namespace, cx).await.map_err(failed)
+        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await?;
+        namespace::release(cluster, &spec.namespace, cx).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
         let [cluster, namespace, name] = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), name.as_str());
-        let Some(root) = load(&cluster, &secret, cx).await? else { return Err(super::import::nothing(&cluster, &secret.to_string())) };
-        let facts = cx.world.authority.inspect(&root.certificate).map_err(failed)?;
+        let Some(root) = load(&cluster, &secret, cx).await? else {
+            return Err(crate::world::import::nothing(&cluster, &secret.to_string()));
+        };
+        let facts = cx.world.authority.inspect(&root.certificate)?;
         Ok(RootCaModel {
             cluster: Value::Value(cluster),
             namespace: Value::Value(namespace),

@@ -6,18 +6,19 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cluster, ClusterCa, ClusterCaModel, ClusterModel, Clusters, EastwestGatewayModel, Gateway, RootCa, RootCaModel, ServiceExport,
-    ServiceExportModel, World, listing::ListModel,
+    Cluster, ClusterCa, ClusterCaModel, ClusterModel, EastwestGatewayModel, Gateway, RootCa, RootCaModel, ServiceExport, ServiceExportModel,
 };
+use crate::world::{Clusters, Discover, InClusters, ListModel, World};
 use crate::{
+    data::{Kind, ObjectRef},
     ports::{
-        Failure, FailureKind, Kind, ObjectRef,
+        Failure, FailureKind,
         fakes::{FakeClock, FakeObjects, FakeReleases},
     },
-    terraform::{
-        AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Listing, Model, Resource, Value,
-        decode, encode, erase, erase_listing, set_attribute,
-    },
+};
+use framework::{
+    AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Model, Resource, Value, decode, encode,
+    erase, erase_listing, set_attribute,
 };
 
 /// A world of fakes, with a hand on each.
@@ -38,7 +39,7 @@ fn scene() -> Scene {
 fn planned<R: Resource>(model: R::Model) -> Dynamic {
     let mut plan = encode(&Value::Value(model));
     for attribute in R::Model::attributes() {
-        let is_null = crate::terraform::attribute(&plan, attribute.name).is_null();
+        let is_null = framework::attribute(&plan, attribute.name).is_null();
         match (&attribute.rules.forecast, &attribute.rules.default) {
             (Forecast::Settled(value), _) => set_attribute(&mut plan, attribute.name, value.clone()),
             (_, Some(default)) if is_null => set_attribute(&mut plan, attribute.name, default.clone()),
@@ -81,7 +82,7 @@ fn text(text: &str) -> Value<String> {
 }
 
 fn drift(state: &Dynamic) -> Vec<String> {
-    match crate::terraform::attribute(state, "drift") {
+    match framework::attribute(state, "drift") {
         Value::Value(Datum::List(lines)) => {
             lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect()
         }
@@ -263,7 +264,7 @@ async fn clusters_on_one_network_are_warned_of_in_one_run() {
 #[tokio::test]
 async fn a_gateway_is_there_when_it_has_an_address() {
     let scene = scene();
-    let timeouts = crate::terraform::Timeouts { create: text("50ms"), ..crate::terraform::Timeouts::default() };
+    let timeouts = framework::Timeouts { create: text("50ms"), ..framework::Timeouts::default() };
     let waiting = EastwestGatewayModel { timeouts: Value::Value(timeouts), ..gateway() };
     let (state, diagnostics) = apply::<Gateway>(&scene, &Value::Null, waiting).await;
     assert!(diagnostics.errors[0].detail.contains("waiting for the load balancer"), "{:?}", diagnostics.errors);
@@ -382,16 +383,16 @@ async fn everything_is_imported_as_it_was_made() {
 }
 
 /// The names that a listing finds in some clusters, or all; and what went wrong.
-async fn list<L: Listing<World = World, Filter = ListModel>>(scene: &Scene, clusters: Option<&[&str]>) -> (Vec<String>, Vec<String>) {
+async fn list<R: Discover>(scene: &Scene, clusters: Option<&[&str]>) -> (Vec<String>, Vec<String>) {
     let clusters = clusters.map_or(Value::Null, |keys| Value::Value(keys.iter().map(|key| text(key)).collect()));
     let filter = encode(&Value::Value(ListModel { clusters }));
-    let listing = erase_listing::<L>();
+    let listing = erase_listing::<InClusters<R>>();
     let listed = listing.list(&filter, usize::MAX, false, &scene.world, CancellationToken::new()).await;
     let whole = listing.list(&filter, usize::MAX, true, &scene.world, CancellationToken::new()).await;
     for found in &whole.found {
         assert!(found.state.is_value() && found.diagnostics.errors.is_empty(), "{}: {:?}", found.name, found.diagnostics);
     }
-    let identity = erase::<L>().identity().expect("an identity");
+    let identity = erase::<R>().identity().expect("an identity");
     for found in &listed.found {
         let named = identity.of_import_name(&found.name).expect("an identity");
         let state = whole.found.iter().find(|other| other.name == found.name).map(|whole| whole.state.clone());

@@ -1,16 +1,16 @@
 //! What exists in the clusters is listed, and the configuration that would give it is generated. Asked over gRPC: of the CLIs here none has
 //! `list` blocks yet.
 
-use mesh_lab::Lab;
-use rmpv::Value;
-use terraform_provider_mesh::protocol::wire::{
+use framework::protocol::wire::{
     configure_provider, generate_resource_config, list_resource, provider_client::ProviderClient, validate_resource_config,
 };
+use mesh_lab::Lab;
+use rmpv::Value;
 use tonic::transport::Channel;
 
-use crate::{
-    host::Plugin,
-    mesh::both,
+use crate::mesh::both;
+use plugin_host::{
+    Plugin,
     values::{decode, encode, get, object},
 };
 
@@ -30,7 +30,7 @@ pub(crate) fn assert_everything_is_listed(lab: &Lab) {
     let clusters = object(&[("us", access(us.kubeconfig_path())), ("eu", access(eu.kubeconfig_path()))]);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let plugin = Plugin::start();
+        let plugin = Plugin::start(crate::PROGRAM);
         let mut provider = plugin.provider().await;
         let request = configure_provider::Request { config: Some(encode(&object(&[("clusters", clusters)]))), ..Default::default() };
         let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;

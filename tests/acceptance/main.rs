@@ -8,9 +8,6 @@ mod drift;
 mod examples;
 mod functions;
 mod helm_values;
-#[allow(dead_code, clippy::disallowed_methods)] // the contract tests need more of it
-#[path = "../contract/host.rs"]
-mod host;
 mod input;
 mod interrupt;
 mod listing;
@@ -20,7 +17,7 @@ mod secrets;
 mod sources;
 mod tokens;
 mod trust;
-#[allow(dead_code)]
-#[path = "../contract/values.rs"]
-mod values;
 mod workspace;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");

@@ -74,7 +74,7 @@ impl Workspace {
 
     fn empty(cli: &Cli) -> Self {
         let workspace = Self { folder: tempfile::tempdir().expect("a folder"), cli: cli.clone() };
-        let built = Path::new(env!("CARGO_BIN_EXE_terraform-provider-mesh")).parent().expect("a folder").display().to_string();
+        let built = Path::new(crate::PROGRAM).parent().expect("a folder").display().to_string();
         workspace.write(
             "cli.tfrc",
             &format!("provider_installation {{\n  dev_overrides {{ \"terraform-provider-mesh/mesh\" = \"{built}\" }}\n  direct {{}}\n}}\n"),

@@ -12,24 +12,16 @@ mod program;
 mod reads;
 mod startup;
 
-// The host of the contract tests; what only these use of it stays unused here.
-#[allow(dead_code)]
-#[path = "../contract/core.rs"]
-mod core;
-#[allow(dead_code)]
-#[path = "../contract/host.rs"]
-mod host;
-#[allow(dead_code)]
-#[path = "../contract/values.rs"]
-mod values;
-
 use program::Program;
+
+/// The program that is measured.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");
 
 #[tokio::main]
 async fn main() {
     // Cargo adds an option of its own.
     let peers = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).map(Program::new);
-    let programs: Vec<_> = std::iter::once(Program::new(host::PROGRAM)).chain(peers).collect();
+    let programs: Vec<_> = std::iter::once(Program::new(PROGRAM)).chain(peers).collect();
     let mut figures = startup::measure(&programs).await;
     figures.extend(cli::measure(&programs));
     match cluster::kubeconfig() {

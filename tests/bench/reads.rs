@@ -6,21 +6,23 @@ use std::{
     time::Instant,
 };
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
-use rmpv::Value;
-use terraform_provider_mesh::protocol::wire::{
+use framework::protocol::wire::{
     DynamicValue, apply_resource_change, configure_provider, get_provider_schema, plan_resource_change, provider_client::ProviderClient,
     read_resource,
 };
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use rmpv::Value;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use crate::{
-    cluster, core,
+    cluster,
     figure::{Figure, median, milliseconds},
-    host::Plugin,
     program::resident,
+};
+use plugin_host::{
+    Plugin, rules,
     values::{decode, encode, object},
 };
 
@@ -76,7 +78,7 @@ async fn compare(kubeconfig: PathBuf, namespace: String) -> Vec<Figure> {
 }
 
 async fn configured(kubeconfig: &Path) -> (Plugin, ProviderClient<Channel>) {
-    let plugin = Plugin::start_with(|command| command.stderr(Stdio::null()));
+    let plugin = Plugin::start_with(crate::PROGRAM, |command| command.stderr(Stdio::null()));
     let mut provider = plugin.provider().await;
     let access = object(&[("config_path", kubeconfig.to_str().expect("a path").into())]);
     let config = Some(encode(&object(&[("clusters", object(&[("us", access)]))])));
@@ -93,8 +95,9 @@ async fn make(kubeconfig: &Path, namespace: &str, names: &[String]) -> Vec<Dynam
     let attributes = &schema.resource_schemas[TYPE].block.as_ref().expect("a block").attributes;
     let mut tasks = JoinSet::new();
     for name in names {
-        let config = core::config(attributes, &[("cluster", "us".into()), ("namespace", namespace.into()), ("name", name.as_str().into())]);
-        let proposed = core::proposed(attributes, &Value::Nil, &config);
+        let config =
+            rules::config(attributes, &[("cluster", "us".into()), ("namespace", namespace.into()), ("name", name.as_str().into())]);
+        let proposed = rules::proposed(attributes, &Value::Nil, &config);
         let mut provider = provider.clone();
         tasks.spawn(async move {
             let (prior_state, config) = (Some(encode(&Value::Nil)), Some(encode(&config)));

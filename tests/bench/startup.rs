@@ -2,15 +2,15 @@
 
 use std::{process::Stdio, time::Instant};
 
-use terraform_provider_mesh::protocol::wire::get_provider_schema::{Request, Response};
+use framework::protocol::wire::get_provider_schema::{Request, Response};
 use tonic::{client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_prost::ProstCodec;
 
 use crate::{
     figure::{Figure, median, milliseconds},
-    host::{self, Certificate, Plugin},
     program::{Program, resident},
 };
+use plugin_host::{Certificate, Plugin, plugin};
 
 const WARM_UPS: usize = 5;
 const RUNS: usize = 50;
@@ -56,7 +56,7 @@ struct Start {
 async fn start(program: &Program) -> Start {
     // The host's own certificate is no part of the provider's start.
     let (certificate, folder) = (Certificate::new(), tempfile::tempdir().expect("a folder"));
-    let mut command = host::command(&program.path, &certificate.pem, folder.path());
+    let mut command = plugin::command(&program.path, &certificate.pem, folder.path());
     command.env("PLUGIN_PROTOCOL_VERSIONS", "5,6").stderr(Stdio::null());
     let begin = Instant::now();
     let plugin = Plugin::launch(&mut command, certificate, folder);

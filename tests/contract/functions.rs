@@ -1,16 +1,16 @@
 //! Functions work in an unconfigured provider, and say which argument is wrong.
 
+use framework::protocol::wire::{call_function, get_functions};
 use rmpv::Value;
-use terraform_provider_mesh::protocol::wire::{call_function, get_functions};
 
-use crate::{
-    host::Plugin,
+use plugin_host::{
+    Plugin,
     values::{decode, encode},
 };
 
 #[tokio::test]
 async fn functions_are_pure() {
-    let plugin = Plugin::start();
+    let plugin = Plugin::start(crate::PROGRAM);
     let mut provider = plugin.provider().await;
     let functions = provider.get_functions(get_functions::Request {}).await.expect("functions").into_inner().functions;
     let mut names: Vec<_> = functions.keys().map(String::as_str).collect();

@@ -8,13 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use terraform_provider_mesh::protocol::wire::{
+use framework::protocol::wire::{
     configure_provider, get_provider_schema, provider_client::ProviderClient, read_resource, stop_provider, validate_resource_config,
 };
 use tonic::transport::Channel;
 
-use crate::{
-    host::{Certificate, PROGRAM, Plugin, command},
+use crate::PROGRAM;
+use plugin_host::{
+    Certificate, Plugin,
+    plugin::command,
     values::{encode, object},
 };
 
@@ -39,7 +41,7 @@ fn by_hand_it_says_what_it_is() {
 
 #[tokio::test]
 async fn nobody_but_the_host_can_drive_it() {
-    let plugin = Plugin::start();
+    let plugin = Plugin::start(crate::PROGRAM);
     let stranger = Certificate::new();
     for (who, certificate) in [("without a certificate", None), ("with another certificate", Some(&stranger))] {
         // TLS 1.3 refuses a client after its own handshake: it shows at the first call at the latest.
@@ -57,7 +59,7 @@ async fn nobody_but_the_host_can_drive_it() {
 
 #[tokio::test]
 async fn an_interrupt_of_the_terminal_is_not_for_it() {
-    let mut plugin = Plugin::start();
+    let mut plugin = Plugin::start(crate::PROGRAM);
     let mut provider = plugin.provider().await;
     plugin.signal("-INT");
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -72,7 +74,7 @@ async fn it_ends_at_once_when_the_host_says_so() {
     let mut took = Vec::new();
     // The best of three, as other tests run beside.
     for _ in 0..3 {
-        let plugin = Plugin::start();
+        let plugin = Plugin::start(crate::PROGRAM);
         plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
         took.push(plugin.shut_down().await);
     }
@@ -81,7 +83,7 @@ async fn it_ends_at_once_when_the_host_says_so() {
 
 #[tokio::test]
 async fn a_termination_ends_the_work_first() {
-    let mut plugin = Plugin::start();
+    let mut plugin = Plugin::start(crate::PROGRAM);
     let mut provider = plugin.provider().await;
     configure(&mut provider).await;
     // A look at a cluster that doesn't answer takes some seconds, if nobody interrupts.
@@ -110,7 +112,7 @@ async fn sockets_of_killed_providers_are_removed() {
     let live = folder.path().join("terraform-provider-888888888.sock");
     drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
     let _listener = std::os::unix::net::UnixListener::bind(&live).expect("a socket");
-    let plugin = Plugin::start_with(|command| command.env("PLUGIN_UNIX_SOCKET_DIR", folder.path()));
+    let plugin = Plugin::start_with(crate::PROGRAM, |command| command.env("PLUGIN_UNIX_SOCKET_DIR", folder.path()));
     let begin = Instant::now();
     while stale.exists() {
         assert!(begin.elapsed() < Duration::from_secs(2), "the stale socket is left");
@@ -122,7 +124,7 @@ async fn sockets_of_killed_providers_are_removed() {
 
 #[tokio::test]
 async fn logs_are_for_the_host_to_read_and_hold_no_secret() {
-    let plugin = Plugin::start_with(|command| command.env("TF_LOG", "trace").stderr(Stdio::piped()));
+    let plugin = Plugin::start_with(crate::PROGRAM, |command| command.env("TF_LOG", "trace").stderr(Stdio::piped()));
     let mut provider = plugin.provider().await;
     configure(&mut provider).await;
     // Something that repeats what it was given.
@@ -140,7 +142,7 @@ async fn logs_are_for_the_host_to_read_and_hold_no_secret() {
     }
     assert_eq!(calls, ["ConfigureProvider", "ReadResource"]);
 
-    let plugin = Plugin::start_with(|command| command.stderr(Stdio::piped()));
+    let plugin = Plugin::start_with(crate::PROGRAM, |command| command.stderr(Stdio::piped()));
     plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
     assert_eq!(plugin.log(), "", "nothing is logged unless it is asked for");
 }
@@ -172,7 +174,7 @@ async fn a_developer_attaches_to_a_running_one() {
 
 #[tokio::test]
 async fn large_messages_pass() {
-    let plugin = Plugin::start();
+    let plugin = Plugin::start(crate::PROGRAM);
     let mut provider = plugin.provider().await;
     let text = "x".repeat(32 << 20);
     let config = encode(&object(&[("cluster", text.into())]));

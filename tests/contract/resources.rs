@@ -1,16 +1,15 @@
 //! The rules that the core holds a provider to, for every resource.
 
-use rmpv::Value;
-use terraform_provider_mesh::protocol::wire::{
+use framework::protocol::wire::{
     DynamicValue, RawState, apply_resource_change, configure_provider, get_provider_schema, get_resource_identity_schemas,
     import_resource_state, plan_resource_change, provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state,
     validate_resource_config,
 };
+use rmpv::Value;
 use tonic::transport::Channel;
 
-use crate::{
-    core,
-    host::Plugin,
+use plugin_host::{
+    Plugin, rules,
     values::{decode, encode, get, is_unknown, object, unknown},
 };
 
@@ -69,12 +68,12 @@ struct Session {
 impl Session {
     /// A plugin that knows two clusters, of which none answers.
     async fn start() -> Self {
-        let plugin = Plugin::start();
+        let plugin = Plugin::start(crate::PROGRAM);
         let mut provider = plugin.provider().await;
         let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
         let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
         // A plan only looks whether there is a helm.
-        let helm = object(&[("binary", crate::host::PROGRAM.into())]);
+        let helm = object(&[("binary", crate::PROGRAM.into())]);
         let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)])), ("helm", helm)]);
         let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
         let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
@@ -87,14 +86,14 @@ impl Session {
     }
 
     fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
-        core::config(&self.attributes(name), set)
+        rules::config(&self.attributes(name), set)
     }
 
     async fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> plan_resource_change::Response {
         let request = plan_resource_change::Request {
             type_name: name.to_owned(),
             prior_state: Some(encode(prior)),
-            proposed_new_state: Some(encode(&core::proposed(&self.attributes(name), prior, config))),
+            proposed_new_state: Some(encode(&rules::proposed(&self.attributes(name), prior, config))),
             config: Some(encode(config)),
             prior_private: b"private".to_vec(),
             ..plan_resource_change::Request::default()
@@ -150,7 +149,7 @@ async fn a_plan_keeps_to_the_rules_of_the_core() {
         assert_eq!(plan.planned_private, b"private");
         let planned = decode(plan.planned_state.as_ref());
         let attributes = session.attributes(name);
-        assert_eq!(core::plan_faults(&attributes, &Value::Nil, &config, &planned), Vec::<String>::new(), "{name}");
+        assert_eq!(rules::plan_faults(&attributes, &Value::Nil, &config, &planned), Vec::<String>::new(), "{name}");
         for of in attributes.iter().filter(|of| of.computed) {
             assert!(!get(&planned, &of.name).is_nil(), "{name}.{} is computed, and planned as null", of.name);
         }
@@ -271,7 +270,7 @@ async fn what_makes_no_sense_is_answered_with_a_diagnostic() {
     let imported = session.provider.import_resource_state(import).await.expect("an answer").into_inner();
     assert!(imported.imported_resources.is_empty() && imported.diagnostics[0].detail.contains("CLUSTER/NAMESPACE"));
 
-    let unconfigured = Plugin::start();
+    let unconfigured = Plugin::start(crate::PROGRAM);
     let request = read_resource::Request { type_name: "mesh_root_ca".into(), ..read_resource::Request::default() };
     let read = unconfigured.provider().await.read_resource(request).await.expect("an answer").into_inner();
     assert_eq!(read.diagnostics[0].summary, "Provider not configured");

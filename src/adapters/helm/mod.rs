@@ -13,9 +13,10 @@ use tokio::sync::OnceCell;
 
 use super::Kubernetes;
 use crate::{
-    deadline::Deadline,
-    ports::{Deployed, Failure, FailureKind, Kind, MANAGER, ObjectRef, Objects as _, Release, ReleaseStatus, Releases, Secret},
+    data::{Deployed, Kind, MANAGER, ObjectRef, Release, ReleaseStatus, Secret},
+    ports::{Failure, FailureKind, Objects as _, Releases},
 };
+use framework::Deadline;
 use program::Program;
 use workspace::Workspace;
 

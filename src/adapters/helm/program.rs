@@ -13,10 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::workspace::{REPOSITORY, Workspace};
-use crate::{
-    deadline::Deadline,
-    ports::{Failure, FailureKind},
-};
+use crate::ports::{Failure, FailureKind};
+use framework::Deadline;
 
 /// A `helm` that is new enough.
 pub(super) struct Program {
@@ -216,7 +214,7 @@ mod tests {
     use super::*;
     use crate::{
         adapters::{HelmSettings, Repository},
-        ports::Secret,
+        data::Secret,
     };
 
     /// A `helm` that is a shell script.

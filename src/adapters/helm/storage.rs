@@ -7,7 +7,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::ports::{Deployed, MANAGER, ReleaseStatus};
+use crate::data::{Deployed, MANAGER, ReleaseStatus};
 
 /// The number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {

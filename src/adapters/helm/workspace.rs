@@ -123,7 +123,7 @@ fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Secret;
+    use crate::data::Secret;
 
     #[test]
     fn nobody_else_can_look_in_and_nothing_is_left() {

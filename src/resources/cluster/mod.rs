@@ -12,17 +12,18 @@ pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 pub(super) use model::same_values;
 
-use super::{World, failed, import, listing::Discover, namespace, release_drift};
+use crate::world::{World, import, listing::Discover, namespace, release_drift};
 use crate::{
+    data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         control_plane::{BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
         drift::differences,
         trust,
     },
-    ports::{Deployed, Failure, FailureKind, Kind, ObjectRef, Release},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
+    ports::{Failure, FailureKind},
 };
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
 
 /// The member of the mesh to be.
 pub struct Cluster {
@@ -54,19 +55,19 @@ impl Cluster {
     }
 
     async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        cx.world.releases.get(self.key(), self.namespace(), name, &cx.deadline).await.map_err(failed)
+        cx.world.releases.get(self.key(), self.namespace(), name, &cx.deadline).await.map_err(Error::from)
     }
 
     /// The Secret that istiod will sign with must hold the root that the configuration promises.
     async fn check_ca(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let Some(wanted) = &self.root_fingerprint else { return Ok(()) };
         let secret = ObjectRef::namespaced(Kind::SECRET, self.namespace(), trust::CACERTS);
-        let live = cx.world.objects.get(self.key(), &secret, &cx.deadline).await.map_err(failed)?;
+        let live = cx.world.objects.get(self.key(), &secret, &cx.deadline).await?;
         let problem = match live.as_ref().map(trust::read_cacerts) {
             None => "it isn't there".to_owned(),
             Some(Err(problem)) => problem,
             Some(Ok(bundle)) => {
-                let found = cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint;
+                let found = cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint;
                 if found == *wanted {
                     return Ok(());
                 }
@@ -88,7 +89,7 @@ impl Cluster {
     async fn install(&self, release: &Release, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
         match cx.world.releases.apply(self.key(), release, &cx.deadline).await {
             Ok(deployed) => Ok(deployed),
-            Err(failure) => Err(failed(failure.seen(super::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
         }
     }
 
@@ -130,7 +131,7 @@ impl Cluster {
         .await;
         match outcome {
             Ok(()) => Ok(()),
-            Err(failure) => Err(failed(failure.seen(super::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
         }
     }
 
@@ -138,9 +139,9 @@ impl Cluster {
     async fn apply_mtls(&self, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let objects = &cx.world.objects;
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
-            objects.apply(self.key(), &manifest, &cx.deadline).await.map_err(failed)?;
+            objects.apply(self.key(), &manifest, &cx.deadline).await?;
         } else if prior.is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
-            objects.delete(self.key(), &self.peer_authentication(), &cx.deadline).await.map_err(failed)?;
+            objects.delete(self.key(), &self.peer_authentication(), &cx.deadline).await?;
         }
         Ok(())
     }
@@ -152,12 +153,12 @@ impl Cluster {
     /// What istiod left in every namespace, and in its own.
     async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let objects = &cx.world.objects;
-        let maps = objects.list(self.key(), Kind::CONFIG_MAP, None, "", &cx.deadline).await.map_err(failed)?;
+        let maps = objects.list(self.key(), Kind::CONFIG_MAP, None, "", &cx.deadline).await?;
         let left: Vec<_> =
             maps.iter().filter(|map| self.is_leftover(&map["metadata"])).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
-        futures::future::try_join_all(left.iter().map(|map| objects.delete(self.key(), map, &cx.deadline))).await.map_err(failed)?;
+        futures::future::try_join_all(left.iter().map(|map| objects.delete(self.key(), map, &cx.deadline))).await?;
         let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
-        objects.delete(self.key(), &own_root, &cx.deadline).await.map_err(failed)
+        objects.delete(self.key(), &own_root, &cx.deadline).await.map_err(Error::from)
     }
 
     fn is_leftover(&self, metadata: &Json) -> bool {
@@ -171,7 +172,7 @@ impl Cluster {
         let objects = base.manifest.iter().filter_map(|object| ObjectRef::of(object, self.namespace()));
         let crds: Vec<_> = objects.filter(|object| object.kind == Kind::CRD).collect();
         let deletions = crds.iter().map(|crd| cx.world.objects.delete(self.key(), crd, &cx.deadline));
-        futures::future::try_join_all(deletions).await.map(|_| ()).map_err(failed)
+        futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
     }
 }
 
@@ -199,7 +200,7 @@ impl Resource for Cluster {
             let fingerprint = parse.required("root_fingerprint", &ca.root_fingerprint, |text| Ok::<_, String>(text.clone()));
             Some((of?, fingerprint?))
         });
-        let istio_version = parse.optional("istio_version", &model.istio_version, |text| super::parse_version(text));
+        let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(of), .. })) = (&cluster, &model.ca)
             && of != cluster.as_str()
@@ -222,14 +223,14 @@ impl Resource for Cluster {
 
     fn plan(plan: &mut Plan<'_, ClusterModel, World>, _spec: &Parsed<Self>) {
         if plan.prior.as_ref() != Some(&plan.planned) {
-            super::check_helm(plan.world, plan.report);
+            crate::world::check_helm(plan.world, plan.report);
         }
         // An unknown CA, as in every first plan, doesn't hide what the rest already says.
         if let (Value::Value(mesh), Value::Value(network), Value::Value(cluster), Some(world)) =
             (&plan.planned.mesh_id, &plan.planned.network, &plan.planned.cluster, plan.world)
         {
             if let Ok(key) = ClusterKey::parse(cluster) {
-                super::check_cluster(plan.world, &key, AttributePath::new("cluster"), plan.report);
+                crate::world::check_cluster(plan.world, &key, AttributePath::new("cluster"), plan.report);
             }
             let others = world.networks.join(mesh, network, cluster);
             if !others.is_empty() {
@@ -255,18 +256,18 @@ impl Resource for Cluster {
     }
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        cx.world.releases.check().await.map_err(failed)?;
+        cx.world.releases.check().await?;
         let (base, istiod) = tokio::try_join!(spec.release(BASE_RELEASE, cx), spec.release(ISTIOD_RELEASE, cx))?;
         if prior.is_none() && (base.is_some() || istiod.is_some()) {
             let found = if istiod.is_some() { ISTIOD_RELEASE } else { BASE_RELEASE };
-            return Err(super::not_ours(
+            return Err(crate::world::not_ours(
                 spec.key(),
                 &format!("the Helm release {}/{found}", spec.namespace()),
                 &format!("mesh_cluster.<name> {}/{}", spec.cluster, spec.namespace()),
             ));
         }
         spec.check_ca(cx).await?;
-        namespace::label(spec.key(), &spec.plane.namespace, &spec.plane.namespace_labels(), cx).await.map_err(failed)?;
+        namespace::label(spec.key(), &spec.plane.namespace, &spec.plane.namespace_labels(), cx).await?;
         reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
 
         let base = spec.install(&spec.plane.base_release(spec.version(cx, base.as_ref())), cx).await?;
@@ -279,15 +280,15 @@ impl Resource for Cluster {
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
-            return Ok(Observed::Unseen);
+            return Ok(Observed::Deferred);
         }
         let objects = &cx.world.objects;
         let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, spec.namespace());
         let (base, istiod, namespace, mtls) = tokio::try_join!(
             spec.release(BASE_RELEASE, cx),
             spec.release(ISTIOD_RELEASE, cx),
-            async { objects.get(spec.key(), &namespace, &cx.deadline).await.map_err(failed) },
-            async { objects.get(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(failed) },
+            async { objects.get(spec.key(), &namespace, &cx.deadline).await.map_err(Error::from) },
+            async { objects.get(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(Error::from) },
         )?;
         if base.is_none() && istiod.is_none() {
             return Ok(Observed::Gone);
@@ -314,35 +315,35 @@ impl Resource for Cluster {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        cx.world.releases.check().await.map_err(failed)?;
+        cx.world.releases.check().await?;
         if spec.plane.mtls_mode.is_some() {
-            cx.world.objects.delete(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(failed)?;
+            cx.world.objects.delete(spec.key(), &spec.peer_authentication(), &cx.deadline).await?;
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
         for release in [ISTIOD_RELEASE, BASE_RELEASE] {
-            cx.world.releases.remove(spec.key(), spec.namespace(), release, &cx.deadline).await.map_err(failed)?;
+            cx.world.releases.remove(spec.key(), spec.namespace(), release, &cx.deadline).await?;
         }
         spec.remove_leftovers(cx).await?;
         if let Some(base) = base.filter(|_| spec.delete_crds) {
             spec.remove_crds(&base, cx).await?;
         }
-        namespace::label(spec.key(), &spec.plane.namespace, &json!({}), cx).await.map_err(failed)?;
-        namespace::release(spec.key(), &spec.plane.namespace, cx).await.map_err(failed)
+        namespace::label(spec.key(), &spec.plane.namespace, &json!({}), cx).await?;
+        namespace::release(spec.key(), &spec.plane.namespace, cx).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
         let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
-        let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await.map_err(failed)?;
+        let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await?;
         let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
         let found = ControlPlane::read_values(&istiod.values);
         let mtls = ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default");
-        let mtls = cx.world.objects.get(&cluster, &mtls, &cx.deadline).await.map_err(failed)?;
+        let mtls = cx.world.objects.get(&cluster, &mtls, &cx.deadline).await?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let secret = cx.world.objects.get(&cluster, &secret, &cx.deadline).await.map_err(failed)?;
+        let secret = cx.world.objects.get(&cluster, &secret, &cx.deadline).await?;
         let ca = match secret.as_ref().map(trust::read_cacerts) {
             Some(Ok(bundle)) => Value::Value(ClusterCaRef {
                 cluster: Value::Value(cluster.clone()),
-                root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint),
+                root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint),
             }),
             _ => Value::Null,
         };
@@ -365,7 +366,7 @@ impl Resource for Cluster {
 
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
         model.installed_version = Value::Value(status.installed_version.clone());
-        model.drift = super::texts(&status.drift);
+        model.drift = crate::world::texts(&status.drift);
     }
 }
 

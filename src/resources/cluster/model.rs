@@ -1,10 +1,7 @@
 //! The attributes of `mesh_cluster`.
 
-use crate::{
-    mesh::values,
-    model,
-    terraform::{Datum, Dynamic, Timeouts, Value, computed, optional, required},
-};
+use crate::mesh::values;
+use framework::{Datum, Dynamic, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The cluster's CA: the attributes of a `mesh_cluster_ca`.

@@ -12,23 +12,19 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use model::ClusterCaModel;
 use root::{RootSource, check_pair, find_root, parse_root};
 
-use super::{
-    World, failed,
-    import::parts,
-    listing::Discover,
-    namespace,
-    root_ca::{load, parse_days, parse_subject},
-};
+use super::root_ca::{load, parse_days, parse_subject};
+use crate::world::{World, import::parts, listing::Discover, namespace};
 use crate::{
+    data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
     mesh::{
         ClusterKey, Namespace,
         control_plane::ISTIOD_CHART,
         labels::{self, Owner},
         trust,
     },
-    ports::{Certificate, CertificateFacts, Failure, Kind, ObjectRef, Secret},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value},
+    ports::Failure,
 };
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
 
 /// The intermediate CA to be.
 pub struct ClusterCa {
@@ -91,11 +87,11 @@ impl ClusterCa {
         cx: &Cx<'_, World>,
     ) -> Result<Option<&'static str>, Error> {
         let authority = &cx.world.authority;
-        let facts = authority.inspect(&live.certificate).map_err(failed)?;
-        let root = authority.inspect(&live.root_certificate).map_err(failed)?;
+        let facts = authority.inspect(&live.certificate)?;
+        let root = authority.inspect(&live.root_certificate)?;
         let wanted_root = match &self.root {
             RootSource::Resource { fingerprint, .. } => fingerprint.clone(),
-            RootSource::Own { certificate, .. } => authority.inspect(certificate).map_err(failed)?.fingerprint,
+            RootSource::Own { certificate, .. } => authority.inspect(certificate)?.fingerprint,
         };
         Ok(if root.fingerprint != wanted_root {
             Some("another root")
@@ -117,8 +113,8 @@ impl ClusterCa {
 
     fn status(bundle: &trust::ClusterBundle, drift: Vec<String>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
         Ok(ClusterCaStatus {
-            facts: cx.world.authority.inspect(&bundle.certificate).map_err(failed)?,
-            root_fingerprint: cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?.fingerprint,
+            facts: cx.world.authority.inspect(&bundle.certificate)?,
+            root_fingerprint: cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint,
             certificate: bundle.certificate.clone(),
             drift,
         })
@@ -131,10 +127,10 @@ impl ClusterCa {
         if !labels::is_ours(live) {
             drift.push("Secret cacerts: its label says that this provider doesn't manage it".to_owned());
         }
-        if !authority.key_matches(&bundle.certificate, &bundle.key).map_err(failed)? {
+        if !authority.key_matches(&bundle.certificate, &bundle.key)? {
             drift.push("Secret cacerts: ca-key.pem doesn't belong to ca-cert.pem".to_owned());
         }
-        if !authority.is_issued_by(&bundle.certificate, &bundle.root_certificate).map_err(failed)? {
+        if !authority.is_issued_by(&bundle.certificate, &bundle.root_certificate)? {
             drift.push("Secret cacerts: ca-cert.pem isn't signed by root-cert.pem".to_owned());
         }
         Ok(drift)
@@ -187,7 +183,7 @@ impl Resource for ClusterCa {
 
     fn plan(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<Self>) {
         if let Parsed::Ready(spec) = spec {
-            super::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+            crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
         }
         if let (Some(world), Value::Value(certificate), Value::Value(key)) =
             (plan.world, &plan.config.root_certificate, &plan.config.root_private_key_wo)
@@ -222,9 +218,9 @@ impl Resource for ClusterCa {
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret, objects) = (spec.cluster.as_str(), spec.secret(), &cx.world.objects);
-        let live = objects.get(cluster, &secret, &cx.deadline).await.map_err(failed)?;
+        let live = objects.get(cluster, &secret, &cx.deadline).await?;
         if prior.is_none() && live.is_some() {
-            return Err(super::not_ours(cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
+            return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
         }
         // A bundle that can't be read, or that doesn't hang together, is replaced.
         let usable = match live.as_ref().map(|live| (live, trust::read_cacerts(live))) {
@@ -238,21 +234,20 @@ impl Resource for ClusterCa {
             bundle
         } else {
             let root = spec.load_root(cx).await?;
-            let issued =
-                cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity).map_err(failed)?;
+            let issued = cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity)?;
             trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
         };
-        namespace::ensure(cluster, &spec.namespace, cx).await.map_err(failed)?;
-        objects.apply(cluster, &trust::cacerts_secret(&spec.namespace, &bundle), &cx.deadline).await.map_err(failed)?;
+        namespace::ensure(cluster, &spec.namespace, cx).await?;
+        objects.apply(cluster, &trust::cacerts_secret(&spec.namespace, &bundle), &cx.deadline).await?;
         reached.set(Self::status(&bundle, Vec::new(), cx)?);
         Ok(())
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterCaStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
-            return Ok(Observed::Unseen);
+            return Ok(Observed::Deferred);
         }
-        let live = cx.world.objects.get(spec.cluster.as_str(), &spec.secret(), &cx.deadline).await.map_err(failed)?;
+        let live = cx.world.objects.get(spec.cluster.as_str(), &spec.secret(), &cx.deadline).await?;
         let Some(live) = live else { return Ok(Observed::Gone) };
         match trust::read_cacerts(&live) {
             Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, Self::drift(&live, &bundle, cx)?, cx)?)),
@@ -269,18 +264,18 @@ impl Resource for ClusterCa {
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = spec.cluster.as_str();
-        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await.map_err(failed)?;
-        namespace::release(cluster, &spec.namespace, cx).await.map_err(failed)
+        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await?;
+        namespace::release(cluster, &spec.namespace, cx).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaModel, Error> {
         let [cluster, namespace] = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let live = cx.world.objects.get(&cluster, &secret, &cx.deadline).await.map_err(failed)?;
-        let live = live.ok_or_else(|| super::import::nothing(&cluster, &secret.to_string()))?;
+        let live = cx.world.objects.get(&cluster, &secret, &cx.deadline).await?;
+        let live = live.ok_or_else(|| crate::world::import::nothing(&cluster, &secret.to_string()))?;
         let bundle = trust::read_cacerts(&live).map_err(|problem| Error::new("Damaged cluster CA", problem))?;
-        let facts = cx.world.authority.inspect(&bundle.certificate).map_err(failed)?;
-        let root = cx.world.authority.inspect(&bundle.root_certificate).map_err(failed)?;
+        let facts = cx.world.authority.inspect(&bundle.certificate)?;
+        let root = cx.world.authority.inspect(&bundle.root_certificate)?;
         let root_ca = find_root(&root.fingerprint, cx).await;
         let default_name = format!("Istio CA of {cluster}");
         Ok(ClusterCaModel {
@@ -301,7 +296,7 @@ impl Resource for ClusterCa {
         model.fingerprint = Value::Value(status.facts.fingerprint.clone());
         model.root_fingerprint = Value::Value(status.root_fingerprint.clone());
         model.expires_at = status.facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
-        model.drift = super::texts(&status.drift);
+        model.drift = crate::world::texts(&status.drift);
     }
 }
 

@@ -1,9 +1,6 @@
 //! The attributes of `mesh_cluster_ca`.
 
-use crate::{
-    model,
-    terraform::{Datum, Timeouts, Value, computed, optional, required},
-};
+use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The root that signs: the attributes of a `mesh_root_ca`.

@@ -2,11 +2,11 @@
 
 use super::model::{ClusterCaModel, RootCaRef};
 use crate::{
+    data::{Kind, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
-    ports::{Kind, ObjectRef, Secret},
     resources::World,
-    terraform::{AttributePath, Cx, Error, Parse, Report, Value},
 };
+use framework::{AttributePath, Cx, Error, Parse, Report, Value};
 
 /// Where the root comes from.
 pub(super) enum RootSource {

@@ -17,8 +17,9 @@ pub use model::ServiceExportModel;
 use model::{ExportedPortModel, GatewayRef, PortModel};
 use parse::{parse_gateway, parse_ports, record};
 
-use super::{World, failed, import, listing::Discover};
+use crate::world::{World, import, listing::Discover};
 use crate::{
+    data::{Kind, ObjectRef},
     mesh::{
         ClusterKey, Export, Host, Locality, Namespace, ObjectName, ServiceAccountName, ServicePort, TrustDomain, Vip,
         drift::differences,
@@ -28,9 +29,9 @@ use crate::{
         record::Record,
         trust,
     },
-    ports::{Failure, Kind, ObjectRef},
-    terraform::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value},
+    ports::Failure,
 };
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
 
 /// The export to be, before the live Service has its say.
 pub struct ServiceExport {
@@ -73,10 +74,10 @@ impl ServiceExport {
     async fn live_service(&self, cx: &Cx<'_, World>) -> Result<Json, Error> {
         let objects = &cx.world.objects;
         let service = ObjectRef::namespaced(Kind::SERVICE, self.namespace.as_str(), self.service.as_str());
-        if let Some(live) = objects.get(self.exporter(), &service, &cx.deadline).await.map_err(failed)? {
+        if let Some(live) = objects.get(self.exporter(), &service, &cx.deadline).await? {
             return Ok(live);
         }
-        let others = objects.list(self.exporter(), Kind::SERVICE, Some(self.namespace.as_str()), "", &cx.deadline).await.map_err(failed)?;
+        let others = objects.list(self.exporter(), Kind::SERVICE, Some(self.namespace.as_str()), "", &cx.deadline).await?;
         let names: Vec<_> = others.iter().filter_map(|other| other["metadata"]["name"].as_str()).collect();
         let there_are = if names.is_empty() {
             format!("Namespace `{}` has no Service at all, or doesn't exist.", self.namespace)
@@ -95,7 +96,7 @@ impl ServiceExport {
             (ports, selector) => {
                 let of_service = export::pod_selector(&service);
                 let pods = cx.world.objects.list(self.exporter(), Kind::POD, Some(self.namespace.as_str()), &of_service, &cx.deadline);
-                let found = port::discover(&service, &pods.await.map_err(failed)?)
+                let found = port::discover(&service, &pods.await?)
                     .map_err(|problem| Error::new("Service can't be exported", problem).at(AttributePath::new("service")))?;
                 (ports.clone().unwrap_or(found.ports), selector.clone().unwrap_or(found.selector))
             }
@@ -122,7 +123,7 @@ impl ServiceExport {
     /// The trust domain that the exporting cluster's istiod works with.
     async fn live_trust_domain(&self, cx: &Cx<'_, World>) -> Result<TrustDomain, Error> {
         let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.gateway.namespace.as_str(), "istio");
-        let live = cx.world.objects.get(self.exporter(), &config, &cx.deadline).await.map_err(failed)?;
+        let live = cx.world.objects.get(self.exporter(), &config, &cx.deadline).await?;
         live.as_ref().and_then(trust::trust_domain_of_mesh_config).ok_or_else(|| {
             Error::new(
                 "Trust domain not found",
@@ -155,11 +156,11 @@ impl ServiceExport {
         let objects = &cx.world.objects;
         for kind in [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY] {
             let selector = export::selector(&self.gateway.cluster, &self.host);
-            let found = objects.list(cluster.as_str(), kind, None, &selector, &cx.deadline).await.map_err(failed)?;
+            let found = objects.list(cluster.as_str(), kind, None, &selector, &cx.deadline).await?;
             for object in found.iter().filter_map(|object| object["metadata"].as_object()) {
                 let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
                 let object = ObjectRef::namespaced(kind, text("namespace"), text("name"));
-                objects.delete(cluster.as_str(), &object, &cx.deadline).await.map_err(failed)?;
+                objects.delete(cluster.as_str(), &object, &cx.deadline).await?;
             }
         }
         Ok(())
@@ -177,7 +178,7 @@ impl ServiceExport {
     /// What is there while `problem` keeps the export from being what it should.
     async fn read_unresolved(&self, problem: Error, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
         let selector = export::selector(&self.gateway.cluster, &self.host);
-        let entries = cx.world.objects.list(self.exporter(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await.map_err(failed)?;
+        let entries = cx.world.objects.list(self.exporter(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
         if entries.is_empty() {
             return Ok(Observed::Gone);
         }
@@ -269,7 +270,7 @@ impl Resource for ServiceExport {
         });
         for (attribute, key) in exporter.into_iter().chain(importers) {
             if let Ok(key) = ClusterKey::parse(&key) {
-                super::check_cluster(plan.world, &key, AttributePath::new(attribute), plan.report);
+                crate::world::check_cluster(plan.world, &key, AttributePath::new(attribute), plan.report);
             }
         }
         for cluster in left_behind(plan) {
@@ -285,10 +286,10 @@ impl Resource for ServiceExport {
         let export = spec.resolve(cx).await?;
         let wanted = spec.objects(&export);
         if prior.is_none() {
-            let found = spec.look(&wanted, cx).await.map_err(failed)?;
+            let found = spec.look(&wanted, cx).await?;
             if let Some(((cluster, manifest), _)) = wanted.iter().zip(&found).find(|(_, found)| found.is_some()) {
                 let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
-                return Err(super::not_ours(cluster.as_str(), &object, &format!("mesh_service_export.<name> {}", spec.id())));
+                return Err(crate::world::not_ours(cluster.as_str(), &object, &format!("mesh_service_export.<name> {}", spec.id())));
             }
         }
         reached.set(Self::status(&export, Vec::new()));
@@ -300,13 +301,13 @@ impl Resource for ServiceExport {
         let writes = wanted.iter().map(|(cluster, manifest)| cx.world.objects.apply(cluster.as_str(), manifest, &cx.deadline));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
         let failures = futures::future::join_all(writes).await.into_iter().filter_map(Result::err);
-        super::all_failed(failures.collect())?;
+        crate::world::all_failed(failures.collect())?;
         if prior.is_some() { spec.withdraw(cx).await } else { Ok(()) }
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
         if spec.clusters().any(|cluster| !cx.world.clusters.is_known(cluster)) {
-            return Ok(Observed::Unseen);
+            return Ok(Observed::Deferred);
         }
         let export = match spec.resolve(cx).await {
             Ok(export) => export,
@@ -315,7 +316,7 @@ impl Resource for ServiceExport {
             Err(error) => return Err(error),
         };
         let wanted = spec.objects(&export);
-        let live = spec.look(&wanted, cx).await.map_err(failed)?;
+        let live = spec.look(&wanted, cx).await?;
         if live.iter().all(Option::is_none) {
             return Ok(Observed::Gone);
         }
@@ -339,14 +340,13 @@ impl Resource for ServiceExport {
         let wrong = |problem: String| Error::new("Wrong import name", problem);
         let (key, host) = (ClusterKey::parse(&cluster).map_err(wrong)?, Host::parse(&host).map_err(wrong)?);
         let selector = export::selector(&key, &host);
-        let found =
-            cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await.map_err(failed)?;
+        let found = cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await?;
         let entry = found
             .first()
             .ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
         let found = Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
         let service = ObjectRef::namespaced(Kind::SERVICE, found.gateway_namespace.as_str(), found.gateway_name.as_str());
-        let service = cx.world.objects.get(&cluster, &service, &cx.deadline).await.map_err(failed)?;
+        let service = cx.world.objects.get(&cluster, &service, &cx.deadline).await?;
         let live = service.as_ref().map(addresses).unwrap_or_default();
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         let set = |texts: BTreeSet<String>| {
@@ -381,9 +381,9 @@ impl Resource for ServiceExport {
     fn record(status: &ServiceExportStatus, model: &mut ServiceExportModel) {
         if let Some((ports, identities)) = &status.resolved {
             model.service_ports = Value::Value(ports.iter().map(|port| Value::Value(ExportedPortModel::from(port))).collect());
-            model.identities = super::texts(identities);
+            model.identities = crate::world::texts(identities);
         }
-        model.drift = super::texts(&status.drift);
+        model.drift = crate::world::texts(&status.drift);
     }
 }
 

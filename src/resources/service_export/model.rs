@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{
-    mesh::{ServicePort, record::RecordedPort},
-    model,
-    terraform::{Datum, Timeouts, Value, computed, optional, required},
-};
+use crate::mesh::{ServicePort, record::RecordedPort};
+use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The exporting cluster's east-west gateway: the attributes of a `mesh_eastwest_gateway`.

@@ -3,16 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::model::{GatewayRef, PortModel, ServiceExportModel};
-use crate::{
-    mesh::{
-        ClusterKey, Namespace, Protocol, ReleaseName, ServicePort,
-        export::GatewayEnd,
-        gateway::Address,
-        port,
-        record::{Record, RecordedPort},
-    },
-    terraform::{Parse, Value},
+use crate::mesh::{
+    ClusterKey, Namespace, Protocol, ReleaseName, ServicePort,
+    export::GatewayEnd,
+    gateway::Address,
+    port,
+    record::{Record, RecordedPort},
 };
+use framework::{Parse, Value};
 
 /// Reads the exporting cluster's gateway.
 pub(super) fn parse_gateway(gateway: &GatewayRef, parse: &mut Parse<'_>) -> Option<GatewayEnd> {

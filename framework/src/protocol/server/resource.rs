@@ -1,0 +1,217 @@
+//! Calls about a managed resource.
+
+use super::{Server, deferred, judged};
+use crate::{
+    protocol::{answer::Answer, config_from_state, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape, value, wire},
+    terraform::{Dynamic, Error, Identity, Provider, Value},
+};
+
+impl<P: Provider> Server<P> {
+    fn identity(&self, name: &str) -> Result<&Identity, Error> {
+        let none = || Error::new("No identity", format!("A {name} has no identity: import it by its name."));
+        self.catalog().identities.get(name).ok_or_else(none)
+    }
+
+    /// The identity of the object with this state.
+    pub(super) fn identify(&self, name: &str, state: &Dynamic) -> Option<wire::ResourceIdentityData> {
+        let identity = self.catalog().identities.get(name)?;
+        Some(identity_data(identity, &identity.of(state)?))
+    }
+
+    pub(super) async fn validate_resource_config(
+        &self,
+        request: wire::validate_resource_config::Request,
+    ) -> Result<wire::validate_resource_config::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let config = self.read(request.config, &entry.schema)?;
+        let knows_write_only = request.client_capabilities.is_some_and(|client| client.write_only_attributes_allowed);
+        let diagnostics = judged(&entry.schema, &config, knows_write_only, |config| entry.of.validate(config));
+        Ok(wire::validate_resource_config::Response { diagnostics })
+    }
+
+    pub(super) async fn upgrade_resource_state(
+        &self,
+        request: wire::upgrade_resource_state::Request,
+    ) -> Result<wire::upgrade_resource_state::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let state = self.stored(&request.type_name, request.version, request.raw_state)?;
+        Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(value::write(&state, &entry.schema)), diagnostics: Vec::new() })
+    }
+
+    /// A state of this type as it was stored, maybe by an older version.
+    pub(super) fn stored(&self, name: &str, version: i64, raw: Option<wire::RawState>) -> Result<Dynamic, Error> {
+        let entry = self.catalog().resources.find(name)?;
+        refuse_newer("State", name, version, entry.schema.version)?;
+        let mut raw = raw.unwrap_or_default().json;
+        if version < entry.schema.version {
+            let wrong = |error: serde_json::Error| Error::new("Malformed state", format!("The state is no JSON: {error}."));
+            let state = entry.of.upgrade(version, serde_json::from_slice(&raw).map_err(wrong)?)?;
+            raw = serde_json::to_vec(&state).map_err(wrong)?;
+        }
+        let state = json::read(&raw, &Shape::Object(&entry.schema.attributes))?;
+        self.0.mask.learn(&entry.schema.attributes, &state);
+        Ok(state)
+    }
+
+    pub(super) async fn upgrade_resource_identity(
+        &self,
+        request: wire::upgrade_resource_identity::Request,
+    ) -> Result<wire::upgrade_resource_identity::Response, Error> {
+        let identity = self.identity(&request.type_name)?;
+        refuse_newer("Identity", &request.type_name, request.version, IDENTITY_VERSION)?;
+        let stored = json::read(&request.raw_identity.unwrap_or_default().json, &Shape::Plain(&identity.ty()))?;
+        Ok(wire::upgrade_resource_identity::Response { upgraded_identity: Some(identity_data(identity, &stored)), diagnostics: Vec::new() })
+    }
+
+    pub(super) async fn read_resource(&self, request: wire::read_resource::Request) -> Result<wire::read_resource::Response, Error> {
+        // An error before the resource's own work leaves all as it was.
+        let (new_state, private) = (request.current_state.clone(), request.private.clone());
+        Ok(match self.look(request).await {
+            Ok(response) => response,
+            Err(error) => wire::read_resource::Response { new_state, private, ..Answer::refusal(error) },
+        })
+    }
+
+    async fn look(&self, request: wire::read_resource::Request) -> Result<wire::read_resource::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let world = self.configured()?;
+        let state = self.read(request.current_state, &entry.schema)?;
+        let mut outcome = entry.of.read(state, &world, self.work()).await;
+        Ok(wire::read_resource::Response {
+            deferred: deferred(outcome.is_deferred, &mut outcome.diagnostics, request.client_capabilities),
+            new_identity: self.identify(&request.type_name, &outcome.found),
+            new_state: Some(value::write(&outcome.found, &entry.schema)),
+            diagnostics: diagnostics::diagnostics(outcome.diagnostics),
+            private: request.private,
+        })
+    }
+
+    pub(super) async fn plan_resource_change(
+        &self,
+        request: wire::plan_resource_change::Request,
+    ) -> Result<wire::plan_resource_change::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let prior = self.read(request.prior_state, &entry.schema)?;
+        let config = self.read(request.config, &entry.schema)?;
+        let proposed = self.read(request.proposed_new_state, &entry.schema)?;
+        if proposed.is_null() {
+            // The resource has no say in being destroyed.
+            return Ok(wire::plan_resource_change::Response {
+                planned_state: Some(value::write(&proposed, &entry.schema)),
+                planned_private: request.prior_private,
+                planned_identity: request.prior_identity,
+                ..wire::plan_resource_change::Response::default()
+            });
+        }
+        let draft = plan::draft(&entry.schema.attributes, &prior, &config, proposed);
+        let mut planned = entry.of.plan(&prior, &config, draft.planned, self.world().as_deref());
+        let mut replace: Vec<_> = draft.replace.into_iter().chain(planned.replace).collect();
+        replace.sort_by_key(ToString::to_string);
+        replace.dedup();
+        Ok(wire::plan_resource_change::Response {
+            deferred: deferred(planned.is_deferred, &mut planned.diagnostics, request.client_capabilities),
+            planned_identity: self.identify(&request.type_name, &planned.state),
+            planned_state: Some(value::write(&planned.state, &entry.schema)),
+            requires_replace: replace.into_iter().map(diagnostics::path).collect(),
+            planned_private: request.prior_private,
+            diagnostics: diagnostics::diagnostics(planned.diagnostics),
+            legacy_type_system: false,
+        })
+    }
+
+    pub(super) async fn apply_resource_change(
+        &self,
+        request: wire::apply_resource_change::Request,
+    ) -> Result<wire::apply_resource_change::Response, Error> {
+        let (new_state, private) = (request.prior_state.clone(), request.planned_private.clone());
+        Ok(match self.apply(request).await {
+            Ok(response) => response,
+            Err(error) => wire::apply_resource_change::Response { new_state, private, ..Answer::refusal(error) },
+        })
+    }
+
+    async fn apply(&self, request: wire::apply_resource_change::Request) -> Result<wire::apply_resource_change::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let world = self.configured()?;
+        let prior = self.read(request.prior_state, &entry.schema)?;
+        let config = self.read(request.config, &entry.schema)?;
+        let planned = self.read(request.planned_state, &entry.schema)?;
+        let (state, reported) = entry.of.apply(&prior, &config, planned, &world, self.work()).await;
+        Ok(wire::apply_resource_change::Response {
+            new_identity: self.identify(&request.type_name, &state),
+            new_state: Some(value::write(&state, &entry.schema)),
+            private: request.planned_private,
+            diagnostics: diagnostics::diagnostics(reported),
+            legacy_type_system: false,
+        })
+    }
+
+    pub(super) async fn import_resource_state(
+        &self,
+        request: wire::import_resource_state::Request,
+    ) -> Result<wire::import_resource_state::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let world = self.configured()?;
+        let name = match request.identity.and_then(|identity| identity.identity_data) {
+            Some(data) => {
+                let identity = self.identity(&request.type_name)?;
+                identity.import_name(&value::read_as(Some(data), &Shape::Plain(&identity.ty()))?)?
+            }
+            None => request.id,
+        };
+        let mut outcome = entry.of.import(&name, &world, self.work()).await;
+        let deferred = deferred(outcome.is_deferred, &mut outcome.diagnostics, request.client_capabilities);
+        if deferred.is_some() {
+            outcome.found = Value::Unknown;
+        }
+        let imported = (!outcome.found.is_null()).then(|| wire::import_resource_state::ImportedResource {
+            identity: self.identify(&request.type_name, &outcome.found),
+            state: Some(value::write(&outcome.found, &entry.schema)),
+            type_name: request.type_name,
+            private: Vec::new(),
+        });
+        Ok(wire::import_resource_state::Response {
+            imported_resources: imported.into_iter().collect(),
+            diagnostics: diagnostics::diagnostics(outcome.diagnostics),
+            deferred,
+        })
+    }
+
+    pub(super) async fn generate_resource_config(
+        &self,
+        request: wire::generate_resource_config::Request,
+    ) -> Result<wire::generate_resource_config::Response, Error> {
+        let entry = self.catalog().resources.find(&request.type_name)?;
+        let config = config_from_state::config(&entry.schema.attributes, self.read(request.state, &entry.schema)?);
+        Ok(wire::generate_resource_config::Response { config: Some(value::write(&config, &entry.schema)), diagnostics: Vec::new() })
+    }
+}
+
+/// An identity as the wire has it.
+pub(super) fn identity_data(identity: &Identity, value: &Dynamic) -> wire::ResourceIdentityData {
+    wire::ResourceIdentityData { identity_data: Some(value::write_as(value, &Shape::Plain(&identity.ty()))) }
+}
+
+fn refuse_newer(what: &str, name: &str, version: i64, known: i64) -> Result<(), Error> {
+    // A state file's versions have no sign, so one below zero is above all others.
+    let version = version.cast_unsigned();
+    if version <= known.cast_unsigned() {
+        return Ok(());
+    }
+    let detail =
+        format!("This {name} was stored in version {version}, and this provider knows versions up to {known}. Use the one that wrote it.");
+    Err(Error::new(format!("{what} of a newer provider"), detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_below_zero_is_none_to_upgrade_from() {
+        assert!(refuse_newer("State", "mesh_thing", 1, 1).is_ok());
+        assert!(refuse_newer("State", "mesh_thing", 2, 1).is_err());
+        let error = refuse_newer("State", "mesh_thing", i64::MIN, 1).expect_err("a refusal");
+        assert!(error.detail.contains("version 9223372036854775808"), "{}", error.detail);
+    }
+}

@@ -1,0 +1,39 @@
+//! What a provider is written against: models, the lifecycle of a resource, diagnostics by path. Knows no wire format and no mesh.
+
+mod call;
+mod context;
+mod data_source;
+mod dynamic;
+mod ephemeral;
+mod function;
+mod identity;
+mod listing;
+mod model;
+mod parse;
+mod provider;
+mod report;
+mod resource;
+mod schema;
+mod timeouts;
+mod vocabulary;
+mod write_only;
+
+pub use call::Outcome;
+pub use context::{Cx, Observed};
+pub use data_source::{AnyDataSource, DataSource, erase_data_source};
+pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unknowns};
+pub use ephemeral::{AnyEphemeral, Ephemeral, Lease, Opened, erase_ephemeral};
+pub use function::{ArgumentError, Function, Parameter};
+pub use identity::{Identity, IdentityAttribute};
+pub use listing::{AnyListing, Found, Listing, erase_listing};
+pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
+pub use parse::{IntoElements, Parse, Parsed};
+pub use provider::Provider;
+pub use report::{Error, Report};
+pub use resource::erased::{AnyResource, DRIFT, Planned, erase, panicked};
+pub use resource::{Foreign, Json, Plan, Reached, Resource};
+pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required};
+pub use timeouts::{DefaultTimeouts, Operation, Timeouts, parse_duration};
+pub use vocabulary::{
+    AttributeConstraint, AttributePath, AttributePathStep, AttributeType, Description, Diagnostic, Diagnostics, StringKind, Value,
+};

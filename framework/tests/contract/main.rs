@@ -1,0 +1,13 @@
+//! The protocol, driven over gRPC as the CLIs drive it, with a sample provider in this process that has everything a provider can have.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // a test that goes wrong is to stop
+
+mod conformance;
+mod data_source;
+mod deferral;
+mod ephemeral;
+mod identity;
+mod listing;
+mod migration;
+mod sample;
+mod schema;

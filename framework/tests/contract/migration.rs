@@ -1,0 +1,80 @@
+//! States that this version of a resource didn't write.
+
+use framework::protocol::wire::{RawState, generate_resource_config, move_resource_state, upgrade_resource_state};
+
+use crate::sample::{Session, THING};
+use plugin_host::values::{decode, encode, get};
+
+fn raw(json: &str) -> RawState {
+    RawState { json: json.as_bytes().to_vec(), ..RawState::default() }
+}
+
+#[tokio::test]
+async fn a_state_is_upgraded_version_by_version() {
+    let mut session = Session::unconfigured().await;
+    for (version, json) in [
+        (0, r#"{"title": "a", "size": 3}"#),
+        (1, r#"{"name": "a", "size": 3}"#),
+        (2, r#"{"name": "a", "zone": "here", "size": 3, "later": [{}]}"#),
+    ] {
+        let request = upgrade_resource_state::Request { type_name: THING.into(), version, raw_state: Some(raw(json)) };
+        let upgraded = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
+        assert!(upgraded.diagnostics.is_empty(), "{version}: {:?}", upgraded.diagnostics);
+        let state = decode(upgraded.upgraded_state.as_ref());
+        assert_eq!((get(&state, "name"), get(&state, "zone"), get(&state, "size")), (&"a".into(), &"here".into(), &3.into()));
+    }
+    for (version, json, summary) in [
+        (3, "{}", "State of a newer provider"),
+        (0, "[]", "Malformed state"),
+        (0, "{", "Malformed state"),
+        (2, "", "Malformed state"),
+        (2, r#"{"size": "many"}"#, "Wrong type of value"),
+    ] {
+        let request = upgrade_resource_state::Request { type_name: THING.into(), version, raw_state: Some(raw(json)) };
+        let refused = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
+        assert_eq!(refused.diagnostics[0].summary, summary, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_moves_in_from_a_type_that_is_known() {
+    let mut session = Session::unconfigured().await;
+    let request = |provider: &str, type_name: &str, json: &str| move_resource_state::Request {
+        source_provider_address: provider.into(),
+        source_type_name: type_name.into(),
+        source_state: Some(raw(json)),
+        source_private: b"theirs".to_vec(),
+        target_type_name: THING.into(),
+        ..move_resource_state::Request::default()
+    };
+    let moved = session.provider.move_resource_state(request("registry.example.com/other/other", "other_thing", r#"{"label": "a"}"#)).await;
+    let moved = moved.expect("an answer").into_inner();
+    assert!(moved.diagnostics.is_empty() && moved.target_private.is_empty() && moved.target_identity.is_some());
+    assert_eq!(get(&decode(moved.target_state.as_ref()), "name"), &"a".into());
+    // Our own type, from another registry and an older version.
+    let of_ours =
+        move_resource_state::Request { source_schema_version: 1, ..request("registry.example.com/old/sample", THING, r#"{"name": "a"}"#) };
+    let moved = session.provider.move_resource_state(of_ours).await.expect("an answer").into_inner();
+    assert!(moved.diagnostics.is_empty(), "{:?}", moved.diagnostics);
+    assert_eq!(get(&decode(moved.target_state.as_ref()), "zone"), &"here".into());
+    for (type_name, json, summary) in [
+        (THING, r#"{"name": "a"}"#, "Can't be moved"),
+        ("other_stuff", r#"{"label": "a"}"#, "Can't be moved"),
+        ("other_thing", r#"{"label": 1}"#, "Not to be adopted"),
+        ("other_thing", "nonsense", "Malformed state"),
+    ] {
+        let refused = session.provider.move_resource_state(request("registry.example.com/other/other", type_name, json)).await;
+        assert_eq!(refused.expect("an answer").into_inner().diagnostics[0].summary, summary);
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_of_a_state_gives_that_state() {
+    let mut session = Session::start().await;
+    let part = plugin_host::values::object(&[("number", 7.into())]);
+    let set = [("name", "a".into()), ("note", "x".into()), ("main", part)];
+    let (config, state) = session.create(&set).await;
+    let request = generate_resource_config::Request { type_name: THING.into(), state: Some(encode(&state)) };
+    let generated = session.provider.generate_resource_config(request).await.expect("an answer").into_inner();
+    assert_eq!(decode(generated.config.as_ref()), config);
+}

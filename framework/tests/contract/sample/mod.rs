@@ -1,0 +1,134 @@
+//! A provider of everything that a provider can have, to prove the protocol with; served in this process.
+
+mod look;
+mod session;
+mod thing;
+mod token;
+
+pub(crate) use session::{ABLE, Session, THING};
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use framework::{
+    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, Datum, Dynamic, Field as _, Function, Parameter, Parse, Provider,
+    Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model,
+    protocol::{
+        Mask, Server,
+        wire::{provider_client::ProviderClient, provider_server::ProviderServer},
+    },
+    required,
+};
+use hyper_util::rt::TokioIo;
+use tonic::transport::{Channel, Endpoint};
+
+model! {
+    /// A sample.
+    pub struct SampleModel {
+        /// Where all things are.
+        zone: String => required(),
+        /// What opens the zone.
+        password: String => framework::optional().sensitive(),
+    }
+}
+
+/// The zone, and the things in it by name, each with its revision.
+pub(crate) struct Zone {
+    /// None while it isn't known.
+    name: Option<String>,
+    things: Arc<Mutex<BTreeMap<String, i64>>>,
+}
+
+/// The provider; the things outlive a configuration, as things do.
+#[derive(Clone, Default)]
+pub(crate) struct Sample {
+    pub(crate) things: Arc<Mutex<BTreeMap<String, i64>>>,
+}
+
+#[async_trait]
+impl Provider for Sample {
+    type World = Zone;
+    type Model = SampleModel;
+    type Spec = Option<String>;
+
+    fn name(&self) -> &'static str {
+        "sample"
+    }
+
+    fn parse(&self, model: &SampleModel, parse: &mut Parse<'_>) -> Option<Self::Spec> {
+        let zone = parse.optional("zone", &model.zone, |zone| if zone.is_empty() { Err("A zone has a name.") } else { Ok(zone.clone()) });
+        Some(zone.flatten())
+    }
+
+    fn configure(&self, name: Self::Spec) -> Zone {
+        Zone { name, things: Arc::clone(&self.things) }
+    }
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<Zone>>> {
+        vec![erase::<thing::Thing>()]
+    }
+
+    fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Zone>>> {
+        vec![erase_data_source::<look::Look>()]
+    }
+
+    fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Zone>>> {
+        vec![erase_ephemeral::<token::Token>()]
+    }
+
+    fn listings(&self) -> Vec<Box<dyn AnyListing<Zone>>> {
+        vec![erase_listing::<thing::Thing>()]
+    }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        vec![Box::new(Explode)]
+    }
+}
+
+/// A function that goes wrong.
+struct Explode;
+
+impl Function for Explode {
+    fn name(&self) -> &'static str {
+        "explode"
+    }
+    fn summary(&self) -> &'static str {
+        "Explodes"
+    }
+    fn description(&self) -> &'static str {
+        "Explodes."
+    }
+    fn parameters(&self) -> Vec<Parameter> {
+        Vec::new()
+    }
+    fn returns(&self) -> Type {
+        String::field_type()
+    }
+    fn call(&self, _: &[Dynamic]) -> Result<Datum, ArgumentError> {
+        panic!("boom")
+    }
+}
+
+/// A client of the provider, and the mask that learns its secrets.
+pub(crate) async fn serve(sample: Sample) -> (ProviderClient<Channel>, Mask) {
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let mask = Mask::new();
+    let server = ProviderServer::new(Server::new(sample, mask.clone()));
+    let incoming = futures::stream::once(async move { Ok::<_, std::io::Error>(ours) });
+    tokio::spawn(tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming));
+    let mut theirs = Some(theirs);
+    let connector = tower::service_fn(move |_| {
+        let connection = theirs.take().map(TokioIo::new).ok_or_else(|| std::io::Error::other("there is one connection only"));
+        async move { connection }
+    });
+    let channel = Endpoint::from_static("http://sample").connect_with_connector(connector).await.expect("a channel");
+    (ProviderClient::new(channel), mask)
+}
+
+/// Known texts.
+pub(crate) fn text(text: &str) -> Value<String> {
+    Value::Value(text.to_owned())
+}

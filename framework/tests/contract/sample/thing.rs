@@ -1,0 +1,255 @@
+//! A resource with every kind of attribute, whose names say what becomes of its things.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use framework::{
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts,
+    Value, computed, model, optional, required,
+};
+
+use super::{Zone, text};
+
+model! {
+    /// A part of a thing.
+    pub struct PartModel {
+        /// Its number.
+        number: i64 => required(),
+        /// Its kind.
+        kind: String => optional().default("plain"),
+        /// What opens it.
+        pin_wo: String => optional().write_only(),
+        /// Where it is.
+        place: String => computed(),
+    }
+}
+
+model! {
+    /// A thing.
+    pub struct ThingModel {
+        /// Its name.
+        name: String => required().replaces(),
+        /// Its zone.
+        zone: String => optional().default("here").replaces(),
+        /// Its size.
+        size: i64 => optional().default(1),
+        /// Anything; spaces around it don't matter.
+        note: String => optional().equivalent_by(trimmed),
+        /// Other names.
+        names: BTreeSet<Value<String>> => optional(),
+        /// Its parts.
+        parts: Vec<Value<PartModel>> => optional(),
+        /// Its parts, by key.
+        keyed: BTreeMap<String, Value<PartModel>> => optional(),
+        /// Its main part.
+        main: PartModel => optional(),
+        /// Its former size.
+        length: i64 => optional().deprecated("Set `size`."),
+        /// A secret.
+        key_wo: String => optional().write_only(),
+        /// Raised when the secret changes.
+        key_version: i64 => optional(),
+        /// What it was born with.
+        serial: String => computed().kept(),
+        /// How often it was changed.
+        revision: i64 => computed(),
+        /// How long the secret was.
+        key_length: i64 => computed(),
+        /// What differs.
+        drift: Vec<Value<String>> => computed().settled(Datum::List(Vec::new())),
+        /// Times.
+        timeouts: Timeouts => optional(),
+    }
+}
+
+fn trimmed(a: &framework::Dynamic, b: &framework::Dynamic) -> bool {
+    matches!((a, b), (Value::Value(Datum::String(a)), Value::Value(Datum::String(b))) if a.trim() == b.trim())
+}
+
+/// The thing, and how to make it.
+pub(crate) struct Thing {
+    name: String,
+    key_length: Option<usize>,
+    places: Vec<i64>,
+}
+
+pub(crate) struct Made {
+    revision: i64,
+    key_length: Option<usize>,
+    places: Vec<i64>,
+}
+
+fn parts<'a>(model: &'a ThingModel) -> impl Iterator<Item = &'a PartModel> {
+    let listed = if let Value::Value(parts) = &model.parts { parts.as_slice() } else { &[] };
+    let keyed = if let Value::Value(keyed) = &model.keyed { Some(keyed.values()) } else { None };
+    let known = |part: &'a Value<PartModel>| if let Value::Value(part) = part { Some(part) } else { None };
+    listed.iter().chain(keyed.into_iter().flatten()).chain([&model.main]).filter_map(known)
+}
+
+#[async_trait]
+impl Resource for Thing {
+    type World = Zone;
+    type Model = ThingModel;
+    type Spec = Self;
+    type Status = Made;
+
+    const NAME: &'static str = "sample_thing";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(60), read: Duration::from_secs(60), delete: Duration::from_secs(60) };
+    const VERSION: i64 = 2;
+    const DEPRECATION: Option<&'static str> = Some("It is a sample.");
+    const IDENTITY: &'static [&'static str] = &["zone", "name"];
+
+    fn timeouts(model: &ThingModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &ThingModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let name = parse.required("name", &model.name, |name| if name.contains('/') { Err("No slashes.") } else { Ok(name.clone()) });
+        let key = parse.optional("key_wo", &model.key_wo, |key| Ok::<_, String>(key.len()));
+        let places =
+            parts(model).map(|part| if let Value::Value(number) = part.number { Some(number) } else { None }).collect::<Option<_>>();
+        if places.is_none() {
+            parse.set_unknown();
+        }
+        Some(Self { name: name?, key_length: key?, places: places? })
+    }
+
+    fn plan(plan: &mut Plan<'_, ThingModel, Zone>, _: &Parsed<Self>) {
+        if plan.world.is_some_and(|zone| zone.name.is_none()) {
+            plan.defer();
+        }
+        if plan.prior.as_ref().is_some_and(|prior| prior.size > plan.planned.size) {
+            plan.replace(AttributePath::new("size"));
+        }
+    }
+
+    async fn apply(spec: &Self, _: Option<&Self>, reached: &mut Reached<Made>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+        if spec.name == "never" {
+            return Err(Error::new("Never", "It can't be made.").at(AttributePath::new("name")));
+        }
+        let revision = {
+            let mut things = cx.world.things.lock().expect("things");
+            let revision = things.entry(spec.name.clone()).or_default();
+            *revision += 1;
+            *revision
+        };
+        reached.set(Made { revision, key_length: spec.key_length, places: spec.places.clone() });
+        match spec.name.as_str() {
+            "half" => Err(Error::new("Half", "It is there, but not whole.")),
+            "panic" => panic!("out of ideas"),
+            "slow" => cx
+                .deadline
+                .pause(Duration::from_secs(3600))
+                .await
+                .map_err(|cut| Error::new("Cut short", format!("It is there, but was not waited for: {cut:?}."))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, Zone>) -> Result<Observed<Made>, Error> {
+        if cx.world.name.is_none() {
+            return Ok(Observed::Deferred);
+        }
+        if spec.name == "unreadable" {
+            return Err(Error::new("Unreadable", "Nobody knows."));
+        }
+        let revision = cx.world.things.lock().expect("things").get(&spec.name).copied();
+        // What was written can't be read; an imported thing has none.
+        let made = |revision| Made { revision, key_length: spec.key_length, places: spec.places.clone() };
+        Ok(revision.map_or(Observed::Gone, |revision| Observed::Found(made(revision))))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+        match spec.name.as_str() {
+            "sticky" => return Err(Error::new("Sticky", "It can't be removed.")),
+            "explosive" => panic!("it is under tension"),
+            _ => {}
+        }
+        cx.world.things.lock().expect("things").remove(&spec.name);
+        Ok(())
+    }
+
+    async fn import(name: &str, cx: &Cx<'_, Zone>) -> Result<ThingModel, Error> {
+        if cx.world.name.is_none() {
+            return Err(cx.defer("The zone"));
+        }
+        let (zone, name) = name.split_once('/').ok_or_else(|| Error::new("Wrong import name", "The form is ZONE/NAME."))?;
+        if !cx.world.things.lock().expect("things").contains_key(name) {
+            return Err(Error::new("Nothing to import", format!("There is no {name}.")));
+        }
+        Ok(ThingModel { name: text(name), zone: text(zone), size: Value::Value(1), ..ThingModel::default() })
+    }
+
+    fn record(made: &Made, model: &mut ThingModel) {
+        model.revision = Value::Value(made.revision);
+        model.drift = Value::Value(Vec::new());
+        if !model.serial.is_value() {
+            model.serial = text("S-1");
+        }
+        if let Some(length) = made.key_length.and_then(|length| i64::try_from(length).ok()) {
+            model.key_length = Value::Value(length);
+        } else if !model.key_length.is_value() {
+            model.key_length = Value::Value(0);
+        }
+        let mut places = made.places.iter();
+        let listed = if let Value::Value(parts) = &mut model.parts { parts.as_mut_slice() } else { &mut [] };
+        let keyed = if let Value::Value(keyed) = &mut model.keyed { Some(keyed.values_mut()) } else { None };
+        for part in listed.iter_mut().chain(keyed.into_iter().flatten()).chain([&mut model.main]) {
+            if let (Value::Value(part), Some(place)) = (part, places.next()) {
+                part.place = Value::Value(format!("shelf {place}"));
+            }
+        }
+    }
+
+    fn upgrade(version: i64, mut state: Json) -> Result<Json, Error> {
+        let attributes = state.as_object_mut().ok_or_else(|| Error::new("Malformed state", "No object."))?;
+        match version {
+            0 => {
+                let title = attributes.remove("title").unwrap_or_default();
+                attributes.insert("name".to_owned(), title);
+            }
+            _ => {
+                attributes.insert("zone".to_owned(), "here".into());
+            }
+        }
+        Ok(state)
+    }
+
+    fn adopt(source: &Foreign<'_>) -> Option<Result<ThingModel, Error>> {
+        if !source.provider.ends_with("/other/other") || source.type_name != "other_thing" {
+            return None;
+        }
+        let name = source.state["label"].as_str();
+        let model = |name| ThingModel { name: text(name), zone: text("here"), size: Value::Value(1), ..ThingModel::default() };
+        Some(name.map(model).ok_or_else(|| Error::new("Not to be adopted", "It has no label.")))
+    }
+}
+
+model! {
+    /// Which things.
+    pub struct FilterModel {
+        /// What their names begin with.
+        prefix: String => optional(),
+    }
+}
+
+#[async_trait]
+impl Listing for Thing {
+    type Of = Self;
+    type Filter = FilterModel;
+
+    fn check(filter: &FilterModel, parse: &mut Parse<'_>) {
+        parse.optional("prefix", &filter.prefix, |prefix| if prefix == "*" { Err("No wildcards.") } else { Ok(()) });
+    }
+
+    async fn list(filter: &FilterModel, found: &mut Vec<String>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+        let prefix = if let Value::Value(prefix) = &filter.prefix { prefix.as_str() } else { "" };
+        let things = cx.world.things.lock().expect("things");
+        found.extend(things.keys().filter(|name| name.starts_with(prefix)).map(|name| format!("here/{name}")));
+        if things.contains_key("secret") { Err(Error::new("Forbidden", "Not all are shown.")) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,11 @@
+//! Plain data that the domain and the ports share: objects, releases, certificates, secrets.
+
+mod certificate;
+mod object;
+mod release;
+mod secret;
+
+pub use certificate::{Certificate, CertificateFacts};
+pub use object::{Kind, MANAGER, ObjectRef};
+pub use release::{Deployed, Release, ReleaseStatus};
+pub use secret::Secret;

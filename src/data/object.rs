@@ -1,0 +1,140 @@
+//! The kinds of objects that the provider works with, and references to single objects.
+
+use serde_json::Value as Json;
+
+/// A kind of object that the provider deals with. The kinds are known, so no discovery is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    /// API group; empty for the core.
+    pub group: &'static str,
+    /// API version.
+    pub version: &'static str,
+    /// Name of the kind.
+    pub kind: &'static str,
+    /// Name in paths.
+    pub plural: &'static str,
+    /// Whether objects of it live in namespaces.
+    pub namespaced: bool,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $group:literal $version:literal $kind:literal $plural:literal $namespaced:literal;)*) => {
+        impl Kind {
+            $($(#[$doc])* pub const $name: Self =
+                Self { group: $group, version: $version, kind: $kind, plural: $plural, namespaced: $namespaced };)*
+
+            /// Every kind there is in here.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+#[rustfmt::skip]
+kinds! {
+    /// v1 Namespace
+    NAMESPACE = "" "v1" "Namespace" "namespaces" false;
+    /// v1 Secret
+    SECRET = "" "v1" "Secret" "secrets" true;
+    /// v1 ConfigMap
+    CONFIG_MAP = "" "v1" "ConfigMap" "configmaps" true;
+    /// v1 Service
+    SERVICE = "" "v1" "Service" "services" true;
+    /// v1 ServiceAccount
+    SERVICE_ACCOUNT = "" "v1" "ServiceAccount" "serviceaccounts" true;
+    /// v1 Pod
+    POD = "" "v1" "Pod" "pods" true;
+    /// v1 Event
+    EVENT = "" "v1" "Event" "events" true;
+    /// apps/v1 Deployment
+    DEPLOYMENT = "apps" "v1" "Deployment" "deployments" true;
+    /// apps/v1 `DaemonSet`
+    DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" true;
+    /// autoscaling/v2 `HorizontalPodAutoscaler`
+    AUTOSCALER = "autoscaling" "v2" "HorizontalPodAutoscaler" "horizontalpodautoscalers" true;
+    /// policy/v1 `PodDisruptionBudget`
+    DISRUPTION_BUDGET = "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets" true;
+    /// networking.k8s.io/v1 `NetworkPolicy`
+    NETWORK_POLICY = "networking.k8s.io" "v1" "NetworkPolicy" "networkpolicies" true;
+    /// rbac.authorization.k8s.io/v1 Role
+    ROLE = "rbac.authorization.k8s.io" "v1" "Role" "roles" true;
+    /// rbac.authorization.k8s.io/v1 `RoleBinding`
+    ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings" true;
+    /// rbac.authorization.k8s.io/v1 `ClusterRole`
+    CLUSTER_ROLE = "rbac.authorization.k8s.io" "v1" "ClusterRole" "clusterroles" false;
+    /// rbac.authorization.k8s.io/v1 `ClusterRoleBinding`
+    CLUSTER_ROLE_BINDING = "rbac.authorization.k8s.io" "v1" "ClusterRoleBinding" "clusterrolebindings" false;
+    /// admissionregistration.k8s.io/v1 `ValidatingWebhookConfiguration`
+    VALIDATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "ValidatingWebhookConfiguration" "validatingwebhookconfigurations" false;
+    /// admissionregistration.k8s.io/v1 `MutatingWebhookConfiguration`
+    MUTATING_WEBHOOK = "admissionregistration.k8s.io" "v1" "MutatingWebhookConfiguration" "mutatingwebhookconfigurations" false;
+    /// admissionregistration.k8s.io/v1 `ValidatingAdmissionPolicy`
+    ADMISSION_POLICY = "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicy" "validatingadmissionpolicies" false;
+    /// admissionregistration.k8s.io/v1 `ValidatingAdmissionPolicyBinding`
+    ADMISSION_POLICY_BINDING = "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicyBinding" "validatingadmissionpolicybindings" false;
+    /// apiextensions.k8s.io/v1 `CustomResourceDefinition`
+    CRD = "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions" false;
+    /// networking.istio.io/v1 Gateway
+    GATEWAY = "networking.istio.io" "v1" "Gateway" "gateways" true;
+    /// networking.istio.io/v1 `ServiceEntry`
+    SERVICE_ENTRY = "networking.istio.io" "v1" "ServiceEntry" "serviceentries" true;
+    /// networking.istio.io/v1 `DestinationRule`
+    DESTINATION_RULE = "networking.istio.io" "v1" "DestinationRule" "destinationrules" true;
+    /// security.istio.io/v1 `PeerAuthentication`
+    PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" true;
+}
+
+impl Kind {
+    /// `group/version`, or `version` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The kind of a manifest; none when it is not one of ours.
+    pub fn of(manifest: &Json) -> Option<Self> {
+        let (api_version, kind) = (manifest["apiVersion"].as_str()?, manifest["kind"].as_str()?);
+        Self::ALL.iter().copied().find(|known| known.kind == kind && known.api_version() == api_version)
+    }
+}
+
+/// Names one object of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectRef {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; none for kinds without.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// An object in a namespace.
+    pub fn namespaced(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: Some(namespace.into()), name: name.into() }
+    }
+
+    /// An object of the whole cluster.
+    pub fn cluster_wide(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, namespace: None, name: name.into() }
+    }
+
+    /// The object that a manifest describes; none when its kind is not one of ours. `namespace` is for manifests that leave it out.
+    pub fn of(manifest: &Json, namespace: &str) -> Option<Self> {
+        let kind = Kind::of(manifest)?;
+        let metadata = &manifest["metadata"];
+        let namespace = kind.namespaced.then(|| metadata["namespace"].as_str().unwrap_or(namespace).to_owned());
+        Some(Self { kind, namespace, name: metadata["name"].as_str()?.to_owned() })
+    }
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind.kind, self.name),
+            None => write!(f, "{} {}", self.kind.kind, self.name),
+        }
+    }
+}
+
+/// The field manager of what the provider writes, and the value of the label `app.kubernetes.io/managed-by`.
+pub const MANAGER: &str = "terraform-provider-mesh";

@@ -1,0 +1,64 @@
+//! The keys of the provider's `clusters`, and whether each can be contacted.
+
+use std::collections::BTreeMap;
+
+use framework::{AttributePath, Cx, Error, Report};
+
+use super::World;
+use crate::mesh::ClusterKey;
+
+/// The keys of the provider's `clusters`.
+#[derive(Clone, Debug)]
+pub enum Clusters {
+    /// The map as a whole is known only after apply.
+    Unknown,
+    /// The map; false for a cluster whose access is not known yet.
+    Known(BTreeMap<String, bool>),
+}
+
+impl Clusters {
+    /// Why there is no such cluster; none when there is, or may be.
+    pub fn problem(&self, cluster: &ClusterKey) -> Option<String> {
+        match self {
+            Self::Known(known) if !known.contains_key(cluster.as_str()) => {
+                let keys: Vec<_> = known.keys().map(|key| format!("`{key}`")).collect();
+                let there_are = if keys.is_empty() { "it names none".to_owned() } else { format!("it has {}", keys.join(", ")) };
+                Some(format!("The provider's `clusters` has no cluster `{cluster}`; {there_are}. Add it there, or correct the key."))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the cluster can be reached with what is known now.
+    pub fn is_known(&self, cluster: &ClusterKey) -> bool {
+        matches!(self, Self::Known(known) if known.get(cluster.as_str()) == Some(&true))
+    }
+
+    /// All keys; none while the map is unknown.
+    pub fn keys(&self) -> Option<Vec<ClusterKey>> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(known) => Some(known.keys().filter_map(|key| ClusterKey::parse(key).ok()).collect()),
+        }
+    }
+
+    /// The clusters that can be reached with what is known now.
+    pub fn reachable(&self) -> Vec<ClusterKey> {
+        self.keys().unwrap_or_default().into_iter().filter(|key| self.is_known(key)).collect()
+    }
+}
+
+/// Reports a key that isn't one of the provider's `clusters`.
+pub(crate) fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: AttributePath, report: &mut Report) {
+    if let Some(problem) = world.and_then(|world| world.clusters.problem(cluster)) {
+        report.error(Error::new("Unknown cluster", problem).at(path));
+    }
+}
+
+/// The error of a cluster that isn't one of the provider's `clusters`, or that can't be reached with what is known now.
+pub(crate) fn reachable(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
+    if let Some(problem) = cx.world.clusters.problem(cluster) {
+        return Err(Error::new("Unknown cluster", problem));
+    }
+    if cx.world.clusters.is_known(cluster) { Ok(()) } else { Err(cx.defer(&format!("The access to cluster `{cluster}`"))) }
+}

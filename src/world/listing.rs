@@ -1,0 +1,69 @@
+//! Finding what exists in the clusters, for the resources' listings.
+
+use std::{collections::BTreeSet, marker::PhantomData};
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use super::{World, all_failed, reachable};
+use crate::{mesh::ClusterKey, ports::Failure};
+use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Value, model, optional};
+
+model! {
+    /// Where to look.
+    pub struct ListModel {
+        /// Keys of the clusters to look in; all of the provider's `clusters` if left out.
+        clusters: BTreeSet<Value<String>> => optional(),
+    }
+}
+
+/// A resource whose objects a cluster can be asked for.
+#[async_trait]
+pub trait Discover: Resource<World = World> {
+    /// The names by which an import finds a cluster's objects.
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure>;
+}
+
+/// The listing of a resource: each cluster is asked for its objects.
+pub struct InClusters<R>(PhantomData<fn() -> R>);
+
+#[async_trait]
+impl<R: Discover> Listing for InClusters<R> {
+    type Of = R;
+    type Filter = ListModel;
+
+    fn check(filter: &ListModel, parse: &mut Parse<'_>) {
+        parse.each("clusters", &filter.clusters, |key| ClusterKey::parse(key));
+    }
+
+    /// Asks all clusters at once. What one tells stands when another can't be asked.
+    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let clusters = clusters(filter, cx)?;
+        let mut failures = Vec::new();
+        for discovered in futures::future::join_all(clusters.iter().map(|cluster| R::discover(cluster, cx))).await {
+            match discovered {
+                Ok(names) => found.extend(names),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        all_failed(failures)
+    }
+}
+
+fn clusters(filter: &ListModel, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
+    let wanted = match &filter.clusters {
+        Value::Value(keys) => Some(keys.iter().filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok()).collect()),
+        _ => cx.world.clusters.keys(),
+    };
+    let Some(clusters): Option<Vec<_>> = wanted else { return Err(cx.defer("The map `clusters`")) };
+    for cluster in &clusters {
+        reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("clusters")))?;
+    }
+    Ok(clusters)
+}
+
+/// `NAMESPACE/NAME` of an object.
+pub(crate) fn name_of(object: &Json) -> String {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    format!("{}/{}", text("namespace"), text("name"))
+}

@@ -1,0 +1,62 @@
+//! What resources, data sources and ephemeral resources act on: the configured clusters behind ports, and what one run of the CLI has
+//! planned so far. With it the steps that they share: namespaces, import IDs, listings, drift.
+
+mod clusters;
+mod errors;
+pub(crate) mod import;
+pub(crate) mod listing;
+pub(crate) mod namespace;
+mod networks;
+mod observation;
+mod values;
+
+pub use clusters::Clusters;
+pub(crate) use clusters::{check_cluster, reachable};
+pub(crate) use errors::{all_failed, check_helm, not_ours};
+pub use listing::{Discover, InClusters, ListModel};
+pub use networks::Networks;
+pub(crate) use observation::{release_drift, seen};
+pub(crate) use values::{parse_version, texts};
+
+use std::sync::Arc;
+
+#[cfg(test)]
+use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases};
+use crate::ports::{Authority, Clock, Objects, Releases, Tokens};
+
+/// The world as the provider's configuration opens it.
+pub struct World {
+    /// The clusters.
+    pub clusters: Clusters,
+    /// Their objects.
+    pub objects: Arc<dyn Objects>,
+    /// Their Helm releases.
+    pub releases: Arc<dyn Releases>,
+    /// Tokens of their service accounts.
+    pub tokens: Arc<dyn Tokens>,
+    /// Certificates.
+    pub authority: Arc<dyn Authority>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The version of Istio for resources that don't set one.
+    pub istio_version: Option<String>,
+    /// The networks that this run has planned.
+    pub networks: Networks,
+}
+
+#[cfg(test)]
+impl World {
+    /// Two clusters of fakes, `us` and `eu`.
+    pub(crate) fn fake(objects: &Arc<FakeObjects>, releases: &Arc<FakeReleases>, clock: &FakeClock) -> Self {
+        Self {
+            clusters: Clusters::Known(std::collections::BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
+            objects: objects.clone(),
+            releases: releases.clone(),
+            tokens: objects.clone(),
+            authority: Arc::new(FakeAuthority::at(clock.clone())),
+            clock: Arc::new(clock.clone()),
+            istio_version: None,
+            networks: Networks::default(),
+        }
+    }
+}

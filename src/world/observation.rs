@@ -1,0 +1,76 @@
+//! Looking at what is there: how a release differs from what was applied, and what the pods say when something fails.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use crate::{
+    data::{Deployed, Kind, ObjectRef, Release, ReleaseStatus},
+    mesh::{drift, evidence},
+};
+use framework::{Cx, Deadline, Error};
+
+/// How a release and its objects differ from what is wanted, one line each.
+pub(crate) async fn release_drift(
+    cluster: &str,
+    wanted: &Release,
+    live: Option<&Deployed>,
+    cx: &Cx<'_, World>,
+) -> Result<Vec<String>, Error> {
+    let title = format!("Helm release {}", wanted.name);
+    let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
+    let mut lines = Vec::new();
+    if live.status != ReleaseStatus::Deployed {
+        lines.push(format!("{title}: {}", live.description));
+    }
+    lines.extend(drift::differences(&wanted.values, &live.values).into_iter().map(|line| format!("{title}: values: {line}")));
+    lines.extend(object_drift(cluster, &wanted.namespace, &live.manifest, cx).await?);
+    Ok(lines)
+}
+
+/// Objects of one kind and namespace, each with its manifest.
+type Wanted<'a> = Vec<(ObjectRef, &'a Json)>;
+
+/// How the live objects differ from the manifests of a release; one LIST for each kind and namespace.
+async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+    let autoscaled = manifests.iter().any(|manifest| Kind::of(manifest) == Some(Kind::AUTOSCALER));
+    let mut groups: BTreeMap<(&str, Option<String>), Wanted<'_>> = BTreeMap::new();
+    for manifest in manifests {
+        // Definitions are megabytes to list, and only a new version of the chart changes them.
+        if let Some(object) = ObjectRef::of(manifest, namespace).filter(|object| object.kind != Kind::CRD) {
+            groups.entry((object.kind.plural, object.namespace.clone())).or_default().push((object, manifest));
+        }
+    }
+    let looks = groups.into_iter().filter_map(|((_, namespace), wanted)| {
+        let kind = wanted.first()?.0.kind;
+        Some(async move {
+            let live = cx.world.objects.list(cluster, kind, namespace.as_deref(), "", &cx.deadline).await?;
+            let mut lines = Vec::new();
+            for (object, manifest) in wanted {
+                match live.iter().find(|live| live["metadata"]["name"] == object.name.as_str()) {
+                    Some(live) => {
+                        lines.extend(
+                            drift::release_differences(manifest, live, autoscaled).into_iter().map(|line| format!("{object}: {line}")),
+                        );
+                    }
+                    None => lines.push(format!("{object}: it is gone")),
+                }
+            }
+            Ok::<_, Error>(lines)
+        })
+    });
+    Ok(futures::future::try_join_all(looks).await?.concat())
+}
+
+/// What the pods and events of a workload say. Asked when the operation has failed, so with some seconds of its own, and without errors.
+pub(crate) async fn seen(cluster: &str, namespace: &str, labels: &str, cx: &Cx<'_, World>) -> Vec<String> {
+    let deadline = Deadline::after(Duration::from_secs(5), CancellationToken::new());
+    let objects = &cx.world.objects;
+    let (pods, events) = tokio::join!(
+        objects.list(cluster, Kind::POD, Some(namespace), labels, &deadline),
+        objects.list(cluster, Kind::EVENT, Some(namespace), "", &deadline),
+    );
+    evidence::lines(&pods.unwrap_or_default(), &events.unwrap_or_default())
+}
