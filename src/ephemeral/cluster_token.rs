@@ -9,7 +9,7 @@ use crate::{
     data::{Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, ServiceAccountName},
     ports::{FailureKind, Token, TokenRequest},
-    world::{World, reachable},
+    world::{ClusterAccess, World, reachable},
 };
 use framework::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, model, optional, required};
 
@@ -55,8 +55,7 @@ impl ClusterToken {
     /// The service accounts that there are, for who named one that is not.
     async fn others(&self, cx: &Cx<'_, World>) -> String {
         let namespace = self.request.namespace.as_str();
-        let objects = &cx.world.objects;
-        let accounts = match objects.list(self.cluster.as_str(), Kind::SERVICE_ACCOUNT, Some(namespace), "", &cx.deadline).await {
+        let accounts = match cx.cluster(&self.cluster).list(Kind::SERVICE_ACCOUNT, Some(namespace), "").await {
             Ok(accounts) => accounts,
             Err(failure) => return format!("Which ones there are couldn't be told. {}: {}", failure.summary, failure.detail()),
         };
@@ -100,7 +99,7 @@ impl Ephemeral for ClusterToken {
     async fn open(spec: &Self, cx: &Cx<'_, World>) -> Result<(Token, Lease<()>), Error> {
         let cluster = &spec.cluster;
         reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("cluster")))?;
-        match cx.world.tokens.issue(cluster.as_str(), &spec.request, &cx.deadline).await {
+        match cx.cluster(cluster).issue_token(&spec.request).await {
             // A token in use can't be exchanged, so there is nothing to renew.
             Ok(token) => Ok((token, Lease { handle: (), renew_at: None })),
             Err(failure) if failure.kind == FailureKind::NotFound => {

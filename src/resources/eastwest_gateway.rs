@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::cluster::same_values;
-use crate::world::{World, import, listing::Discover, release_drift};
+use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
@@ -79,8 +79,8 @@ pub struct GatewayStatus {
 }
 
 impl Gateway {
-    fn key(&self) -> &str {
-        self.cluster.as_str()
+    fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
+        cx.cluster(&self.cluster)
     }
 
     fn namespace(&self) -> &str {
@@ -92,23 +92,19 @@ impl Gateway {
     }
 
     async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        cx.world.releases.get(self.key(), self.namespace(), self.gateway.name.as_str(), &cx.deadline).await.map_err(Error::from)
+        self.on(cx).release(self.namespace(), self.gateway.name.as_str()).await.map_err(Error::from)
     }
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
         let labels = selector_of(&selector(&self.gateway.name));
-        Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), &labels, cx).await))
+        Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), &labels).await))
     }
 
     async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
         let has_address = |live: Option<&Json>| live.is_some_and(|service| !addresses(service).is_empty());
-        let outcome = cx
-            .world
-            .objects
-            .wait(self.key(), &self.service(), "the load balancer to give the gateway's Service an address", &has_address, &cx.deadline)
-            .await;
-        match outcome {
+        let what = "the load balancer to give the gateway's Service an address";
+        match self.on(cx).wait(&self.service(), what, &has_address).await {
             Ok(service) => Ok(names(service.as_ref())),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
@@ -195,7 +191,7 @@ impl Resource for Gateway {
         let live = spec.release(cx).await?;
         if prior.is_none() && live.is_some() {
             return Err(crate::world::not_ours(
-                spec.key(),
+                &spec.cluster,
                 &format!("the Helm release {}/{}", spec.namespace(), spec.gateway.name),
                 &format!("mesh_eastwest_gateway.<name> {}/{}/{}", spec.cluster, spec.namespace(), spec.gateway.name),
             ));
@@ -203,7 +199,7 @@ impl Resource for Gateway {
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
         // A release that failed to become ready exists all the same.
         reached.set(GatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
-        let deployed = match cx.world.releases.apply(spec.key(), &spec.gateway.release(version), &cx.deadline).await {
+        let deployed = match spec.on(cx).install(&spec.gateway.release(version)).await {
             Ok(deployed) => deployed,
             Err(failure) => return Err(spec.with_evidence(failure, cx).await),
         };
@@ -220,8 +216,8 @@ impl Resource for Gateway {
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(None));
         let (service, drift) = tokio::try_join!(
-            async { cx.world.objects.get(spec.key(), &service, &cx.deadline).await.map_err(Error::from) },
-            release_drift(spec.key(), &wanted, Some(&live), cx),
+            async { spec.on(cx).get(&service).await.map_err(Error::from) },
+            release_drift(spec.on(cx), &wanted, Some(&live)),
         )?;
         Ok(Observed::Found(GatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
     }
@@ -229,17 +225,17 @@ impl Resource for Gateway {
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         cx.world.releases.check().await?;
         // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
-        cx.world.releases.remove(spec.key(), spec.namespace(), spec.gateway.name.as_str(), &cx.deadline).await?;
-        if let Err(failure) = cx.world.objects.delete(spec.key(), &spec.service(), &cx.deadline).await {
+        spec.on(cx).uninstall(spec.namespace(), spec.gateway.name.as_str()).await?;
+        if let Err(failure) = spec.on(cx).delete(&spec.service()).await {
             return Err(spec.with_evidence(failure, cx).await);
         }
         Ok(())
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<EastwestGatewayModel, Error> {
-        let [cluster, namespace, name] =
+        let (cluster, [namespace, name]) =
             import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
-        let live = cx.world.releases.get(&cluster, &namespace, &name, &cx.deadline).await?;
+        let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
         let found = EastWestGateway::read_values(&live.values);
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
@@ -258,7 +254,7 @@ impl Resource for Gateway {
             },
             replicas: found.replicas.map_or(Value::Null, |count| Value::Value(i64::from(count))),
             values: found.rest.map_or(Value::Null, |rest| Value::Value(vec![Value::Value(rest)])),
-            cluster: Value::Value(cluster),
+            cluster: Value::Value(cluster.to_string()),
             namespace: Value::Value(namespace),
             name: Value::Value(name),
             ..EastwestGatewayModel::default()
@@ -276,7 +272,7 @@ impl Resource for Gateway {
 #[async_trait]
 impl Discover for Gateway {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let gateways = cx.world.releases.list(cluster.as_str(), CHART, &cx.deadline).await?;
+        let gateways = cx.cluster(cluster).releases_of(CHART).await?;
         // Ingress gateways are of the same chart, and of no network.
         let eastwest = gateways.into_iter().filter(|gateway| EastWestGateway::read_values(&gateway.values).network.is_some());
         Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use time::format_description::well_known::Rfc3339;
 
 use crate::world::{
-    World,
+    ClusterAccess, LiveCluster, World,
     import::parts,
     listing::{Discover, name_of},
     namespace,
@@ -88,13 +88,14 @@ pub(super) fn parse_subject(text: &str) -> Result<String, String> {
 }
 
 /// Reads a root CA's Secret.
-pub(super) async fn load(cluster: &str, secret: &ObjectRef, cx: &Cx<'_, World>) -> Result<Option<Certificate>, Error> {
-    let Some(live) = cx.world.objects.get(cluster, secret, &cx.deadline).await? else { return Ok(None) };
+pub(super) async fn load(cluster: LiveCluster<'_>, secret: &ObjectRef) -> Result<Option<Certificate>, Error> {
+    let Some(live) = cluster.get(secret).await? else { return Ok(None) };
     trust::read_root_secret(&live).map(Some).map_err(|problem| {
         Error::new(
             "Damaged root CA",
             format!(
-                "{secret} of cluster \"{cluster}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca."
+                "{secret} of cluster \"{}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca.",
+                cluster.key
             ),
         )
     })
@@ -116,7 +117,7 @@ impl RootCa {
 
     async fn write(&self, root: &Certificate, cx: &Cx<'_, World>) -> Result<Json, Error> {
         let manifest = trust::root_secret(&self.namespace, &self.name, root);
-        cx.world.objects.apply(self.cluster.as_str(), &manifest, &cx.deadline).await.map_err(Error::from)
+        cx.cluster(&self.cluster).apply(&manifest).await.map_err(Error::from)
     }
 }
 
@@ -160,14 +161,14 @@ impl Resource for RootCa {
     }
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let (cluster, secret) = (spec.cluster.as_str(), spec.secret());
-        let root = match (load(cluster, &secret, cx).await?, prior) {
+        let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
+        let root = match (load(cluster, &secret).await?, prior) {
             (Some(root), Some(_)) => root,
             (Some(_), None) => {
-                return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id())));
+                return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id())));
             }
             (None, _) => {
-                namespace::ensure(cluster, &spec.namespace, cx).await?;
+                namespace::ensure(cluster, &spec.namespace).await?;
                 cx.world.authority.create_root(&spec.common_name, &spec.organization, spec.validity)?
             }
         };
@@ -180,27 +181,27 @@ impl Resource for RootCa {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
-        match load(spec.cluster.as_str(), &spec.secret(), cx).await? {
+        match load(cx.cluster(&spec.cluster), &spec.secret()).await? {
             Some(root) => Self::status(&root, cx).map(Observed::Found),
             None => Ok(Observed::Gone),
         }
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let cluster = spec.cluster.as_str();
-        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await?;
-        namespace::release(cluster, &spec.namespace, cx).await.map_err(Error::from)
+        let cluster = cx.cluster(&spec.cluster);
+        cluster.delete(&spec.secret()).await?;
+        namespace::release(cluster, &spec.namespace).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
-        let [cluster, namespace, name] = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca", cx)?;
+        let (cluster, [namespace, name]) = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), name.as_str());
-        let Some(root) = load(&cluster, &secret, cx).await? else {
+        let Some(root) = load(cx.cluster(&cluster), &secret).await? else {
             return Err(crate::world::import::nothing(&cluster, &secret.to_string()));
         };
         let facts = cx.world.authority.inspect(&root.certificate)?;
         Ok(RootCaModel {
-            cluster: Value::Value(cluster),
+            cluster: Value::Value(cluster.to_string()),
             namespace: Value::Value(namespace),
             name: Value::Value(name),
             common_name: Value::Value(facts.common_name),
@@ -220,7 +221,7 @@ impl Resource for RootCa {
 #[async_trait]
 impl Discover for RootCa {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let roots = cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &Owner::RootCa.selector(), &cx.deadline).await?;
+        let roots = cx.cluster(cluster).list(Kind::SECRET, None, &Owner::RootCa.selector()).await?;
         Ok(roots.iter().map(|root| format!("{cluster}/{}", name_of(root))).collect())
     }
 }

@@ -3,7 +3,7 @@
 use framework::{Error, Report};
 
 use super::World;
-use crate::ports::Failure;
+use crate::{mesh::ClusterKey, ports::Failure};
 
 /// Failures of work done at once, as one error that tells all of them.
 pub(crate) fn all_failed(failures: Vec<Failure>) -> Result<(), Error> {
@@ -23,7 +23,7 @@ pub(crate) fn check_helm(world: Option<&World>, report: &mut Report) {
 }
 
 /// What exists, and this resource didn't make, is left alone.
-pub(crate) fn not_ours(cluster: &str, object: &str, import: &str) -> Error {
+pub(crate) fn not_ours(cluster: &ClusterKey, object: &str, import: &str) -> Error {
     Error::new(
         "Exists already",
         format!(

@@ -9,18 +9,20 @@ fn is_part(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._".contains(letter))
 }
 
-/// Splits an import's name in its parts, of which the first is a cluster that can be looked at; `form` shows what is expected.
-pub(crate) fn parts<const N: usize>(id: &str, form: &str, cx: &Cx<'_, World>) -> Result<[String; N], Error> {
+/// Splits an import ID into a cluster that can be contacted, and the `N` parts after it; `form` shows what is expected.
+pub(crate) fn parts<const N: usize>(id: &str, form: &str, cx: &Cx<'_, World>) -> Result<(ClusterKey, [String; N]), Error> {
     let wrong =
         |problem: &str| Error::new("Wrong import name", format!("`{id}` doesn't name an object to import{problem} The form is {form}."));
-    let parts: Vec<_> = id.split('/').map(str::to_owned).collect();
-    let parts = <[String; N]>::try_from(parts).ok().filter(|parts| parts.iter().all(|part| is_part(part))).ok_or_else(|| wrong("."))?;
-    let cluster = ClusterKey::parse(&parts[0]).map_err(|problem| wrong(&format!(": {problem}")))?;
+    let mut parts = id.split('/').map(str::to_owned);
+    let cluster = parts.next().filter(|key| is_part(key)).ok_or_else(|| wrong("."))?;
+    let parts = <[String; N]>::try_from(parts.collect::<Vec<_>>());
+    let parts = parts.ok().filter(|parts| parts.iter().all(|part| is_part(part))).ok_or_else(|| wrong("."))?;
+    let cluster = ClusterKey::parse(&cluster).map_err(|problem| wrong(&format!(": {problem}")))?;
     reachable(&cluster, cx)?;
-    Ok(parts)
+    Ok((cluster, parts))
 }
 
 /// There is nothing to import.
-pub(crate) fn nothing(cluster: &str, object: &str) -> Error {
+pub(crate) fn nothing(cluster: &ClusterKey, object: &str) -> Error {
     Error::new("Nothing to import", format!("Cluster \"{cluster}\" has no {object}."))
 }

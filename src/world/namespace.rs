@@ -2,35 +2,32 @@
 
 use serde_json::{Value as Json, json};
 
-use super::World;
+use super::LiveCluster;
 use crate::{
     data::{Kind, MANAGER, ObjectRef},
     mesh::{Namespace, labels},
     ports::Failure,
 };
-use framework::Cx;
 
 fn reference(namespace: &Namespace) -> ObjectRef {
     ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
 }
 
 /// Makes the namespace unless it is there.
-pub(crate) async fn ensure(cluster: &str, namespace: &Namespace, cx: &Cx<'_, World>) -> Result<(), Failure> {
-    let objects = &cx.world.objects;
-    if objects.get(cluster, &reference(namespace), &cx.deadline).await?.is_none() {
+pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
+    if cluster.get(&reference(namespace)).await?.is_none() {
         let manifest = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": namespace.as_str(), "labels": {labels::MANAGED_BY: MANAGER}},
         });
-        objects.apply(cluster, &manifest, &cx.deadline).await?;
+        cluster.apply(&manifest).await?;
     }
     Ok(())
 }
 
 /// Sets labels of the namespace, and makes it where it isn't there. An empty set takes back what we had set.
-pub(crate) async fn label(cluster: &str, namespace: &Namespace, wanted: &Json, cx: &Cx<'_, World>) -> Result<(), Failure> {
-    let objects = &cx.world.objects;
-    let live = objects.get(cluster, &reference(namespace), &cx.deadline).await?;
+pub(crate) async fn label(cluster: LiveCluster<'_>, namespace: &Namespace, wanted: &Json) -> Result<(), Failure> {
+    let live = cluster.get(&reference(namespace)).await?;
     let mut labels = match &live {
         Some(live) if !labels::is_ours(live) => json!({}),
         _ => json!({labels::MANAGED_BY: MANAGER}),
@@ -39,24 +36,21 @@ pub(crate) async fn label(cluster: &str, namespace: &Namespace, wanted: &Json, c
         labels.extend(wanted.clone());
     }
     let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.as_str(), "labels": labels}});
-    objects.apply(cluster, &manifest, &cx.deadline).await?;
+    cluster.apply(&manifest).await?;
     Ok(())
 }
 
 /// Removes the namespace if one of our resources made it and none of them has anything in it any more.
-pub(crate) async fn release(cluster: &str, namespace: &Namespace, cx: &Cx<'_, World>) -> Result<(), Failure> {
-    let objects = &cx.world.objects;
-    let Some(live) = objects.get(cluster, &reference(namespace), &cx.deadline).await? else { return Ok(()) };
+pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
+    let Some(live) = cluster.get(&reference(namespace)).await? else { return Ok(()) };
     if !labels::is_ours(&live) {
         return Ok(());
     }
     let (within, ours) = (Some(namespace.as_str()), labels::selector());
-    let (secrets, releases) = tokio::try_join!(
-        objects.list(cluster, Kind::SECRET, within, &ours, &cx.deadline),
-        objects.list(cluster, Kind::SECRET, within, "owner=helm", &cx.deadline),
-    )?;
+    let (secrets, releases) =
+        tokio::try_join!(cluster.list(Kind::SECRET, within, &ours), cluster.list(Kind::SECRET, within, "owner=helm"),)?;
     if secrets.is_empty() && releases.is_empty() {
-        objects.delete(cluster, &reference(namespace), &cx.deadline).await?;
+        cluster.delete(&reference(namespace)).await?;
     }
     Ok(())
 }

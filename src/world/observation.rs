@@ -5,20 +5,15 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::World;
+use super::LiveCluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release, ReleaseStatus},
     mesh::{drift, evidence},
 };
-use framework::{Cx, Deadline, Error};
+use framework::{Deadline, Error};
 
 /// How a release and its objects differ from what is wanted, one line each.
-pub(crate) async fn release_drift(
-    cluster: &str,
-    wanted: &Release,
-    live: Option<&Deployed>,
-    cx: &Cx<'_, World>,
-) -> Result<Vec<String>, Error> {
+pub(crate) async fn release_drift(cluster: LiveCluster<'_>, wanted: &Release, live: Option<&Deployed>) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
     let mut lines = Vec::new();
@@ -26,7 +21,7 @@ pub(crate) async fn release_drift(
         lines.push(format!("{title}: {}", live.description));
     }
     lines.extend(drift::differences(&wanted.values, &live.values).into_iter().map(|line| format!("{title}: values: {line}")));
-    lines.extend(object_drift(cluster, &wanted.namespace, &live.manifest, cx).await?);
+    lines.extend(object_drift(cluster, &wanted.namespace, &live.manifest).await?);
     Ok(lines)
 }
 
@@ -34,7 +29,7 @@ pub(crate) async fn release_drift(
 type Wanted<'a> = Vec<(ObjectRef, &'a Json)>;
 
 /// How the live objects differ from the manifests of a release; one LIST for each kind and namespace.
-async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Json]) -> Result<Vec<String>, Error> {
     let autoscaled = manifests.iter().any(|manifest| Kind::of(manifest) == Some(Kind::AUTOSCALER));
     let mut groups: BTreeMap<(&str, Option<String>), Wanted<'_>> = BTreeMap::new();
     for manifest in manifests {
@@ -46,7 +41,7 @@ async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &C
     let looks = groups.into_iter().filter_map(|((_, namespace), wanted)| {
         let kind = wanted.first()?.0.kind;
         Some(async move {
-            let live = cx.world.objects.list(cluster, kind, namespace.as_deref(), "", &cx.deadline).await?;
+            let live = cluster.list(kind, namespace.as_deref(), "").await?;
             let mut lines = Vec::new();
             for (object, manifest) in wanted {
                 match live.iter().find(|live| live["metadata"]["name"] == object.name.as_str()) {
@@ -65,12 +60,9 @@ async fn object_drift(cluster: &str, namespace: &str, manifests: &[Json], cx: &C
 }
 
 /// What the pods and events of a workload say. Asked when the operation has failed, so with some seconds of its own, and without errors.
-pub(crate) async fn seen(cluster: &str, namespace: &str, labels: &str, cx: &Cx<'_, World>) -> Vec<String> {
+pub(crate) async fn seen(cluster: LiveCluster<'_>, namespace: &str, labels: &str) -> Vec<String> {
     let deadline = Deadline::after(Duration::from_secs(5), CancellationToken::new());
-    let objects = &cx.world.objects;
-    let (pods, events) = tokio::join!(
-        objects.list(cluster, Kind::POD, Some(namespace), labels, &deadline),
-        objects.list(cluster, Kind::EVENT, Some(namespace), "", &deadline),
-    );
+    let cluster = cluster.within(&deadline);
+    let (pods, events) = tokio::join!(cluster.list(Kind::POD, Some(namespace), labels), cluster.list(Kind::EVENT, Some(namespace), ""),);
     evidence::lines(&pods.unwrap_or_default(), &events.unwrap_or_default())
 }

@@ -12,7 +12,7 @@ pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 pub(super) use model::same_values;
 
-use crate::world::{World, import, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
@@ -41,8 +41,8 @@ pub struct ClusterStatus {
 }
 
 impl Cluster {
-    fn key(&self) -> &str {
-        self.cluster.as_str()
+    fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
+        cx.cluster(&self.cluster)
     }
 
     fn namespace(&self) -> &str {
@@ -55,14 +55,14 @@ impl Cluster {
     }
 
     async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        cx.world.releases.get(self.key(), self.namespace(), name, &cx.deadline).await.map_err(Error::from)
+        self.on(cx).release(self.namespace(), name).await.map_err(Error::from)
     }
 
     /// The Secret that istiod will sign with must hold the root that the configuration promises.
     async fn check_ca(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let Some(wanted) = &self.root_fingerprint else { return Ok(()) };
         let secret = ObjectRef::namespaced(Kind::SECRET, self.namespace(), trust::CACERTS);
-        let live = cx.world.objects.get(self.key(), &secret, &cx.deadline).await?;
+        let live = self.on(cx).get(&secret).await?;
         let problem = match live.as_ref().map(trust::read_cacerts) {
             None => "it isn't there".to_owned(),
             Some(Err(problem)) => problem,
@@ -87,9 +87,9 @@ impl Cluster {
 
     /// Installs or upgrades a release; a failure shows how istiod's pods fare.
     async fn install(&self, release: &Release, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
-        match cx.world.releases.apply(self.key(), release, &cx.deadline).await {
+        match self.on(cx).install(release).await {
             Ok(deployed) => Ok(deployed),
-            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))),
         }
     }
 
@@ -103,14 +103,12 @@ impl Cluster {
                 webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()))
             })
         };
-        let objects = &cx.world.objects;
+        let cluster = self.on(cx);
         let outcome = async {
-            objects
-                .wait(self.key(), &injector, "istiod to put its certificate into the injection webhook", &has_bundle, &cx.deadline)
-                .await?;
+            cluster.wait(&injector, "istiod to put its certificate into the injection webhook", &has_bundle).await?;
             let probe = self.plane.invalid_probe();
             loop {
-                match objects.dry_run(self.key(), &probe, &cx.deadline).await {
+                match cluster.dry_run(&probe).await {
                     Err(refused)
                         if refused.kind == FailureKind::Rejected
                             && refused.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook")) =>
@@ -131,17 +129,16 @@ impl Cluster {
         .await;
         match outcome {
             Ok(()) => Ok(()),
-            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.key(), self.namespace(), "app=istiod", cx).await))),
+            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))),
         }
     }
 
     /// Sets or takes back the mesh-wide mode of mutual TLS.
     async fn apply_mtls(&self, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = &cx.world.objects;
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
-            objects.apply(self.key(), &manifest, &cx.deadline).await?;
+            self.on(cx).apply(&manifest).await?;
         } else if prior.is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
-            objects.delete(self.key(), &self.peer_authentication(), &cx.deadline).await?;
+            self.on(cx).delete(&self.peer_authentication()).await?;
         }
         Ok(())
     }
@@ -152,13 +149,13 @@ impl Cluster {
 
     /// What istiod left in every namespace, and in its own.
     async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = &cx.world.objects;
-        let maps = objects.list(self.key(), Kind::CONFIG_MAP, None, "", &cx.deadline).await?;
+        let cluster = self.on(cx);
+        let maps = cluster.list(Kind::CONFIG_MAP, None, "").await?;
         let left: Vec<_> =
             maps.iter().filter(|map| self.is_leftover(&map["metadata"])).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
-        futures::future::try_join_all(left.iter().map(|map| objects.delete(self.key(), map, &cx.deadline))).await?;
+        futures::future::try_join_all(left.iter().map(|map| cluster.delete(map))).await?;
         let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
-        objects.delete(self.key(), &own_root, &cx.deadline).await.map_err(Error::from)
+        cluster.delete(&own_root).await.map_err(Error::from)
     }
 
     fn is_leftover(&self, metadata: &Json) -> bool {
@@ -171,7 +168,7 @@ impl Cluster {
     async fn remove_crds(&self, base: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
         let objects = base.manifest.iter().filter_map(|object| ObjectRef::of(object, self.namespace()));
         let crds: Vec<_> = objects.filter(|object| object.kind == Kind::CRD).collect();
-        let deletions = crds.iter().map(|crd| cx.world.objects.delete(self.key(), crd, &cx.deadline));
+        let deletions = crds.iter().map(|crd| self.on(cx).delete(crd));
         futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
     }
 }
@@ -261,13 +258,13 @@ impl Resource for Cluster {
         if prior.is_none() && (base.is_some() || istiod.is_some()) {
             let found = if istiod.is_some() { ISTIOD_RELEASE } else { BASE_RELEASE };
             return Err(crate::world::not_ours(
-                spec.key(),
+                &spec.cluster,
                 &format!("the Helm release {}/{found}", spec.namespace()),
                 &format!("mesh_cluster.<name> {}/{}", spec.cluster, spec.namespace()),
             ));
         }
         spec.check_ca(cx).await?;
-        namespace::label(spec.key(), &spec.plane.namespace, &spec.plane.namespace_labels(), cx).await?;
+        namespace::label(spec.on(cx), &spec.plane.namespace, &spec.plane.namespace_labels()).await?;
         reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
 
         let base = spec.install(&spec.plane.base_release(spec.version(cx, base.as_ref())), cx).await?;
@@ -282,13 +279,12 @@ impl Resource for Cluster {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
-        let objects = &cx.world.objects;
         let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, spec.namespace());
         let (base, istiod, namespace, mtls) = tokio::try_join!(
             spec.release(BASE_RELEASE, cx),
             spec.release(ISTIOD_RELEASE, cx),
-            async { objects.get(spec.key(), &namespace, &cx.deadline).await.map_err(Error::from) },
-            async { objects.get(spec.key(), &spec.peer_authentication(), &cx.deadline).await.map_err(Error::from) },
+            async { spec.on(cx).get(&namespace).await.map_err(Error::from) },
+            async { spec.on(cx).get(&spec.peer_authentication()).await.map_err(Error::from) },
         )?;
         if base.is_none() && istiod.is_none() {
             return Ok(Observed::Gone);
@@ -296,8 +292,8 @@ impl Resource for Cluster {
         let wanted_base = spec.plane.base_release(None);
         let wanted_istiod = spec.plane.istiod_release(None);
         let (base_drift, istiod_drift) = tokio::try_join!(
-            release_drift(spec.key(), &wanted_base, base.as_ref(), cx),
-            release_drift(spec.key(), &wanted_istiod, istiod.as_ref(), cx),
+            release_drift(spec.on(cx), &wanted_base, base.as_ref()),
+            release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref()),
         )?;
         let mut drift = [base_drift, istiod_drift].concat();
         let labels = json!({"metadata": {"labels": spec.plane.namespace_labels()}});
@@ -317,39 +313,40 @@ impl Resource for Cluster {
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         cx.world.releases.check().await?;
         if spec.plane.mtls_mode.is_some() {
-            cx.world.objects.delete(spec.key(), &spec.peer_authentication(), &cx.deadline).await?;
+            spec.on(cx).delete(&spec.peer_authentication()).await?;
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
         for release in [ISTIOD_RELEASE, BASE_RELEASE] {
-            cx.world.releases.remove(spec.key(), spec.namespace(), release, &cx.deadline).await?;
+            spec.on(cx).uninstall(spec.namespace(), release).await?;
         }
         spec.remove_leftovers(cx).await?;
         if let Some(base) = base.filter(|_| spec.delete_crds) {
             spec.remove_crds(&base, cx).await?;
         }
-        namespace::label(spec.key(), &spec.plane.namespace, &json!({}), cx).await?;
-        namespace::release(spec.key(), &spec.plane.namespace, cx).await.map_err(Error::from)
+        namespace::label(spec.on(cx), &spec.plane.namespace, &json!({})).await?;
+        namespace::release(spec.on(cx), &spec.plane.namespace).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
-        let [cluster, namespace] = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
-        let istiod = cx.world.releases.get(&cluster, &namespace, ISTIOD_RELEASE, &cx.deadline).await?;
+        let (cluster, [namespace]) = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
+        let live = cx.cluster(&cluster);
+        let istiod = live.release(&namespace, ISTIOD_RELEASE).await?;
         let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
         let found = ControlPlane::read_values(&istiod.values);
         let mtls = ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default");
-        let mtls = cx.world.objects.get(&cluster, &mtls, &cx.deadline).await?;
+        let mtls = live.get(&mtls).await?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let secret = cx.world.objects.get(&cluster, &secret, &cx.deadline).await?;
+        let secret = live.get(&secret).await?;
         let ca = match secret.as_ref().map(trust::read_cacerts) {
             Some(Ok(bundle)) => Value::Value(ClusterCaRef {
-                cluster: Value::Value(cluster.clone()),
+                cluster: Value::Value(cluster.to_string()),
                 root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint),
             }),
             _ => Value::Null,
         };
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         Ok(ClusterModel {
-            cluster_name: text(found.cluster_name.filter(|name| *name != cluster)),
+            cluster_name: text(found.cluster_name.filter(|name| name != cluster.as_str())),
             mesh_id: text(found.mesh_id),
             network: text(found.network),
             trust_domain: Value::Value(found.trust_domain.unwrap_or_else(|| "cluster.local".to_owned())),
@@ -358,7 +355,7 @@ impl Resource for Cluster {
             mtls_mode: text(mtls.and_then(|mtls| mtls["spec"]["mtls"]["mode"].as_str().map(str::to_owned))),
             delete_crds: Value::Value(false),
             ca,
-            cluster: Value::Value(cluster),
+            cluster: Value::Value(cluster.to_string()),
             namespace: Value::Value(namespace),
             ..ClusterModel::default()
         })
@@ -373,7 +370,7 @@ impl Resource for Cluster {
 #[async_trait]
 impl Discover for Cluster {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let istiods = cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline).await?;
+        let istiods = cx.cluster(cluster).releases_of(ISTIOD_CHART).await?;
         let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
         Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }

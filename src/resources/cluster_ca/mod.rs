@@ -13,7 +13,7 @@ pub use model::ClusterCaModel;
 use root::{RootSource, check_pair, find_root, parse_root};
 
 use super::root_ca::{load, parse_days, parse_subject};
-use crate::world::{World, import::parts, listing::Discover, namespace};
+use crate::world::{ClusterAccess, World, import::parts, listing::Discover, namespace};
 use crate::{
     data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
     mesh::{
@@ -57,7 +57,7 @@ impl ClusterCa {
     /// The root with its key.
     async fn load_root(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
         match &self.root {
-            RootSource::Resource { cluster, secret, .. } => load(cluster.as_str(), secret, cx).await?.ok_or_else(|| {
+            RootSource::Resource { cluster, secret, .. } => load(cx.cluster(cluster), secret).await?.ok_or_else(|| {
                 Error::new(
                     "No root CA",
                     format!("Cluster \"{cluster}\" has no {secret} to sign with. It was removed since the plan; the next apply makes a new mesh_root_ca."),
@@ -217,10 +217,10 @@ impl Resource for ClusterCa {
     }
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let (cluster, secret, objects) = (spec.cluster.as_str(), spec.secret(), &cx.world.objects);
-        let live = objects.get(cluster, &secret, &cx.deadline).await?;
+        let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
+        let live = cluster.get(&secret).await?;
         if prior.is_none() && live.is_some() {
-            return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
+            return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
         }
         // A bundle that can't be read, or that doesn't hang together, is replaced.
         let usable = match live.as_ref().map(|live| (live, trust::read_cacerts(live))) {
@@ -237,8 +237,8 @@ impl Resource for ClusterCa {
             let issued = cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity)?;
             trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
         };
-        namespace::ensure(cluster, &spec.namespace, cx).await?;
-        objects.apply(cluster, &trust::cacerts_secret(&spec.namespace, &bundle), &cx.deadline).await?;
+        namespace::ensure(cluster, &spec.namespace).await?;
+        cluster.apply(&trust::cacerts_secret(&spec.namespace, &bundle)).await?;
         reached.set(Self::status(&bundle, Vec::new(), cx)?);
         Ok(())
     }
@@ -247,7 +247,7 @@ impl Resource for ClusterCa {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
-        let live = cx.world.objects.get(spec.cluster.as_str(), &spec.secret(), &cx.deadline).await?;
+        let live = cx.cluster(&spec.cluster).get(&spec.secret()).await?;
         let Some(live) = live else { return Ok(Observed::Gone) };
         match trust::read_cacerts(&live) {
             Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, Self::drift(&live, &bundle, cx)?, cx)?)),
@@ -263,15 +263,15 @@ impl Resource for ClusterCa {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let cluster = spec.cluster.as_str();
-        cx.world.objects.delete(cluster, &spec.secret(), &cx.deadline).await?;
-        namespace::release(cluster, &spec.namespace, cx).await.map_err(Error::from)
+        let cluster = cx.cluster(&spec.cluster);
+        cluster.delete(&spec.secret()).await?;
+        namespace::release(cluster, &spec.namespace).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaModel, Error> {
-        let [cluster, namespace] = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system", cx)?;
+        let (cluster, [namespace]) = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let live = cx.world.objects.get(&cluster, &secret, &cx.deadline).await?;
+        let live = cx.cluster(&cluster).get(&secret).await?;
         let live = live.ok_or_else(|| crate::world::import::nothing(&cluster, &secret.to_string()))?;
         let bundle = trust::read_cacerts(&live).map_err(|problem| Error::new("Damaged cluster CA", problem))?;
         let facts = cx.world.authority.inspect(&bundle.certificate)?;
@@ -285,7 +285,7 @@ impl Resource for ClusterCa {
             organization: Value::Value(facts.organization),
             validity_days: Value::Value((facts.not_after - facts.not_before).whole_days()),
             renew_before_days: Value::Value(60),
-            cluster: Value::Value(cluster),
+            cluster: Value::Value(cluster.to_string()),
             namespace: Value::Value(namespace),
             ..ClusterCaModel::default()
         })
@@ -304,20 +304,17 @@ impl Resource for ClusterCa {
 impl Discover for ClusterCa {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
         // Where istiod is, its CA may be somebody else's: that is what an import is for.
-        let ours = Owner::ClusterCa.selector();
-        let (secrets, istiods) = tokio::try_join!(
-            cx.world.objects.list(cluster.as_str(), Kind::SECRET, None, &ours, &cx.deadline),
-            cx.world.releases.list(cluster.as_str(), ISTIOD_CHART, &cx.deadline),
-        )?;
+        let (ours, cluster) = (Owner::ClusterCa.selector(), cx.cluster(cluster));
+        let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(ISTIOD_CHART),)?;
         let mut namespaces: BTreeSet<_> =
             secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
         for istiod in istiods {
             let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
-            if cx.world.objects.get(cluster.as_str(), &secret, &cx.deadline).await?.is_some() {
+            if cluster.get(&secret).await?.is_some() {
                 namespaces.insert(istiod.namespace);
             }
         }
-        Ok(namespaces.into_iter().map(|namespace| format!("{cluster}/{namespace}")).collect())
+        Ok(namespaces.into_iter().map(|namespace| format!("{}/{namespace}", cluster.key)).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use super::model::{ClusterCaModel, RootCaRef};
 use crate::{
     data::{Kind, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
-    resources::World,
+    world::{ClusterAccess, World},
 };
 use framework::{AttributePath, Cx, Error, Parse, Report, Value};
 
@@ -78,7 +78,7 @@ pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<Ro
     let world = cx.world;
     for cluster in world.clusters.reachable() {
         let selector = labels::selector();
-        let secrets = match world.objects.list(cluster.as_str(), Kind::SECRET, None, &selector, &cx.deadline).await {
+        let secrets = match cx.cluster(&cluster).list(Kind::SECRET, None, &selector).await {
             Ok(secrets) => secrets,
             Err(failure) => {
                 let why = format!("Whether the root of the imported CA is a mesh_root_ca there couldn't be told. {}", failure.detail());

@@ -17,7 +17,7 @@ pub use model::ServiceExportModel;
 use model::{ExportedPortModel, GatewayRef, PortModel};
 use parse::{parse_gateway, parse_ports, record};
 
-use crate::world::{World, import, listing::Discover};
+use crate::world::{ClusterAccess, World, import, listing::Discover};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
@@ -58,8 +58,8 @@ pub struct ServiceExportStatus {
 }
 
 impl ServiceExport {
-    fn exporter(&self) -> &str {
-        self.gateway.cluster.as_str()
+    fn exporter(&self) -> &ClusterKey {
+        &self.gateway.cluster
     }
 
     fn clusters(&self) -> impl Iterator<Item = &ClusterKey> {
@@ -72,12 +72,12 @@ impl ServiceExport {
 
     /// The Service that is exported; an error names those that exist.
     async fn live_service(&self, cx: &Cx<'_, World>) -> Result<Json, Error> {
-        let objects = &cx.world.objects;
+        let exporter = cx.cluster(self.exporter());
         let service = ObjectRef::namespaced(Kind::SERVICE, self.namespace.as_str(), self.service.as_str());
-        if let Some(live) = objects.get(self.exporter(), &service, &cx.deadline).await? {
+        if let Some(live) = exporter.get(&service).await? {
             return Ok(live);
         }
-        let others = objects.list(self.exporter(), Kind::SERVICE, Some(self.namespace.as_str()), "", &cx.deadline).await?;
+        let others = exporter.list(Kind::SERVICE, Some(self.namespace.as_str()), "").await?;
         let names: Vec<_> = others.iter().filter_map(|other| other["metadata"]["name"].as_str()).collect();
         let there_are = if names.is_empty() {
             format!("Namespace `{}` has no Service at all, or doesn't exist.", self.namespace)
@@ -95,7 +95,7 @@ impl ServiceExport {
             (Some(ports), Some(selector)) => (ports.clone(), selector.clone()),
             (ports, selector) => {
                 let of_service = export::pod_selector(&service);
-                let pods = cx.world.objects.list(self.exporter(), Kind::POD, Some(self.namespace.as_str()), &of_service, &cx.deadline);
+                let pods = cx.cluster(self.exporter()).list(Kind::POD, Some(self.namespace.as_str()), &of_service);
                 let found = port::discover(&service, &pods.await?)
                     .map_err(|problem| Error::new("Service can't be exported", problem).at(AttributePath::new("service")))?;
                 (ports.clone().unwrap_or(found.ports), selector.clone().unwrap_or(found.selector))
@@ -123,7 +123,7 @@ impl ServiceExport {
     /// The trust domain that the exporting cluster's istiod works with.
     async fn live_trust_domain(&self, cx: &Cx<'_, World>) -> Result<TrustDomain, Error> {
         let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.gateway.namespace.as_str(), "istio");
-        let live = cx.world.objects.get(self.exporter(), &config, &cx.deadline).await?;
+        let live = cx.cluster(self.exporter()).get(&config).await?;
         live.as_ref().and_then(trust::trust_domain_of_mesh_config).ok_or_else(|| {
             Error::new(
                 "Trust domain not found",
@@ -153,14 +153,14 @@ impl ServiceExport {
 
     /// Removes all of the export's objects in a cluster, found by their label.
     async fn remove_from(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = &cx.world.objects;
+        let cluster = cx.cluster(cluster);
         for kind in [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY] {
             let selector = export::selector(&self.gateway.cluster, &self.host);
-            let found = objects.list(cluster.as_str(), kind, None, &selector, &cx.deadline).await?;
+            let found = cluster.list(kind, None, &selector).await?;
             for object in found.iter().filter_map(|object| object["metadata"].as_object()) {
                 let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
                 let object = ObjectRef::namespaced(kind, text("namespace"), text("name"));
-                objects.delete(cluster.as_str(), &object, &cx.deadline).await?;
+                cluster.delete(&object).await?;
             }
         }
         Ok(())
@@ -170,7 +170,7 @@ impl ServiceExport {
     async fn look(&self, wanted: &[(ClusterKey, Json)], cx: &Cx<'_, World>) -> Result<Vec<Option<Json>>, Failure> {
         let looks = wanted.iter().filter_map(|(cluster, manifest)| {
             let object = ObjectRef::of(manifest, self.namespace.as_str())?;
-            Some(async move { cx.world.objects.get(cluster.as_str(), &object, &cx.deadline).await })
+            Some(async move { cx.cluster(cluster).get(&object).await })
         });
         futures::future::try_join_all(looks).await
     }
@@ -178,7 +178,7 @@ impl ServiceExport {
     /// What is there while `problem` keeps the export from being what it should.
     async fn read_unresolved(&self, problem: Error, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
         let selector = export::selector(&self.gateway.cluster, &self.host);
-        let entries = cx.world.objects.list(self.exporter(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
+        let entries = cx.cluster(self.exporter()).list(Kind::SERVICE_ENTRY, None, &selector).await?;
         if entries.is_empty() {
             return Ok(Observed::Gone);
         }
@@ -289,7 +289,7 @@ impl Resource for ServiceExport {
             let found = spec.look(&wanted, cx).await?;
             if let Some(((cluster, manifest), _)) = wanted.iter().zip(&found).find(|(_, found)| found.is_some()) {
                 let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
-                return Err(crate::world::not_ours(cluster.as_str(), &object, &format!("mesh_service_export.<name> {}", spec.id())));
+                return Err(crate::world::not_ours(cluster, &object, &format!("mesh_service_export.<name> {}", spec.id())));
             }
         }
         reached.set(Self::status(&export, Vec::new()));
@@ -298,7 +298,7 @@ impl Resource for ServiceExport {
         {
             prior.remove_from(&prior.gateway.cluster, cx).await?;
         }
-        let writes = wanted.iter().map(|(cluster, manifest)| cx.world.objects.apply(cluster.as_str(), manifest, &cx.deadline));
+        let writes = wanted.iter().map(|(cluster, manifest)| cx.cluster(cluster).apply(manifest));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
         let failures = futures::future::join_all(writes).await.into_iter().filter_map(Result::err);
         crate::world::all_failed(failures.collect())?;
@@ -336,17 +336,17 @@ impl Resource for ServiceExport {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExportModel, Error> {
-        let [cluster, namespace, host] = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
+        let (cluster, [namespace, host]) = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
         let wrong = |problem: String| Error::new("Wrong import name", problem);
-        let (key, host) = (ClusterKey::parse(&cluster).map_err(wrong)?, Host::parse(&host).map_err(wrong)?);
-        let selector = export::selector(&key, &host);
-        let found = cx.world.objects.list(&cluster, Kind::SERVICE_ENTRY, Some(&namespace), &selector, &cx.deadline).await?;
+        let host = Host::parse(&host).map_err(wrong)?;
+        let selector = export::selector(&cluster, &host);
+        let found = cx.cluster(&cluster).list(Kind::SERVICE_ENTRY, Some(&namespace), &selector).await?;
         let entry = found
             .first()
             .ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
         let found = Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
         let service = ObjectRef::namespaced(Kind::SERVICE, found.gateway_namespace.as_str(), found.gateway_name.as_str());
-        let service = cx.world.objects.get(&cluster, &service, &cx.deadline).await?;
+        let service = cx.cluster(&cluster).get(&service).await?;
         let live = service.as_ref().map(addresses).unwrap_or_default();
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         let set = |texts: BTreeSet<String>| {
@@ -355,7 +355,7 @@ impl Resource for ServiceExport {
         Ok(ServiceExportModel {
             host: Value::Value(host.to_string()),
             gateway: Value::Value(GatewayRef {
-                cluster: Value::Value(cluster),
+                cluster: Value::Value(cluster.to_string()),
                 namespace: Value::Value(found.gateway_namespace),
                 name: Value::Value(found.gateway_name),
                 addresses: Value::Value(live.iter().map(|address| Value::Value(address.to_string())).collect()),
@@ -391,7 +391,7 @@ impl Resource for ServiceExport {
 impl Discover for ServiceExport {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
         let selector = labels::exported_by(cluster);
-        let entries = cx.world.objects.list(cluster.as_str(), Kind::SERVICE_ENTRY, None, &selector, &cx.deadline).await?;
+        let entries = cx.cluster(cluster).list(Kind::SERVICE_ENTRY, None, &selector).await?;
         let name = |entry: &Json| {
             let (namespace, host) = (entry["metadata"]["namespace"].as_str()?, entry["spec"]["hosts"][0].as_str()?);
             Some(format!("{cluster}/{namespace}/{host}"))

@@ -1,0 +1,102 @@
+//! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
+
+use framework::{Cx, Deadline};
+use serde_json::Value as Json;
+
+use super::World;
+use crate::{
+    data::{Deployed, Kind, ObjectRef, Release},
+    mesh::ClusterKey,
+    ports::{Failure, Token, TokenRequest},
+};
+
+/// A cluster with the time that an operation may spend on it. The methods are those of the ports, without a key and a deadline each.
+#[derive(Clone, Copy)]
+pub(crate) struct LiveCluster<'a> {
+    /// Its key in the provider's `clusters`.
+    pub(crate) key: &'a ClusterKey,
+    world: &'a World,
+    deadline: &'a Deadline,
+}
+
+/// Gives an operation access to single clusters.
+pub(crate) trait ClusterAccess {
+    /// Returns the cluster with this key, which must be one of the provider's `clusters`.
+    fn cluster<'a>(&'a self, key: &'a ClusterKey) -> LiveCluster<'a>;
+}
+
+impl ClusterAccess for Cx<'_, World> {
+    fn cluster<'a>(&'a self, key: &'a ClusterKey) -> LiveCluster<'a> {
+        LiveCluster { key, world: self.world, deadline: &self.deadline }
+    }
+}
+
+impl<'a> LiveCluster<'a> {
+    /// Returns the same cluster with other time to spend on it.
+    pub(crate) fn within<'b>(self, deadline: &'b Deadline) -> LiveCluster<'b>
+    where
+        'a: 'b,
+    {
+        LiveCluster { deadline, ..self }
+    }
+
+    /// Applies a manifest with our field manager, and returns the object.
+    pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
+        self.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
+    }
+
+    /// Returns the object, or `None` if it doesn't exist.
+    pub(crate) async fn get(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
+        self.world.objects.get(self.key.as_str(), object, self.deadline).await
+    }
+
+    /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
+    pub(crate) async fn list(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
+        self.world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
+    }
+
+    /// Deletes the object, and waits until it is gone.
+    pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
+        self.world.objects.delete(self.key.as_str(), object, self.deadline).await
+    }
+
+    /// Waits until the object is as wanted, and returns it. `what` completes "while waiting for …".
+    pub(crate) async fn wait(
+        self,
+        object: &ObjectRef,
+        what: &str,
+        wanted: &(dyn for<'b> Fn(Option<&'b Json>) -> bool + Sync),
+    ) -> Result<Option<Json>, Failure> {
+        self.world.objects.wait(self.key.as_str(), object, what, wanted, self.deadline).await
+    }
+
+    /// Lets the API server check a manifest without keeping it.
+    pub(crate) async fn dry_run(self, manifest: &Json) -> Result<(), Failure> {
+        self.world.objects.dry_run(self.key.as_str(), manifest, self.deadline).await
+    }
+
+    /// Returns the Helm release, or `None` if it doesn't exist.
+    pub(crate) async fn release(self, namespace: &str, name: &str) -> Result<Option<Deployed>, Failure> {
+        self.world.releases.get(self.key.as_str(), namespace, name, self.deadline).await
+    }
+
+    /// Returns the Helm releases of a chart, in all namespaces.
+    pub(crate) async fn releases_of(self, chart: &str) -> Result<Vec<Deployed>, Failure> {
+        self.world.releases.list(self.key.as_str(), chart, self.deadline).await
+    }
+
+    /// Installs or upgrades a Helm release, and waits until its objects are ready.
+    pub(crate) async fn install(self, release: &Release) -> Result<Deployed, Failure> {
+        self.world.releases.apply(self.key.as_str(), release, self.deadline).await
+    }
+
+    /// Uninstalls a Helm release, and waits until its objects are gone.
+    pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
+        self.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await
+    }
+
+    /// Issues a token of a service account.
+    pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
+        self.world.tokens.issue(self.key.as_str(), request, self.deadline).await
+    }
+}
