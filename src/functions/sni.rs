@@ -1,7 +1,7 @@
 //! `sni`: the name by which an east-west gateway knows where a connection goes.
 
 use super::argument;
-use crate::mesh::{Host, port, sni::sni};
+use crate::mesh::{Host, names::port};
 use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type};
 
 /// `provider::mesh::sni(port, host)`
@@ -30,7 +30,7 @@ impl Function for Sni {
     fn call(&self, arguments: &[Dynamic]) -> Result<Datum, ArgumentError> {
         let port = port::number(argument(arguments, 0)?).map_err(ArgumentError::at(0))?;
         let host = Host::parse(&argument::<String>(arguments, 1)?).map_err(ArgumentError::at(1))?;
-        Ok(sni(port, &host).into())
+        Ok(host.sni(port).into())
     }
 }
 

@@ -9,16 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::{
-    gateway::{self, Address},
-    host::Host,
+    helm::gateway::{self, Address},
     labels::{EXPORT_RECORD, Owner},
-    locality::Locality,
     manifest::{annotated, with_spec},
-    names::{ClusterKey, Namespace, ReleaseName, ServiceAccountName, TrustDomain},
-    port::ServicePort,
+    names::{ClusterKey, Host, Locality, Namespace, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
     record::Record,
     trust::spiffe_id,
-    vip::Vip,
 };
 use crate::{
     data::Kind,
@@ -161,7 +157,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mesh::port::Protocol;
+    use crate::mesh::Protocol;
 
     fn export(addresses: &[&str]) -> Export {
         Export {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{host::Host, names::ClusterKey};
+use super::names::{ClusterKey, Host};
 use crate::data::MANAGER;
 
 /// The label that names the manager of an object.

@@ -15,7 +15,7 @@ use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
         ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
-        gateway::{CHART, PORT, addresses, selector},
+        helm::gateway::{CHART, PORT, addresses, selector},
         labels::selector_of,
     },
     ports::Failure,

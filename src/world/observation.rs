@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::LiveCluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release, ReleaseStatus},
-    mesh::{drift, evidence},
+    mesh::observe::{drift, evidence},
 };
 use framework::{Deadline, Error};
 

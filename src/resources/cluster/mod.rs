@@ -17,8 +17,8 @@ use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
-        control_plane::{BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
-        drift::differences,
+        helm::control_plane::{BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
+        observe::drift::differences,
         trust,
     },
     ports::{Failure, FailureKind},

@@ -1,6 +1,6 @@
 //! The attributes of `mesh_cluster`.
 
-use crate::mesh::values;
+use crate::mesh::helm::values;
 use framework::{Datum, Dynamic, Timeouts, Value, computed, model, optional, required};
 
 model! {

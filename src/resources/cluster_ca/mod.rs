@@ -18,7 +18,7 @@ use crate::{
     data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
     mesh::{
         ClusterKey, Namespace,
-        control_plane::ISTIOD_CHART,
+        helm::control_plane::ISTIOD_CHART,
         labels::{self, Owner},
         trust,
     },

@@ -6,8 +6,8 @@ use super::model::{GatewayRef, PortModel, ServiceExportModel};
 use crate::mesh::{
     ClusterKey, Namespace, Protocol, ReleaseName, ServicePort,
     export::GatewayEnd,
-    gateway::Address,
-    port,
+    helm::gateway::Address,
+    names::port,
     record::{Record, RecordedPort},
 };
 use framework::{Parse, Value};

@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use super::{hash::fnv1a, host::Host};
+use super::host::{Host, fnv1a};
 
 /// An address out of a range that nobody routes: private IPv4, 240.0.0.0/4, or fc00::/7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -33,10 +33,23 @@ impl Host {
         if dashed.len() <= LONGEST && !self.0.contains('-') {
             return dashed;
         }
-        let hash = format!("{:08x}", super::hash::fnv1a(self.0.as_bytes()) & 0xffff_ffff);
+        let hash = format!("{:08x}", fnv1a(self.0.as_bytes()) & 0xffff_ffff);
         let kept: String = dashed.chars().take(LONGEST - hash.len() - 1).collect();
         format!("{}-{hash}", kept.trim_end_matches('-'))
     }
+
+    /// The SNI of a connection to a port of the host: `outbound_.80_._.echo.eu.mesh.local`. The subset, between the second and the third
+    /// underscore, is empty.
+    ///
+    /// Source: Istio, `pilot/pkg/model/service.go`, `BuildDNSSrvSubsetKey`.
+    pub fn sni(&self, port: u16) -> String {
+        format!("outbound_.{port}_._.{self}")
+    }
+}
+
+/// FNV-1a, 64 bits: a hash that is the same in every release of the provider, because names and addresses are derived from it.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl fmt::Display for Host {
@@ -142,6 +155,18 @@ mod tests {
         assert_eq!(slug("echo.eu.mesh.local"), "echo-eu-mesh-local");
         assert_eq!(slug("a-b.c"), "a-b-c-31da627c");
         assert_ne!(slug("a-b.c"), slug("a.b-c"));
+    }
+
+    #[test]
+    fn the_sni_is_the_one_that_istio_derives() {
+        assert_eq!(Host::parse("echo.eu.mesh.local").unwrap().sni(80), "outbound_.80_._.echo.eu.mesh.local");
+    }
+
+    #[test]
+    fn the_hash_matches_the_published_test_vectors() {
+        // http://www.isthe.com/chongo/tech/comp/fnv/
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
     }
 
     proptest! {

@@ -58,7 +58,7 @@ pub fn number(port: i64) -> Result<u16, String> {
 /// # Errors
 /// What is no RFC 1123 label.
 pub fn name(text: &str) -> Result<String, String> {
-    match super::names::Namespace::parse(text) {
+    match super::Namespace::parse(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!(
             "{text:?} is no name of a port: it consists of at most 63 lower-case letters, digits and dashes, and begins and ends with a \

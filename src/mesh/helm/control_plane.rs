@@ -3,16 +3,18 @@
 use serde_json::{Value as Json, json};
 
 use super::{
-    labels::Owner,
     lint::{self, Lint},
-    manifest::with_spec,
-    names::{ClusterKey, MeshId, Namespace, NetworkName, TrustDomain},
     setting::{self, Setting},
     values::{self, Values},
 };
 use crate::{
     data::{Kind, Release},
     istio::{MutualTls, MutualTlsMode, PeerAuthentication, well_known},
+    mesh::{
+        labels::Owner,
+        manifest::with_spec,
+        names::{ClusterKey, MeshId, Namespace, NetworkName, TrustDomain},
+    },
 };
 
 /// The release of the chart `base`: custom resource definitions, the default validation webhook, the reader's account.

@@ -57,7 +57,7 @@ const DEAD_KEYS: &[DeadKey] = &[
 ];
 
 /// The keys that do nothing in the istiod chart. `values` are as the user wrote them.
-pub fn dead_keys(values: &Json) -> Vec<Lint> {
+pub(super) fn dead_keys(values: &Json) -> Vec<Lint> {
     // The chart merges `pilot.*` into the top level, so a key may stand in two places.
     let places = |dead: &DeadKey| {
         let plain: Vec<String> = dead.path.iter().map(|part| (*part).to_owned()).collect();

@@ -7,11 +7,14 @@ use serde_json::{Value as Json, json};
 
 use super::{
     lint::{self, Lint},
-    names::{Namespace, NetworkName, ReleaseName},
     setting::{self, Setting},
     values::{self, Values},
 };
-use crate::{data::Release, istio::well_known};
+use crate::{
+    data::Release,
+    istio::well_known,
+    mesh::names::{Namespace, NetworkName, ObjectName, ReleaseName},
+};
 
 /// The port for mutual TLS from other networks.
 pub const PORT: u16 = well_known::PASSTHROUGH_PORT;
@@ -75,7 +78,7 @@ impl Address {
         if let Ok(ip) = text.parse() {
             return Ok(Self::Ip(ip));
         }
-        match super::names::ObjectName::parse(&text.to_ascii_lowercase()) {
+        match ObjectName::parse(&text.to_ascii_lowercase()) {
             Ok(_) => Ok(Self::Hostname(text.to_owned())),
             Err(_) => Err(format!("{text:?} is neither an IP address nor a hostname")),
         }

@@ -1,0 +1,12 @@
+//! Helm releases of Istio's charts: the user's values, what attributes set over them, and the values of istiod and of east-west gateways.
+
+pub mod control_plane;
+pub mod gateway;
+mod lint;
+mod setting;
+pub mod values;
+
+pub use control_plane::ControlPlane;
+pub use gateway::EastWestGateway;
+pub use lint::Lint;
+pub use values::Values;

@@ -1,0 +1,13 @@
+//! Names, hosts, addresses and ports as users write them, one type each: a value of such a type is valid.
+
+mod host;
+mod identifiers;
+mod locality;
+pub mod port;
+mod vip;
+
+pub use host::Host;
+pub use identifiers::{ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain};
+pub use locality::Locality;
+pub use port::{Protocol, ServicePort};
+pub use vip::Vip;

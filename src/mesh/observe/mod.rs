@@ -1,0 +1,5 @@
+//! What a cluster shows: differences from what was applied, and why something isn't ready.
+
+pub mod drift;
+pub mod evidence;
+mod quantity;
