@@ -6,11 +6,13 @@ SHELL       := /bin/bash
 
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
+# Which acceptance tests: those whose names contain this.
+NAME  ?=
 RUNS  ?= 10000000
 # Other providers to measure beside ours; `make peers` builds these here.
 PEERS := $(wildcard target/peers/terraform-provider-*)
 
-.PHONY: help demo test check acceptance bench docs deny fuzz helm3 peers setup lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test test-long check needs acceptance bench docs deny fuzz peers setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,9 +22,22 @@ demo: lab-up ## From nothing to a call that crosses regions
 	cargo build --release --quiet
 	cargo run --quiet --package mesh-lab --bin demo -- target/release/terraform-provider-mesh
 
-test: check lab-up lab-test helm3 acceptance ## Run every test, those on the lab too
+# The lab is raised while the code is checked: its builds wait for downloads and linkers, and cargo's for theirs.
+test: setup ## Run every test, those on the lab too
+	@cargo build --quiet --package mesh-lab
+	@echo "== the lab, in the background: target/lab-up.log"
+	@set -m; { $(LAB) up && $(LAB) build helm3; } >target/lab-up.log 2>&1 & lab=$$!; \
+	  trap 'kill -- -$$lab 2>/dev/null || true' EXIT; \
+	  $(MAKE) --no-print-directory check compiled; \
+	  echo "== waiting for the lab"; \
+	  wait $$lab || { cat target/lab-up.log; exit 1; }
+	@$(MAKE) --no-print-directory lab-test acceptance
 
-check: setup ## The fast inner loop: format, lints, unit and contract tests; needs no lab
+test-long: lab-up ## The tests that take longer than `make test` allows, on the lab
+	cargo test --quiet --no-run --test acceptance
+	$(LAB) run -- cargo test --test acceptance -- $(TESTS) --ignored $(NAME)
+
+check: needs ## The fast inner loop: format, lints, unit and contract tests; needs no lab and no root
 	@echo "== format"
 	cargo fmt --all --check
 	@echo "== lints"
@@ -32,10 +47,14 @@ check: setup ## The fast inner loop: format, lints, unit and contract tests; nee
 	cargo test --workspace --quiet --doc
 	cargo test --workspace --test layers --test docs --test contract
 
+compiled:
+	@cargo test --quiet --no-run --test acceptance --package terraform-provider-mesh
+	@cargo test --quiet --no-run --test lab --package mesh-lab
+
 acceptance: ## The tests on the lab, with both CLIs
 	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
 	cargo test --quiet --no-run --test acceptance
-	$(LAB) run -- cargo test --test acceptance -- $(TESTS)
+	$(LAB) run -- cargo test --test acceptance -- $(TESTS) $(NAME)
 
 bench: lab-up ## Measure start, memory, size and reads, on the lab
 	cargo bench --quiet --no-run --bench bench
@@ -62,15 +81,23 @@ fuzz: ## Fuzz the codecs and the handshake: 10 million executions each
 	    -runs=$(RUNS) -rss_limit_mb=256 -malloc_limit_mb=256 -timeout=5 -print_final_stats=1; \
 	done
 
-helm3: ## Helm 3, so that the tests use it too
-	$(LAB) build helm3
-
 docs: ## Write docs/ from the schemas and the examples
 	UPDATE_DOCS=1 cargo test --quiet --test docs
 
-setup: ## Install what the build and the tests need
+# What the build needs: a program, its Debian package, and what it is for.
+NEEDS := cargo:rustup:the_build cargo-fmt:rustfmt_of_rustup:make_check cargo-clippy:clippy_of_rustup:make_check cc:gcc:aws-lc protoc:protobuf-compiler:tf-provider
+
+needs:
 	@missing=; \
-	for need in protoc:protobuf-compiler unzip:unzip openssl:openssl; do \
+	for need in $(NEEDS); do \
+	  IFS=: read -r program package purpose <<<"$$need"; \
+	  command -v "$$program" >/dev/null || missing="$$missing  $$program, for $${purpose//_/ } (Debian: $${package//_/ })\n"; \
+	done; \
+	[ -z "$$missing" ] || { printf "These programs are missing:\n$$missing\`make setup\` installs what Debian has, as root.\n"; exit 1; }
+
+setup: ## Install what the build and the tests need (root, Debian)
+	@missing=; \
+	for need in cc:gcc protoc:protobuf-compiler unzip:unzip openssl:openssl; do \
 	  command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { echo "== installing$$missing"; apt-get update -qq; apt-get install -y -qq $$missing >/dev/null; }
