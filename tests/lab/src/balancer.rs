@@ -10,7 +10,6 @@ mod ledger;
 mod settings;
 
 use anyhow::Result;
-
 pub(crate) use controller::configure;
 pub use settings::Answer;
 pub(crate) use settings::Settings;

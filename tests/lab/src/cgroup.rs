@@ -1,8 +1,10 @@
 //! The lab's cgroups, version 1 or 2: every process of the lab is in one, so that it can be found whatever became of its parent.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 

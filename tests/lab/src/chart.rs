@@ -1,20 +1,25 @@
 //! Istio's charts in the three shapes that Helm takes them: a folder, an HTTP repository, and OCI artifacts.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::{Component, Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Component, Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 
-use crate::command::{in_namespace, run};
-use crate::daemon::Daemon;
-use crate::layout::{CHARTS_PORT, Layout, REGISTRY, WAN_ADDRESS, WAN_NAMESPACE};
-use crate::part::{HELM, ISTIO};
-use crate::registry::Inventory;
-use crate::{netns, wait};
+use crate::{
+    command::{in_namespace, run},
+    daemon::Daemon,
+    go_build::{HELM, ISTIO},
+    layout::{CHARTS_PORT, Layout, REGISTRY, WAN_ADDRESS, WAN_NAMESPACE},
+    netns,
+    registry::Inventory,
+    wait,
+};
 
 /// The charts' names.
 pub(crate) const NAMES: [&str; 3] = ["base", "istiod", "gateway"];

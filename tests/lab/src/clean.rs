@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::fault::Fault;
-use crate::lab::Cluster;
-use crate::wait;
+use crate::{fault::Fault, lab::Cluster, wait};
 
 const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 

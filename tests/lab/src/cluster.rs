@@ -1,9 +1,6 @@
 //! The two clusters by name, with what follows from it: addresses, namespaces, folders.
 
-use std::fmt;
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::{fmt, net::Ipv4Addr, path::PathBuf, str::FromStr};
 
 use anyhow::bail;
 use serde::{Deserialize, Serialize};

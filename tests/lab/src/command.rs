@@ -1,10 +1,12 @@
 //! Running programs to their end, with errors that tell what was run and what it said.
 
-use std::ffi::OsStr;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use anyhow::{Context, Result, bail};
 

@@ -1,19 +1,23 @@
 //! The container runtime of one cluster: its configuration, and the pods' network.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use serde_json::json;
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::daemon::Daemon;
-use crate::host::CNI_FOLDER;
-use crate::image::PAUSE;
-use crate::layout::{Layout, REGISTRY, RUN_FOLDER};
+use crate::{
+    cluster::ClusterName,
+    command::write_file,
+    daemon::Daemon,
+    image::PAUSE,
+    layout::{Layout, REGISTRY, RUN_FOLDER},
+    machine::CNI_FOLDER,
+};
 
 /// The pods' addresses: the same in both clusters.
 pub(crate) const POD_RANGE: &str = "10.10.0.0/16";

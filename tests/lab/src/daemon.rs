@@ -1,18 +1,22 @@
 //! Programs that run on when `lab up` is done: started once, found again, restarted when they died or when what they should be changed.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::cgroup::Cgroups;
-use crate::command::{find_program, write_file};
-use crate::layout::{CGROUP, Layout};
-use crate::process::{Condition, MARK, Process};
+use crate::{
+    cgroup::Cgroups,
+    command::{find_program, write_file},
+    layout::{CGROUP, Layout},
+    process::{Condition, MARK, Process},
+};
 
 /// One daemon: what it should be.
 #[derive(Debug, Clone)]

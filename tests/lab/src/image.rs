@@ -1,19 +1,24 @@
 //! Container images without Docker: a Debian base, the lab's programs in layers on top, each layer kept in the cache.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::command::{in_namespace, run, write_file};
-use crate::daemon::hex;
-use crate::layout::{Layout, REGISTRY, WAN_NAMESPACE};
-use crate::part::{ISTIO, PAUSE as PAUSE_PART, remove_stale_drafts};
-use crate::{envoy, host};
+use crate::{
+    command::{in_namespace, run, write_file},
+    daemon::hex,
+    envoy,
+    go_build::{ISTIO, PAUSE as PAUSE_BUILD, remove_stale_drafts},
+    layout::{Layout, REGISTRY, WAN_NAMESPACE},
+    machine,
+};
 
 /// The image of a pod's sandbox.
 pub(crate) const PAUSE: &str = "198.51.100.1:5000/lab/pause:dev";
@@ -49,8 +54,8 @@ pub(crate) struct Image {
 
 /// The one image that a cluster needs before it can run any pod.
 pub(crate) fn pause(layout: &Layout) -> Result<Image> {
-    let program = PAUSE_PART.program(layout, "pause");
-    let layer = files_layer(layout, &PAUSE_PART.key(), &[(program, "pause")])?;
+    let program = PAUSE_BUILD.program(layout, "pause");
+    let layer = files_layer(layout, &PAUSE_BUILD.key(), &[(program, "pause")])?;
     let config = json!({"Entrypoint": ["/pause"], "User": "65535:65535"});
     Ok(Image { name: "lab/pause", layers: vec![layer], config })
 }
@@ -102,7 +107,7 @@ pub(crate) fn ensure_base(layout: &Layout) -> Result<String> {
 }
 
 fn base_key() -> String {
-    format!("base {} {BASE_PACKAGES} {USERS}{GROUPS}", host::debian_suite())
+    format!("base {} {BASE_PACKAGES} {USERS}{GROUPS}", machine::debian_suite())
 }
 
 fn base_file(layout: &Layout) -> PathBuf {
@@ -112,8 +117,8 @@ fn base_file(layout: &Layout) -> PathBuf {
 fn base_layer(layout: &Layout) -> Result<Layer> {
     layer(layout, &base_key(), |root| {
         let mut command = Command::new("debootstrap");
-        command.args(["--variant=minbase", &format!("--include={BASE_PACKAGES}")]).arg(host::debian_suite()).arg(root);
-        command.args(host::debian_mirror());
+        command.args(["--variant=minbase", &format!("--include={BASE_PACKAGES}")]).arg(machine::debian_suite()).arg(root);
+        command.args(machine::debian_mirror());
         run(&mut command)?;
         for (file, lines) in [("etc/passwd", USERS), ("etc/group", GROUPS)] {
             let file = root.join(file);

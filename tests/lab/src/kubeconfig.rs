@@ -6,9 +6,7 @@ use anyhow::Result;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::pki::Pki;
+use crate::{cluster::ClusterName, command::write_file, pki::Pki};
 
 /// How one user enters one cluster.
 pub(crate) struct Access<'a> {

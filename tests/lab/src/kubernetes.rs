@@ -1,22 +1,27 @@
 //! Kubernetes itself: the daemons of one cluster, from etcd to the name server.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::cgroup::Cgroups;
-use crate::cluster::ClusterName;
-use crate::command::{in_namespace, run, write_file};
-use crate::containerd::{self, POD_RANGE};
-use crate::daemon::Daemon;
-use crate::kubeconfig::{self, Access};
-use crate::layout::{CGROUP, Layout};
-use crate::pki::Pki;
-use crate::{nameserver, wait};
+use crate::{
+    cgroup::Cgroups,
+    cluster::ClusterName,
+    command::{in_namespace, run, write_file},
+    containerd::{self, POD_RANGE},
+    daemon::Daemon,
+    kubeconfig::{self, Access},
+    layout::{CGROUP, Layout},
+    nameserver,
+    pki::Pki,
+    wait,
+};
 
 const SERVICE_RANGE: &str = "10.96.0.0/16";
 const READY: Duration = Duration::from_mins(2);

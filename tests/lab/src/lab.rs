@@ -1,19 +1,24 @@
 //! What tests use: the lab that is up, its clusters, its balancers.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::{
+    ffi::OsStr,
+    path::PathBuf,
+    process::{Command, Output},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 
-use crate::balancer::{Answer, Settings};
-use crate::chart::Charts;
-use crate::cluster::ClusterName;
-use crate::command::{in_namespace, run, run_with_input};
-use crate::fault::Fault;
-use crate::layout::{Layout, WAN_NAMESPACE};
-use crate::{clean, wait};
+use crate::{
+    balancer::{Answer, Settings},
+    chart::Charts,
+    clean,
+    cluster::ClusterName,
+    command::{in_namespace, run, run_with_input},
+    fault::Fault,
+    layout::{Layout, WAN_NAMESPACE},
+    wait,
+};
 
 /// A lab that is up.
 #[derive(Debug, Clone)]

@@ -1,9 +1,6 @@
 //! The lab on the command line.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-use std::process::ExitCode;
-use std::time::Instant;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};

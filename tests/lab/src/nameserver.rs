@@ -4,10 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::daemon::Daemon;
-use crate::layout::{Layout, WAN_ADDRESS, WAN_NAMESPACE};
+use crate::{
+    cluster::ClusterName,
+    command::write_file,
+    daemon::Daemon,
+    layout::{Layout, WAN_ADDRESS, WAN_NAMESPACE},
+};
 
 /// The cluster's name server.
 pub(crate) fn configure_cluster(layout: &Layout, cluster: ClusterName, coredns: &Path) -> Result<Daemon> {

@@ -7,20 +7,24 @@
 //! ```
 //! Both clusters use the same pod and service addresses: there is no flat network that could carry a call by accident.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, anyhow};
 use nix::sched::{CloneFlags, setns};
 
-use crate::cluster::ClusterName;
-use crate::command::{in_namespace, run};
-use crate::layout::{WAN_ADDRESS, WAN_NAMESPACE};
+use crate::{
+    cluster::ClusterName,
+    command::{in_namespace, run},
+    layout::{WAN_ADDRESS, WAN_NAMESPACE},
+};
 
 const FOLDER: &str = "/run/netns";
 

@@ -1,18 +1,15 @@
 //! Processes as /proc shows them: whether they live, which belong to the lab, and ending them.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::time::Duration;
+use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, time::Duration};
 
 use anyhow::Result;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::cgroup::Cgroups;
-use crate::layout::CGROUP;
-use crate::{netns, wait};
+use crate::{cgroup::Cgroups, layout::CGROUP, netns, wait};
 
 /// Every process that the lab starts, and all their children, have this in their environment.
 pub(crate) const MARK: &str = "MESH_LAB_PROCESS";

@@ -1,10 +1,12 @@
 //! What the person at the terminal sees: what is being done, how far it is, what is left.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
-use std::process::Command;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    process::Command,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
 
 use crate::command::run;
 

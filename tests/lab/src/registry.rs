@@ -1,17 +1,16 @@
 //! The image registry on the WAN: Debian's docker-registry, plain HTTP. Istio's charts are in it too.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use anyhow::Result;
 
-use crate::command::write_file;
-use crate::daemon::Daemon;
-use crate::image::Image;
-use crate::layout::{Layout, REGISTRY, WAN_NAMESPACE};
-use crate::{netns, wait};
+use crate::{
+    command::write_file,
+    daemon::Daemon,
+    image::Image,
+    layout::{Layout, REGISTRY, WAN_NAMESPACE},
+    netns, wait,
+};
 
 /// What the registry was given, by name: content digests.
 #[derive(Debug)]

@@ -2,13 +2,15 @@
 
 use anyhow::{Result, bail};
 
-use crate::balancer::{Answer, Settings};
-use crate::chart::Charts;
-use crate::cluster::ClusterName;
-use crate::layout::{Layout, REGISTRY};
-use crate::process::Condition;
-use crate::progress::say;
-use crate::up;
+use crate::{
+    balancer::{Answer, Settings},
+    chart::Charts,
+    cluster::ClusterName,
+    layout::{Layout, REGISTRY},
+    process::Condition,
+    progress::say,
+    up,
+};
 
 /// Shows the state of the lab; an error if it is not whole.
 pub fn status(layout: &Layout) -> Result<()> {

@@ -1,26 +1,35 @@
 //! `lab up`: from nothing, or from whatever is left, to two clusters that run.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::daemon::Daemon;
-use crate::kubeconfig::{self, Access};
-use crate::kubernetes::Kubernetes;
-use crate::layout::{Layout, RUN_FOLDER};
-use crate::lock::Lock;
-use crate::part::{COREDNS, HELM, HELM3, ISTIO, KUBERNETES, PAUSE, Part, TOFU};
-use crate::pki::Pki;
-use crate::plan::{self, Step};
-use crate::progress::{Note, say};
-use crate::{balancer, chart, envoy, host, image, nameserver, netns, registry, values};
+use crate::{
+    balancer, chart,
+    cluster::ClusterName,
+    command::write_file,
+    daemon::Daemon,
+    envoy,
+    go_build::{COREDNS, GoBuild, HELM, HELM3, ISTIO, KUBERNETES, PAUSE, TOFU},
+    image,
+    kubeconfig::{self, Access},
+    kubernetes::Kubernetes,
+    layout::{Layout, RUN_FOLDER},
+    lock::Lock,
+    machine, nameserver, netns,
+    pki::Pki,
+    progress::{Note, say},
+    registry,
+    steps::{self, Step},
+    values,
+};
 
 /// Brings the lab up, or repairs it. What is in order is left alone.
 pub fn up(layout: &Layout) -> Result<()> {
-    host::check()?;
+    machine::check()?;
     let _lock = Lock::take()?;
     claim(layout)?;
     if !KUBERNETES.is_built(layout) {
@@ -30,18 +39,18 @@ pub fn up(layout: &Layout) -> Result<()> {
         let layout = layout.clone();
         Step::new(name, needs, move |note| work(&layout, note))
     };
-    let build = |part: &'static Part| {
+    let build = |part: &'static GoBuild| {
         let layout = layout.clone();
         Step::new(part.name, &[], move |note| part.build(&layout, note)).heavy()
     };
-    plan::run(vec![
-        step("packages", &[], |_, _| host::install_packages()),
+    steps::run(vec![
+        step("packages", &[], |_, _| machine::install_packages()),
         build(&KUBERNETES),
         build(&COREDNS),
         build(&PAUSE),
         step("network", &["packages"], |layout, _| {
             // Before the first kubelet, which changes them.
-            host::save_tunables(layout)?;
+            machine::save_tunables(layout)?;
             Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())
         }),
         step("wan", &["network", "coredns", "pause"], |layout, _| start_wan(layout)),
@@ -174,13 +183,13 @@ pub fn build(layout: &Layout, names: &[String]) -> Result<()> {
     let _lock = Lock::take()?;
     let parts = match names {
         [] => vec![&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU],
-        names => names.iter().map(|name| Part::named(name)).collect::<Result<_>>()?,
+        names => names.iter().map(|name| GoBuild::named(name)).collect::<Result<_>>()?,
     };
-    let step = |part: &'static Part| {
+    let step = |part: &'static GoBuild| {
         let layout = layout.clone();
         Step::new(part.name, &[], move |note| part.build(&layout, note)).heavy()
     };
-    plan::run(parts.into_iter().map(step).collect())?;
+    steps::run(parts.into_iter().map(step).collect())?;
     if layout.programs().is_dir() {
         link_programs(layout)?;
     }

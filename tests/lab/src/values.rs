@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use crate::command::write_file;
-use crate::layout::Layout;
+use crate::{command::write_file, layout::Layout};
 
 /// For the chart `istiod`.
 pub fn lab_values() -> String {

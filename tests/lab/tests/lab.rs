@@ -1,8 +1,10 @@
 //! The lab's own promises, on the lab: `cargo test -p mesh-lab -- --ignored --test-threads=1`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use mesh_lab::{Cluster, Lab};
 

@@ -1,29 +1,37 @@
 //! The loop: watches the Services of each cluster, decides, acts.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event, Service};
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::watcher;
-use kube::{Client, Config, ResourceExt};
+use kube::{
+    Client, Config, ResourceExt,
+    api::{Api, Patch, PatchParams, PostParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    runtime::watcher,
+};
 use serde_json::json;
 
-use super::FINALIZER;
-use super::decision::{Action, Circumstances, decide, is_wanted};
-use super::forwarder::Forwarder;
-use super::ledger::{Lease, Ledger};
-use super::settings::Settings;
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::daemon::Daemon;
-use crate::layout::{Layout, WAN_NAMESPACE};
-use crate::progress::say;
+use super::{
+    FINALIZER,
+    decision::{Action, Circumstances, decide, is_wanted},
+    forwarder::Forwarder,
+    ledger::{Lease, Ledger},
+    settings::Settings,
+};
+use crate::{
+    cluster::ClusterName,
+    command::write_file,
+    daemon::Daemon,
+    layout::{Layout, WAN_NAMESPACE},
+    progress::say,
+};
 
 /// How often settings and delays are looked at when no Service changes.
 const TICK: Duration = Duration::from_millis(200);

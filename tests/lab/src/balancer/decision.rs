@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::ledger::Lease;
-use super::settings::Answer;
-use super::{CLASS, FINALIZER};
 use k8s_openapi::api::core::v1::Service;
+
+use super::{CLASS, FINALIZER, ledger::Lease, settings::Answer};
 
 /// A cloud takes its time to tear a load balancer down.
 const TEARDOWN: Duration = Duration::from_millis(300);
@@ -85,8 +84,7 @@ fn is_published(service: &Service, lease: &Lease) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-    use std::time::Duration;
+    use std::{net::Ipv4Addr, time::Duration};
 
     use serde_json::{Value, json};
 

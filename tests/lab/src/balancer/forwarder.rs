@@ -3,19 +3,22 @@
 //! An address that is in the Service's status is the node's: kube-proxy does the rest. Of one behind a hostname kube-proxy knows nothing;
 //! there the balancer itself takes the connections, on the WAN, and carries them to the Service's node ports, as proxying clouds do.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+};
 
 use anyhow::{Result, bail};
 use k8s_openapi::api::core::v1::Service;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
-use tokio::task::JoinHandle;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    process::Command,
+    task::JoinHandle,
+};
 
 use super::ledger::Lease;
-use crate::cluster::ClusterName;
-use crate::layout::WAN_NAMESPACE;
+use crate::{cluster::ClusterName, layout::WAN_NAMESPACE};
 
 /// The addresses of one cluster that work at present.
 #[derive(Debug)]

@@ -1,16 +1,11 @@
 //! Which Service has which address: kept on disk, so that a restarted balancer gives out no address twice.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, fs, net::Ipv4Addr, path::PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::layout::Layout;
+use crate::{cluster::ClusterName, command::write_file, layout::Layout};
 
 /// What a Service was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,15 +1,11 @@
 //! What the balancer is told: a file for each cluster, which it reads again and again.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::layout::Layout;
+use crate::{cluster::ClusterName, command::write_file, layout::Layout};
 
 /// How a cluster's balancer answers a Service that has no address yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

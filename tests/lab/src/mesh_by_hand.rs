@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cluster::ClusterName;
-use crate::command::write_file;
-use crate::lab::{Cluster, Lab, client_manifest, echo_manifest};
-use crate::pki::Root;
-use crate::progress::say;
-use crate::{values, wait};
+use crate::{
+    cluster::ClusterName,
+    command::write_file,
+    lab::{Cluster, Lab, client_manifest, echo_manifest},
+    pki::Root,
+    progress::say,
+    values, wait,
+};
 
 const HOST: &str = "echo.eu.mesh.local";
 const TRUST_DOMAIN: &str = "corp.local";

@@ -1,22 +1,26 @@
 //! The programs that the lab builds from Go modules: pinned by go.mod and go.sum, kept in the cache by what they are made of.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-use crate::command::{describe, find_program, run, write_file};
-use crate::daemon::hex;
-use crate::layout::Layout;
-use crate::progress::Note;
+use crate::{
+    command::{describe, find_program, run, write_file},
+    daemon::hex,
+    layout::Layout,
+    progress::Note,
+};
 
 /// One Go module under `go/`, and the programs that it builds.
 #[derive(Debug)]
-pub(crate) struct Part {
+pub(crate) struct GoBuild {
     /// As in `lab build NAME`.
     pub name: &'static str,
     /// The module's files. They are part of this program, which so needs no checkout.
@@ -44,7 +48,7 @@ macro_rules! module {
 const ISTIO_MODULE: &str = "istio.io/istio";
 
 /// Kubernetes: its five programs and kubectl, in one binary.
-pub(crate) static KUBERNETES: Part = Part {
+pub(crate) static KUBERNETES: GoBuild = GoBuild {
     name: "kubernetes",
     files: module!("kubernetes", "main.go"),
     programs: &[(".", "kube")],
@@ -59,7 +63,7 @@ pub(crate) static KUBERNETES: Part = Part {
 };
 
 /// The clusters' name server.
-pub(crate) static COREDNS: Part = Part {
+pub(crate) static COREDNS: GoBuild = GoBuild {
     name: "coredns",
     files: module!("coredns", "main.go"),
     programs: &[(".", "coredns")],
@@ -69,11 +73,11 @@ pub(crate) static COREDNS: Part = Part {
 };
 
 /// What holds a pod's namespaces.
-pub(crate) static PAUSE: Part =
-    Part { name: "pause", files: module!("pause", "main.go"), programs: &[(".", "pause")], aliases: &[], variables: &[], extras: &[] };
+pub(crate) static PAUSE: GoBuild =
+    GoBuild { name: "pause", files: module!("pause", "main.go"), programs: &[(".", "pause")], aliases: &[], variables: &[], extras: &[] };
 
 /// Helm 4.
-pub(crate) static HELM: Part = Part {
+pub(crate) static HELM: GoBuild = GoBuild {
     name: "helm",
     files: module!("helm"),
     programs: &[("helm.sh/helm/v4/cmd/helm", "helm")],
@@ -83,7 +87,7 @@ pub(crate) static HELM: Part = Part {
 };
 
 /// Helm 3, for the long tests only.
-pub(crate) static HELM3: Part = Part {
+pub(crate) static HELM3: GoBuild = GoBuild {
     name: "helm3",
     files: module!("helm3"),
     programs: &[("helm.sh/helm/v3/cmd/helm", "helm3")],
@@ -93,7 +97,7 @@ pub(crate) static HELM3: Part = Part {
 };
 
 /// Istio: control plane, agent and echo server, with the charts and Envoy's bootstrap template.
-pub(crate) static ISTIO: Part = Part {
+pub(crate) static ISTIO: GoBuild = GoBuild {
     name: "istio",
     files: module!("istio"),
     programs: &[
@@ -112,7 +116,7 @@ pub(crate) static ISTIO: Part = Part {
 };
 
 /// `OpenTofu`.
-pub(crate) static TOFU: Part = Part {
+pub(crate) static TOFU: GoBuild = GoBuild {
     name: "tofu",
     files: module!("tofu"),
     programs: &[("github.com/opentofu/opentofu/cmd/tofu", "tofu")],
@@ -122,9 +126,9 @@ pub(crate) static TOFU: Part = Part {
 };
 
 /// All parts. `lab up` builds all but `helm3`.
-pub(crate) static PARTS: [&Part; 7] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3];
+pub(crate) static PARTS: [&GoBuild; 7] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3];
 
-impl Part {
+impl GoBuild {
     /// The part of that name.
     pub(crate) fn named(name: &str) -> Result<&'static Self> {
         let names = || PARTS.map(|part| part.name).join(", ");

@@ -1,14 +1,18 @@
 //! What the lab needs of the machine, and what it leaves as it found it.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cgroup::Cgroups;
-use crate::command::{find_program, run, write_file};
-use crate::layout::Layout;
+use crate::{
+    cgroup::Cgroups,
+    command::{find_program, run, write_file},
+    layout::Layout,
+};
 
 /// Whether the lab can run here at all; everything that is in the way, in one message.
 pub(crate) fn check() -> Result<()> {

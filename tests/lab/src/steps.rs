@@ -1,8 +1,10 @@
 //! Steps that depend on each other, each begun as soon as what it needs is done.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use anyhow::{Result, anyhow};
 
