@@ -1,12 +1,11 @@
 //! Functions work in an unconfigured provider, and say which argument is wrong.
 
 use framework::protocol::wire::{call_function, get_functions};
-use rmpv::Value;
-
 use plugin_host::{
     Plugin,
     values::{decode, encode},
 };
+use rmpv::Value;
 
 #[tokio::test]
 async fn functions_are_pure() {

@@ -1,49 +1,17 @@
 //! The rules that the core holds a provider to, for every resource.
 
 use framework::protocol::wire::{
-    DynamicValue, RawState, apply_resource_change, configure_provider, get_provider_schema, get_resource_identity_schemas,
-    import_resource_state, plan_resource_change, provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state,
-    validate_resource_config,
+    DynamicValue, RawState, apply_resource_change, get_resource_identity_schemas, import_resource_state, plan_resource_change,
+    provider_client::ProviderClient, read_resource, schema::Attribute, upgrade_resource_state, validate_resource_config,
 };
-use rmpv::Value;
-use tonic::transport::Channel;
-
 use plugin_host::{
     Plugin, rules,
     values::{decode, encode, get, is_unknown, object, unknown},
 };
+use rmpv::Value;
+use tonic::transport::Channel;
 
-/// A minimal valid configuration of each resource: all that is required.
-fn configurations() -> Vec<(&'static str, Vec<(&'static str, Value)>)> {
-    let gateway = object(&[
-        ("cluster", "eu".into()),
-        ("namespace", "istio-system".into()),
-        ("name", "istio-eastwestgateway".into()),
-        ("addresses", Value::Array(vec!["198.51.100.9".into()])),
-    ]);
-    let root = object(&[
-        ("cluster", "us".into()),
-        ("namespace", "istio-system".into()),
-        ("name", "mesh-root-ca".into()),
-        ("fingerprint", "abc".into()),
-    ]);
-    vec![
-        ("mesh_root_ca", vec![("cluster", "us".into())]),
-        ("mesh_cluster_ca", vec![("cluster", "us".into()), ("root_ca", root)]),
-        ("mesh_cluster", vec![("cluster", "us".into()), ("mesh_id", "m".into()), ("network", "n".into())]),
-        ("mesh_eastwest_gateway", vec![("cluster", "us".into()), ("network", "n".into())]),
-        (
-            "mesh_service_export",
-            vec![
-                ("host", "echo.eu.mesh.local".into()),
-                ("gateway", gateway),
-                ("namespace", "echo".into()),
-                ("service", "echo".into()),
-                ("importers", Value::Array(vec!["us".into()])),
-            ],
-        ),
-    ]
-}
+use crate::{configurations::configurations, session::Session};
 
 /// Whatever the provider manages can be told apart, and found.
 #[tokio::test]
@@ -51,73 +19,13 @@ async fn every_resource_has_an_identity_and_a_listing() {
     let mut session = Session::start().await;
     let identities = session.provider.get_resource_identity_schemas(get_resource_identity_schemas::Request {}).await.expect("an answer");
     let identities = identities.into_inner().identity_schemas;
-    for (name, _) in configurations() {
-        let needed: Vec<_> = identities[name].identity_attributes.iter().filter(|of| of.required_for_import).map(|of| &of.name).collect();
+    for (name, _) in configurations(&session) {
+        let needed: Vec<_> = identities[&name].identity_attributes.iter().filter(|of| of.required_for_import).map(|of| &of.name).collect();
         assert!(needed.iter().any(|needed| *needed == "cluster"), "{name}: {needed:?}");
-        assert!(session.schema.list_resource_schemas.contains_key(name), "{name} can't be listed");
+        assert!(session.schema.list_resource_schemas.contains_key(&name), "{name} can't be listed");
     }
-    assert_eq!(identities.len(), configurations().len());
-}
-
-struct Session {
-    provider: ProviderClient<Channel>,
-    schema: get_provider_schema::Response,
-    _plugin: Plugin,
-}
-
-impl Session {
-    /// A plugin that knows two clusters, of which none answers.
-    async fn start() -> Self {
-        let plugin = Plugin::start(crate::PROGRAM);
-        let mut provider = plugin.provider().await;
-        let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
-        let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
-        // A plan only looks whether there is a helm.
-        let helm = object(&[("binary", crate::PROGRAM.into())]);
-        let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)])), ("helm", helm)]);
-        let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
-        let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
-        assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        Self { provider, schema, _plugin: plugin }
-    }
-
-    fn attributes(&self, name: &str) -> Vec<Attribute> {
-        self.schema.resource_schemas[name].block.clone().expect("a block").attributes
-    }
-
-    fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
-        rules::config(&self.attributes(name), set)
-    }
-
-    async fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> plan_resource_change::Response {
-        let request = plan_resource_change::Request {
-            type_name: name.to_owned(),
-            prior_state: Some(encode(prior)),
-            proposed_new_state: Some(encode(&rules::proposed(&self.attributes(name), prior, config))),
-            config: Some(encode(config)),
-            prior_private: b"private".to_vec(),
-            ..plan_resource_change::Request::default()
-        };
-        self.provider.plan_resource_change(request).await.expect("an answer").into_inner()
-    }
-
-    /// A state as an apply would leave it: what was planned, and something for what was unknown.
-    fn applied(&self, name: &str, planned: &Value) -> Value {
-        let attributes = self.attributes(name);
-        let value = |attribute: &Attribute| {
-            let planned = get(planned, &attribute.name);
-            if !is_unknown(planned) {
-                return planned.clone();
-            }
-            match attribute.r#type.as_slice() {
-                b"\"string\"" => "2030-01-01T00:00:00Z".into(),
-                b"\"number\"" => 15443.into(),
-                _ => Value::Array(Vec::new()),
-            }
-        };
-        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
-        object(&pairs)
-    }
+    assert_eq!(identities.len(), session.schema.resource_schemas.len());
+    assert_eq!(session.schema.list_resource_schemas.len(), session.schema.resource_schemas.len());
 }
 
 #[tokio::test]
@@ -136,31 +44,30 @@ async fn every_attribute_has_one_type_and_a_description() {
     for name in session.schema.resource_schemas.keys() {
         check(name, &session.attributes(name));
     }
-    assert_eq!(session.schema.resource_schemas.len(), configurations().len());
 }
 
 #[tokio::test]
 async fn a_plan_keeps_to_the_rules_of_the_core() {
     let mut session = Session::start().await;
-    for (name, set) in configurations() {
-        let config = session.config(name, &set);
-        let plan = session.plan(name, &Value::Nil, &config).await;
+    for (name, set) in configurations(&session) {
+        let config = session.config(&name, &set);
+        let plan = session.plan(&name, &Value::Nil, &config).await;
         assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
         assert_eq!(plan.planned_private, b"private");
         let planned = decode(plan.planned_state.as_ref());
-        let attributes = session.attributes(name);
+        let attributes = session.attributes(&name);
         assert_eq!(rules::plan_faults(&attributes, &Value::Nil, &config, &planned), Vec::<String>::new(), "{name}");
         for of in attributes.iter().filter(|of| of.computed) {
             assert!(!get(&planned, &of.name).is_nil(), "{name}.{} is computed, and planned as null", of.name);
         }
 
-        let state = session.applied(name, &planned);
-        let again = session.plan(name, &state, &config).await;
+        let state = session.applied(&name, &planned);
+        let again = session.plan(&name, &state, &config).await;
         assert_eq!(decode(again.planned_state.as_ref()), state, "{name}: a second plan changes something");
         assert!(again.requires_replace.is_empty());
 
         let destroy = plan_resource_change::Request {
-            type_name: name.to_owned(),
+            type_name: name.clone(),
             prior_state: Some(encode(&state)),
             proposed_new_state: Some(encode(&Value::Nil)),
             config: Some(encode(&Value::Nil)),
@@ -174,14 +81,14 @@ async fn a_plan_keeps_to_the_rules_of_the_core() {
 #[tokio::test]
 async fn unknown_values_are_planned_and_never_refused() {
     let mut session = Session::start().await;
-    for (name, set) in configurations() {
+    for (name, set) in configurations(&session) {
         let set: Vec<_> = set.iter().map(|(attribute, _)| (*attribute, unknown())).collect();
-        let config = session.config(name, &set);
+        let config = session.config(&name, &set);
         let request =
-            validate_resource_config::Request { type_name: name.to_owned(), config: Some(encode(&config)), client_capabilities: None };
+            validate_resource_config::Request { type_name: name.clone(), config: Some(encode(&config)), client_capabilities: None };
         let diagnostics = session.provider.validate_resource_config(request).await.expect("an answer").into_inner().diagnostics;
         assert!(diagnostics.is_empty(), "{name}: {diagnostics:?}");
-        let plan = session.plan(name, &Value::Nil, &config).await;
+        let plan = session.plan(&name, &Value::Nil, &config).await;
         assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
         let planned = decode(plan.planned_state.as_ref());
         for (attribute, _) in &set {
@@ -194,18 +101,19 @@ async fn unknown_values_are_planned_and_never_refused() {
 async fn an_unreachable_cluster_changes_no_state() {
     let mut session = Session::start().await;
     let mut states = Vec::new();
-    for (name, set) in configurations() {
-        let config = session.config(name, &set);
-        let plan = session.plan(name, &Value::Nil, &config).await;
-        states.push((name, session.applied(name, &decode(plan.planned_state.as_ref()))));
+    for (name, set) in configurations(&session) {
+        let config = session.config(&name, &set);
+        let plan = session.plan(&name, &Value::Nil, &config).await;
+        let state = session.applied(&name, &decode(plan.planned_state.as_ref()));
+        states.push((name, state));
     }
     // All at once, as each is tried for some seconds.
     futures::future::join_all(states.into_iter().map(|(name, state)| loses_nothing(session.provider.clone(), name, state))).await;
 }
 
-async fn loses_nothing(mut provider: ProviderClient<Channel>, name: &str, state: Value) {
+async fn loses_nothing(mut provider: ProviderClient<Channel>, name: String, state: Value) {
     let request = read_resource::Request {
-        type_name: name.to_owned(),
+        type_name: name.clone(),
         current_state: Some(encode(&state)),
         private: b"private".to_vec(),
         ..read_resource::Request::default()
@@ -216,7 +124,7 @@ async fn loses_nothing(mut provider: ProviderClient<Channel>, name: &str, state:
     assert_eq!(read.private, b"private");
 
     let request = apply_resource_change::Request {
-        type_name: name.to_owned(),
+        type_name: name.clone(),
         prior_state: Some(encode(&state)),
         planned_state: Some(encode(&Value::Nil)),
         config: Some(encode(&Value::Nil)),

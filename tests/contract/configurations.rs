@@ -1,0 +1,49 @@
+//! A minimal valid configuration of each resource: all that is required, and no more.
+
+use plugin_host::values::object;
+use rmpv::Value;
+
+use crate::session::Session;
+
+/// The attributes that a configuration sets.
+pub(crate) type Configuration = Vec<(&'static str, Value)>;
+
+/// Returns every resource of the provider's schema with its minimal configuration.
+pub(crate) fn configurations(session: &Session) -> Vec<(String, Configuration)> {
+    let mut names: Vec<_> = session.schema.resource_schemas.keys().cloned().collect();
+    names.sort_unstable();
+    names.into_iter().map(|name| (name.clone(), minimal(&name))).collect()
+}
+
+fn minimal(name: &str) -> Configuration {
+    let gateway = || {
+        object(&[
+            ("cluster", "eu".into()),
+            ("namespace", "istio-system".into()),
+            ("name", "istio-eastwestgateway".into()),
+            ("addresses", Value::Array(vec!["198.51.100.9".into()])),
+        ])
+    };
+    let root = || {
+        object(&[
+            ("cluster", "us".into()),
+            ("namespace", "istio-system".into()),
+            ("name", "mesh-root-ca".into()),
+            ("fingerprint", "abc".into()),
+        ])
+    };
+    match name {
+        "mesh_root_ca" => vec![("cluster", "us".into())],
+        "mesh_cluster_ca" => vec![("cluster", "us".into()), ("root_ca", root())],
+        "mesh_cluster" => vec![("cluster", "us".into()), ("mesh_id", "m".into()), ("network", "n".into())],
+        "mesh_eastwest_gateway" => vec![("cluster", "us".into()), ("network", "n".into())],
+        "mesh_service_export" => vec![
+            ("host", "echo.eu.mesh.local".into()),
+            ("gateway", gateway()),
+            ("namespace", "echo".into()),
+            ("service", "echo".into()),
+            ("importers", Value::Array(vec!["us".into()])),
+        ],
+        name => panic!("{name} has no minimal configuration: add it to tests/contract/configurations.rs"),
+    }
+}

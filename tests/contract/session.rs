@@ -1,0 +1,73 @@
+//! The built provider, configured with two clusters that don't answer, and what the tests of resources ask of it.
+
+use framework::protocol::wire::{
+    configure_provider, get_provider_schema, plan_resource_change, provider_client::ProviderClient, schema::Attribute,
+};
+use plugin_host::{
+    Plugin, rules,
+    values::{encode, get, is_unknown, object},
+};
+use rmpv::Value;
+use tonic::transport::Channel;
+
+/// A plugin with a configured provider.
+pub(crate) struct Session {
+    pub(crate) provider: ProviderClient<Channel>,
+    pub(crate) schema: get_provider_schema::Response,
+    _plugin: Plugin,
+}
+
+impl Session {
+    /// Starts a plugin and configures two clusters, of which none answers.
+    pub(crate) async fn start() -> Self {
+        let plugin = Plugin::start(crate::PROGRAM);
+        let mut provider = plugin.provider().await;
+        let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
+        let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
+        // A plan only looks whether the program exists.
+        let helm = object(&[("binary", crate::PROGRAM.into())]);
+        let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)])), ("helm", helm)]);
+        let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
+        let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        Self { provider, schema, _plugin: plugin }
+    }
+
+    pub(crate) fn attributes(&self, name: &str) -> Vec<Attribute> {
+        self.schema.resource_schemas[name].block.clone().expect("a block").attributes
+    }
+
+    pub(crate) fn config(&self, name: &str, set: &[(&str, Value)]) -> Value {
+        rules::config(&self.attributes(name), set)
+    }
+
+    pub(crate) async fn plan(&mut self, name: &str, prior: &Value, config: &Value) -> plan_resource_change::Response {
+        let request = plan_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(encode(prior)),
+            proposed_new_state: Some(encode(&rules::proposed(&self.attributes(name), prior, config))),
+            config: Some(encode(config)),
+            prior_private: b"private".to_vec(),
+            ..plan_resource_change::Request::default()
+        };
+        self.provider.plan_resource_change(request).await.expect("an answer").into_inner()
+    }
+
+    /// Returns the state that an apply would leave: the planned values, and a sample for each unknown one.
+    pub(crate) fn applied(&self, name: &str, planned: &Value) -> Value {
+        let attributes = self.attributes(name);
+        let value = |attribute: &Attribute| {
+            let planned = get(planned, &attribute.name);
+            if !is_unknown(planned) {
+                return planned.clone();
+            }
+            match attribute.r#type.as_slice() {
+                b"\"string\"" => "2030-01-01T00:00:00Z".into(),
+                b"\"number\"" => 15443.into(),
+                _ => Value::Array(Vec::new()),
+            }
+        };
+        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
+        object(&pairs)
+    }
+}
