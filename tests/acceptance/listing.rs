@@ -5,14 +5,14 @@ use framework::protocol::wire::{
     configure_provider, generate_resource_config, list_resource, provider_client::ProviderClient, validate_resource_config,
 };
 use mesh_lab::Lab;
-use rmpv::Value;
-use tonic::transport::Channel;
-
-use crate::mesh::both;
 use plugin_host::{
     Plugin,
     values::{decode, encode, get, object},
 };
+use rmpv::Value;
+use tonic::transport::Channel;
+
+use crate::mesh::both;
 
 /// All that the example `two-clusters` has made.
 const MADE: [(&str, &[&str]); 5] = [

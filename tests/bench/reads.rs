@@ -12,6 +12,10 @@ use framework::protocol::wire::{
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use plugin_host::{
+    Plugin, rules,
+    values::{decode, encode, object},
+};
 use rmpv::Value;
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
@@ -20,10 +24,6 @@ use crate::{
     cluster,
     figure::{Figure, median, milliseconds},
     program::resident,
-};
-use plugin_host::{
-    Plugin, rules,
-    values::{decode, encode, object},
 };
 
 const READS: usize = 1000;

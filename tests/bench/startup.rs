@@ -3,6 +3,7 @@
 use std::{process::Stdio, time::Instant};
 
 use framework::protocol::wire::get_provider_schema::{Request, Response};
+use plugin_host::{Certificate, Plugin, plugin};
 use tonic::{client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_prost::ProstCodec;
 
@@ -10,7 +11,6 @@ use crate::{
     figure::{Figure, median, milliseconds},
     program::{Program, resident},
 };
-use plugin_host::{Certificate, Plugin, plugin};
 
 const WARM_UPS: usize = 5;
 const RUNS: usize = 50;
