@@ -52,7 +52,8 @@ model! {
         /// Helm values for the `gateway` chart, as YAML texts; later ones win, and attributes of this resource win over them.
         values: Vec<Value<String>> => optional().equivalent_by(same_values),
         /// The load balancer's addresses: IPs, or hostnames where the cloud gives those.
-        addresses: Vec<Value<String>> => computed().kept(),
+        addresses: Vec<Value<String>> =>
+            computed().kept_unless(&["service_annotations", "load_balancer_class", "values", "drift"]),
         /// The port for mutual TLS from other networks.
         port: i64 => computed().kept(),
         /// The version of Istio that is installed.
@@ -174,15 +175,6 @@ impl Resource for Gateway {
                 plan.report
                     .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
             }
-        }
-        // The Service, and with it the load balancer, may be another one afterwards.
-        if let Some(prior) = &plan.prior
-            && (prior.service_annotations != plan.planned.service_annotations
-                || prior.load_balancer_class != plan.planned.load_balancer_class
-                || prior.values != plan.planned.values
-                || prior.drift != plan.planned.drift)
-        {
-            plan.planned.addresses = Value::Unknown;
         }
     }
 

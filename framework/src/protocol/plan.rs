@@ -57,9 +57,13 @@ fn forecast(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dynamic) {
         let before = attribute(prior, of.name);
         if of.rules.constraint == AttributeConstraint::Computed {
             match of.rules.forecast {
-                Forecast::Kept if prior.is_value() => set_attribute(planned, of.name, before.clone()),
+                Forecast::Kept(unless)
+                    if prior.is_value() && !unless.iter().any(|name| attribute(prior, name) != attribute(planned, name)) =>
+                {
+                    set_attribute(planned, of.name, before.clone());
+                }
                 Forecast::Settled(_) => {}
-                Forecast::Kept | Forecast::Unknown => set_attribute(planned, of.name, Value::Unknown),
+                Forecast::Kept(_) | Forecast::Unknown => set_attribute(planned, of.name, Value::Unknown),
             }
         } else if let Some((inner, objects)) = objects(of, planned) {
             for (place, object) in objects {
@@ -171,6 +175,8 @@ mod tests {
             key_wo: String => optional().write_only(),
             /// Address.
             address: String => computed().kept(),
+            /// Fingerprint.
+            fingerprint: String => computed().kept_unless(&["size", "drift"]),
             /// Version.
             version: String => computed(),
             /// Drift.
@@ -191,6 +197,7 @@ mod tests {
             size: Value::Value(1),
             key_wo: Value::Null,
             address: known("10.0.0.1"),
+            fingerprint: known("f"),
             version: known("1"),
             drift: Value::Value(vec![]),
             ..config()
@@ -202,7 +209,7 @@ mod tests {
         let prior = prior.map_or(Value::Null, |prior| encode(&Value::Value(prior)));
         // As the core does: computed values of the prior state, all else from the configuration.
         let mut proposed = config.clone();
-        for computed in ["address", "version", "drift"] {
+        for computed in ["address", "fingerprint", "version", "drift"] {
             set_attribute(&mut proposed, computed, attribute(&prior, computed).clone());
         }
         let draft = draft(&Thing::attributes(), &prior, &config, proposed);
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn a_create_knows_defaults_and_what_is_settled() {
         let (planned, replace) = plan(None, config());
-        assert_eq!(planned, Thing { address: Value::Unknown, version: Value::Unknown, ..state() });
+        assert_eq!(planned, Thing { address: Value::Unknown, fingerprint: Value::Unknown, version: Value::Unknown, ..state() });
         assert!(replace.is_empty());
     }
 
@@ -226,20 +233,25 @@ mod tests {
     #[test]
     fn an_update_keeps_what_is_kept() {
         let (planned, replace) = plan(Some(state()), Thing { size: Value::Value(2), ..config() });
-        assert_eq!(planned, Thing { size: Value::Value(2), version: Value::Unknown, ..state() });
+        assert_eq!(planned, Thing { size: Value::Value(2), fingerprint: Value::Unknown, version: Value::Unknown, ..state() });
         assert!(replace.is_empty());
+        let (planned, _) = plan(Some(state()), Thing { text: known("y"), ..config() });
+        assert_eq!(planned, Thing { text: known("y"), version: Value::Unknown, ..state() });
     }
 
     #[test]
     fn drift_alone_is_an_update() {
         let drifted = Thing { drift: Value::Value(vec![known("moved")]), ..state() };
-        assert_eq!(plan(Some(drifted), config()).0, Thing { version: Value::Unknown, ..state() });
+        assert_eq!(plan(Some(drifted), config()).0, Thing { fingerprint: Value::Unknown, version: Value::Unknown, ..state() });
     }
 
     #[test]
     fn a_replacement_knows_nothing_of_the_old_one() {
         let (planned, replace) = plan(Some(state()), Thing { name: known("b"), ..config() });
-        assert_eq!(planned, Thing { name: known("b"), address: Value::Unknown, version: Value::Unknown, ..state() });
+        assert_eq!(
+            planned,
+            Thing { name: known("b"), address: Value::Unknown, fingerprint: Value::Unknown, version: Value::Unknown, ..state() }
+        );
         assert_eq!(replace.len(), 1);
     }
 }

@@ -73,8 +73,9 @@ pub enum Forecast {
     /// "Known after apply", whenever something changes.
     #[default]
     Unknown,
-    /// The value of the prior state; "known after apply" only on creation.
-    Kept,
+    /// The value of the prior state, as Terraform's `UseStateForUnknown`; "known after apply" only on creation, and where one of these
+    /// attributes of the same object changes.
+    Kept(&'static [&'static str]),
     /// Always this value: one that differs in the state is itself a reason for an update.
     Settled(Dynamic),
 }
@@ -165,7 +166,13 @@ impl Rules {
     /// A computed value that an update doesn't change.
     #[must_use]
     pub fn kept(self) -> Self {
-        Self { forecast: Forecast::Kept, ..self }
+        self.kept_unless(&[])
+    }
+
+    /// A computed value that an update changes only where one of these attributes of the same object changes.
+    #[must_use]
+    pub fn kept_unless(self, changed: &'static [&'static str]) -> Self {
+        Self { forecast: Forecast::Kept(changed), ..self }
     }
 
     /// A computed value that is always this after an apply.

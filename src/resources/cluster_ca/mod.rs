@@ -190,29 +190,22 @@ impl Resource for ClusterCa {
         {
             check_pair(world, certificate, &Secret::new(key), plan.report);
         }
+        let root_fingerprint = planned_root_fingerprint(&plan.planned, plan.world);
+        if let Some(fingerprint) = &root_fingerprint {
+            plan.planned.root_fingerprint = Value::Value(fingerprint.clone());
+        }
         let Some(prior) = &plan.prior else { return };
-        let planned = &plan.planned;
-        let changes = prior.root_ca != planned.root_ca
-            || prior.root_certificate != planned.root_certificate
-            || prior.root_private_key_wo_version != planned.root_private_key_wo_version
-            || prior.common_name != planned.common_name
-            || prior.organization != planned.organization
-            || prior.validity_days != planned.validity_days
-            || !matches!(&prior.drift, Value::Value(drift) if drift.is_empty());
+        let has_other_root = root_fingerprint.is_some_and(|fingerprint| prior.root_fingerprint != Value::Value(fingerprint));
         let expires = match (plan.world, &prior.certificate, spec) {
             (Some(world), Value::Value(certificate), Parsed::Ready(spec)) => {
                 world.authority.inspect(certificate).is_ok_and(|facts| is_due(&facts, spec.renew_before, world.clock.now()))
             }
             _ => false,
         };
-        if changes || expires {
+        if expires || has_other_root {
             plan.planned.certificate = Value::Unknown;
             plan.planned.fingerprint = Value::Unknown;
             plan.planned.expires_at = Value::Unknown;
-            plan.planned.root_fingerprint = match (&plan.planned.root_ca, &prior.root_fingerprint) {
-                (Value::Value(root), prior) if root.fingerprint == *prior => prior.clone(),
-                _ => Value::Unknown,
-            };
         }
     }
 
@@ -315,6 +308,15 @@ impl Discover for ClusterCa {
             }
         }
         Ok(namespaces.into_iter().map(|namespace| format!("{}/{namespace}", cluster.key)).collect())
+    }
+}
+
+/// The fingerprint of the root that will sign, as far as the plan knows it.
+fn planned_root_fingerprint(planned: &ClusterCaModel, world: Option<&World>) -> Option<String> {
+    match (&planned.root_ca, &planned.root_certificate) {
+        (Value::Value(root), _) => root.fingerprint.as_ref_option().cloned(),
+        (_, Value::Value(certificate)) => world?.authority.inspect(certificate).ok().map(|facts| facts.fingerprint),
+        _ => None,
     }
 }
 

@@ -2,6 +2,10 @@
 
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
+/// The attributes whose change issues a new intermediate.
+const REISSUED_BY: &[&str] =
+    &["root_ca", "root_certificate", "root_private_key_wo_version", "common_name", "organization", "validity_days", "drift"];
+
 model! {
     /// The root that signs: the attributes of a `mesh_root_ca`.
     pub struct RootCaRef {
@@ -44,13 +48,13 @@ model! {
         /// How many days before its end an apply renews the intermediate; in the last third of its life at the earliest.
         renew_before_days: i64 => optional().default(60),
         /// The intermediate's certificate, PEM.
-        certificate: String => computed().kept(),
+        certificate: String => computed().kept_unless(REISSUED_BY),
         /// SHA-256 of the intermediate's certificate, lower-case hexadecimal.
-        fingerprint: String => computed().kept(),
+        fingerprint: String => computed().kept_unless(REISSUED_BY),
         /// SHA-256 of the root's certificate, lower-case hexadecimal. The same in all clusters of a mesh.
-        root_fingerprint: String => computed().kept(),
+        root_fingerprint: String => computed().kept_unless(&["root_ca", "root_certificate", "drift"]),
         /// When the intermediate expires, RFC 3339 in UTC.
-        expires_at: String => computed().kept(),
+        expires_at: String => computed().kept_unless(REISSUED_BY),
         /// What differs in the cluster from what was applied.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
