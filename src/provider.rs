@@ -10,7 +10,7 @@ use crate::{
     ephemeral, functions,
     mesh::ClusterKey,
     resources,
-    world::{Clusters, Networks, World},
+    world::{Clusters, PlannedMesh, World},
 };
 use framework::{AnyEphemeral, AnyListing, AnyResource, Function, Parse, Provider, Value, model, optional, required};
 
@@ -146,7 +146,7 @@ impl Provider for Mesh {
             authority: Arc::new(Certificates),
             clock: Arc::new(SystemClock),
             istio_version,
-            networks: Networks::default(),
+            planned: PlannedMesh::default(),
         }
     }
 

@@ -7,8 +7,8 @@ pub(crate) mod import;
 pub(crate) mod listing;
 mod live_cluster;
 pub(crate) mod namespace;
-mod networks;
 mod observation;
+mod planned_mesh;
 mod values;
 
 pub use clusters::Clusters;
@@ -16,8 +16,8 @@ pub(crate) use clusters::{check_cluster, reachable};
 pub(crate) use errors::{all_failed, check_helm, not_ours};
 pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
-pub use networks::Networks;
 pub(crate) use observation::{release_drift, seen};
+pub use planned_mesh::{ExportId, PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, texts};
 
 use std::sync::Arc;
@@ -42,8 +42,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The version of Istio for resources that don't set one.
     pub istio_version: Option<String>,
-    /// The networks that this run has planned.
-    pub networks: Networks,
+    /// The clusters and exports that this run has planned.
+    pub planned: PlannedMesh,
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ impl World {
             authority: Arc::new(FakeAuthority::at(clock.clone())),
             clock: Arc::new(clock.clone()),
             istio_version: None,
-            networks: Networks::default(),
+            planned: PlannedMesh::default(),
         }
     }
 }

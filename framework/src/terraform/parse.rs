@@ -142,6 +142,13 @@ impl<'a> Parse<'a> {
         }
     }
 
+    /// Reads the elements that are known and valid; the others are left out without a report. For a [`Plan`](super::Plan), whose values were
+    /// validated before, and may still be unknown.
+    pub fn each_known<'v, T: 'v, U, E>(elements: &'v Value<impl IntoElements<'v, T>>, read: impl FnMut(&T) -> Result<U, E>) -> Vec<U> {
+        let elements = elements.as_ref_option().map(|elements| elements.elements(&AttributePath::root())).unwrap_or_default();
+        elements.into_iter().filter_map(|(_, element)| element.as_ref_option()).map(read).filter_map(Result::ok).collect()
+    }
+
     /// Reads each value of a map; a missing map is empty.
     pub fn entries<T, U, E: Display>(
         &mut self,

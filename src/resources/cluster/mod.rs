@@ -12,7 +12,7 @@ pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 pub(super) use model::same_values;
 
-use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, LiveCluster, PlannedCluster, PlannedRoot, World, import, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
@@ -23,7 +23,7 @@ use crate::{
     },
     ports::{Failure, FailureKind},
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
 
 /// The member of the mesh to be.
 pub struct Cluster {
@@ -222,29 +222,13 @@ impl Resource for Cluster {
         if plan.prior.as_ref() != Some(&plan.planned) {
             crate::world::check_helm(plan.world, plan.report);
         }
-        // An unknown CA, as in every first plan, doesn't hide what the rest already says.
-        if let (Value::Value(mesh), Value::Value(network), Value::Value(cluster), Some(world)) =
-            (&plan.planned.mesh_id, &plan.planned.network, &plan.planned.cluster, plan.world)
-        {
-            if let Ok(key) = ClusterKey::parse(cluster) {
-                crate::world::check_cluster(plan.world, &key, AttributePath::new("cluster"), plan.report);
-            }
-            let others = world.networks.join(mesh, network, cluster);
-            if !others.is_empty() {
-                plan.report.warning(
-                    Error::new(
-                        "Clusters share a network",
-                        format!(
-                            "Clusters `{cluster}` and `{}` of mesh `{mesh}` are both on network `{network}`. Istio then takes it that their pods \
-                             reach each other directly, and uses no east-west gateway between them. If they don't, give each a network of its own.",
-                            others.join("`, `")
-                        ),
-                    )
-                    .at(AttributePath::new("network")),
-                );
-            }
+        // An unknown CA, as in every first plan, doesn't hide problems with the rest.
+        if let Some(cluster) = plan.known(planned_cluster) {
+            crate::world::check_cluster(plan.world, &cluster.key, AttributePath::new("cluster"), plan.report);
+            let warnings = plan.world.map(|world| world.planned.add_cluster(cluster));
+            warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));
         }
-        if let Some(plane) = parse_plane(&plan.planned, &mut Parse::new(&mut Report::new())) {
+        if let Some(plane) = plan.known(parse_plane) {
             for lint in plane.lints() {
                 plan.report
                     .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
@@ -374,6 +358,21 @@ impl Discover for Cluster {
         let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
         Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }
+}
+
+/// Reads what other clusters of the mesh need to know about this one.
+fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<PlannedCluster> {
+    Some(PlannedCluster {
+        key: parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key))?,
+        mesh_id: parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text))?,
+        network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
+        trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
+        root: match &model.ca {
+            Value::Null => PlannedRoot::OwnOfIstiod,
+            Value::Value(ClusterCaRef { root_fingerprint: Value::Value(fingerprint), .. }) => PlannedRoot::Fingerprint(fingerprint.clone()),
+            _ => PlannedRoot::Unknown,
+        },
+    })
 }
 
 /// Reads what the control plane is to be.

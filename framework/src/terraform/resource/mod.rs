@@ -57,6 +57,12 @@ impl<M, W> Plan<'_, M, W> {
         self.replace.push(path);
     }
 
+    /// Reads a part of the planned values, although another part isn't known yet: `read` gets all attributes, and returns what it needs of
+    /// them. Violations aren't reported, as validation has reported them.
+    pub fn known<T>(&self, read: impl FnOnce(&M, &mut Parse<'_>) -> Option<T>) -> Option<T> {
+        read(&self.planned, &mut Parse::new(&mut Report::new()))
+    }
+
     /// What the plan needs of the provider's configuration isn't known yet. A CLI that can put the change off does so; for all others
     /// the plan stands as it is.
     pub fn defer(&mut self) {

@@ -1,0 +1,293 @@
+//! The clusters and exports that one run of the CLI plans, and what is wrong between them. The CLI plans all resources in one process, so
+//! here they meet, each as it is planned: a conflict is reported by the later one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use framework::{AttributePath, Error};
+
+use crate::mesh::{ClusterKey, Host, MeshId, Namespace, NetworkName, TrustDomain, Vip};
+
+/// What one run has planned so far.
+#[derive(Default)]
+pub struct PlannedMesh(Mutex<Planned>);
+
+#[derive(Default)]
+struct Planned {
+    clusters: BTreeMap<ClusterKey, PlannedCluster>,
+    exports: BTreeMap<ExportId, PlannedExport>,
+}
+
+/// A cluster as far as its plan knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCluster {
+    /// Its key in the provider's `clusters`.
+    pub key: ClusterKey,
+    /// The mesh it belongs to.
+    pub mesh_id: MeshId,
+    /// Its network, unless unknown.
+    pub network: Option<NetworkName>,
+    /// Its trust domain, unless unknown.
+    pub trust_domain: Option<TrustDomain>,
+    /// Where its root of trust comes from.
+    pub root: PlannedRoot,
+}
+
+/// The root of trust of a planned cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlannedRoot {
+    /// The cluster has no `ca`: istiod creates a root of its own.
+    OwnOfIstiod,
+    /// The cluster has a `ca` whose root isn't known yet.
+    Unknown,
+    /// The SHA-256 fingerprint of the root's certificate.
+    Fingerprint(String),
+}
+
+/// The cluster, namespace and host of an export: its identity.
+pub type ExportId = (ClusterKey, Namespace, Host);
+
+/// An export as far as its plan knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedExport {
+    /// Cluster and namespace of the exported Service, and the host.
+    pub id: ExportId,
+    /// The known keys of the importing clusters.
+    pub importers: BTreeSet<ClusterKey>,
+    /// The virtual address, if set and known.
+    pub vip: Option<Vip>,
+}
+
+impl PlannedMesh {
+    /// Adds or updates a cluster, and returns a warning for each conflict with the clusters planned so far.
+    pub fn add_cluster(&self, cluster: PlannedCluster) -> Vec<Error> {
+        let mut planned = self.lock();
+        planned.clusters.insert(cluster.key.clone(), cluster.clone());
+        let others: Vec<_> = planned.clusters.values().filter(|other| other.key != cluster.key).collect();
+        cluster.conflicts(&others)
+    }
+
+    /// Adds or updates an export, and returns a warning for each conflict with the exports planned so far.
+    pub fn add_export(&self, export: PlannedExport) -> Vec<Error> {
+        let mut planned = self.lock();
+        planned.exports.insert(export.id.clone(), export.clone());
+        planned.exports.values().filter(|other| other.id != export.id).flat_map(|other| export.conflicts(other)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Planned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PlannedCluster {
+    fn conflicts(&self, others: &[&Self]) -> Vec<Error> {
+        let (key, mesh) = (&self.key, &self.mesh_id);
+        let of_mesh = || others.iter().filter(|other| other.mesh_id == *mesh);
+        let differing = |differs: &dyn Fn(&Self) -> bool| names(of_mesh().filter(|other| differs(other)).map(|other| &other.key));
+        let mut warnings = Vec::new();
+        let mut warn = |attribute: &'static str, summary: &str, detail: String| {
+            warnings.push(Error::new(summary, detail).at(AttributePath::new(attribute)));
+        };
+
+        if let (Some(network), Some(same)) = (&self.network, differing(&|other| self.network.is_some() && other.network == self.network)) {
+            warn(
+                "network",
+                "Clusters share a network",
+                format!(
+                    "Clusters `{key}` and {same} of mesh `{mesh}` are both on network `{network}`. Istio then assumes that their pods reach each \
+                     other directly, and uses no east-west gateway between them. If they don't, set a different `network` for each."
+                ),
+            );
+        }
+        if let (Some(domain), Some(different)) = (
+            &self.trust_domain,
+            differing(&|other| other.trust_domain.as_ref().is_some_and(|theirs| Some(theirs) != self.trust_domain.as_ref())),
+        ) {
+            warn(
+                "trust_domain",
+                "Clusters of one mesh have different trust domains",
+                format!(
+                    "Cluster `{key}` of mesh `{mesh}` has the trust domain `{domain}`, and {different} another. Workloads refuse clients of another \
+                     trust domain unless `meshConfig.trustDomainAliases` of their cluster lists it. Set the same `trust_domain` in all clusters \
+                     of the mesh, or list the others in each cluster's `values`."
+                ),
+            );
+        }
+        if let Some(without) = without_ca(self, of_mesh()) {
+            warn(
+                "ca",
+                "Cluster without a common root of trust",
+                format!(
+                    "Mesh `{mesh}` has several clusters, and {without} has no `ca`: istiod creates a root there that no other cluster trusts, so \
+                     calls between the clusters fail. Set `ca` to a mesh_cluster_ca in each cluster."
+                ),
+            );
+        }
+        if let (PlannedRoot::Fingerprint(ours), Some(different)) = (&self.root, differing(&|other| has_other_root(&self.root, &other.root)))
+        {
+            warn(
+                "ca",
+                "Clusters of one mesh have different roots of trust",
+                format!(
+                    "The CA of cluster `{key}` has the root {ours}, and that of {different} another, so workloads of the two don't trust each \
+                     other. Let the mesh_cluster_ca of all clusters of mesh `{mesh}` refer to the same root."
+                ),
+            );
+        }
+        // Separate meshes have separate roots.
+        let other_mesh = others.iter().filter(|other| other.mesh_id != *mesh && !has_other_root(&self.root, &other.root));
+        if let Some(other) = names(other_mesh.map(|other| &other.key)) {
+            warn(
+                "mesh_id",
+                "Clusters have different mesh IDs",
+                format!(
+                    "Cluster `{key}` belongs to mesh `{mesh}`, and {other} to another. Clusters of one mesh must have the same `mesh_id`. If \
+                     these are separate meshes, give each a root of its own."
+                ),
+            );
+        }
+        warnings
+    }
+}
+
+/// Whether both roots are known, and differ.
+fn has_other_root(one: &PlannedRoot, other: &PlannedRoot) -> bool {
+    matches!((one, other), (PlannedRoot::Fingerprint(one), PlannedRoot::Fingerprint(other)) if one != other)
+}
+
+/// Names the clusters of a mesh that have no `ca`; `None` if all have one, or the cluster is alone.
+fn without_ca<'a>(cluster: &'a PlannedCluster, others: impl Iterator<Item = &'a &'a PlannedCluster>) -> Option<String> {
+    let others: Vec<_> = others.copied().collect();
+    let without = std::iter::once(cluster).chain(others.iter().copied()).filter(|member| member.root == PlannedRoot::OwnOfIstiod);
+    if others.is_empty() { None } else { names(without.map(|member| &member.key)) }
+}
+
+impl PlannedExport {
+    fn conflicts(&self, other: &Self) -> Vec<Error> {
+        let (exporter, namespace, host) = &self.id;
+        let (other_exporter, other_namespace, other_host) = &other.id;
+        let mut warnings = Vec::new();
+        if host == other_host
+            && let Some(shared) = names(self.clusters().intersection(&other.clusters()).copied())
+        {
+            warnings.push(
+                Error::new(
+                    "Host exported twice",
+                    format!(
+                        "`{host}` is exported by `{exporter}` from namespace `{namespace}` and by `{other_exporter}` from namespace \
+                         `{other_namespace}`, and both exports reach {shared}, where only one of them can win. Export one of them by another host."
+                    ),
+                )
+                .at(AttributePath::new("host")),
+            );
+        }
+        if let (Some(vip), Some(shared)) =
+            (self.vip.filter(|vip| host != other_host && other.vip == Some(*vip)), names(self.importers.intersection(&other.importers)))
+        {
+            warnings.push(
+                Error::new(
+                    "Virtual address used twice",
+                    format!(
+                        "`{host}` and `{other_host}` both have the `vip` {vip} in {shared}, so connections to one may reach the other. Set \
+                         different addresses; the function `vip` computes them."
+                    ),
+                )
+                .at(AttributePath::new("vip")),
+            );
+        }
+        warnings
+    }
+
+    /// The clusters that resolve the host.
+    fn clusters(&self) -> BTreeSet<&ClusterKey> {
+        std::iter::once(&self.id.0).chain(&self.importers).collect()
+    }
+}
+
+/// Lists keys in backticks; `None` if there are none.
+fn names<'a>(keys: impl Iterator<Item = &'a ClusterKey>) -> Option<String> {
+    let keys: Vec<_> = keys.map(|key| format!("`{key}`")).collect();
+    (!keys.is_empty()).then(|| keys.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
+        PlannedCluster {
+            key: ClusterKey::parse(key).unwrap(),
+            mesh_id: MeshId::parse(mesh).unwrap(),
+            network: NetworkName::parse(network).ok(),
+            trust_domain: TrustDomain::parse("corp.local").ok(),
+            root: match root {
+                "" => PlannedRoot::OwnOfIstiod,
+                "?" => PlannedRoot::Unknown,
+                fingerprint => PlannedRoot::Fingerprint(fingerprint.to_owned()),
+            },
+        }
+    }
+
+    fn export(exporter: &str, host: &str, importers: &[&str], vip: &str) -> PlannedExport {
+        PlannedExport {
+            id: (ClusterKey::parse(exporter).unwrap(), Namespace::parse("echo").unwrap(), Host::parse(host).unwrap()),
+            importers: importers.iter().map(|key| ClusterKey::parse(key).unwrap()).collect(),
+            vip: Vip::parse(vip).ok(),
+        }
+    }
+
+    fn summaries(warnings: &[Error]) -> Vec<&str> {
+        warnings.iter().map(|warning| warning.summary.as_ref()).collect()
+    }
+
+    #[test]
+    fn a_consistent_mesh_has_no_warnings() {
+        let mesh = PlannedMesh::default();
+        for (key, root) in [("us", "?"), ("eu", "r"), ("us", "r")] {
+            assert_eq!(summaries(&mesh.add_cluster(cluster(key, "m", &format!("{key}-net"), root))), [""; 0], "{key} {root}");
+        }
+        assert_eq!(mesh.add_export(export("eu", "a.mesh.local", &["us"], "240.0.0.2")).len(), 0);
+        assert_eq!(mesh.add_export(export("eu", "b.mesh.local", &["us"], "240.0.0.3")).len(), 0);
+        assert_eq!(mesh.add_export(export("eu", "b.mesh.local", &["us"], "240.0.0.3")).len(), 0, "the same export, planned again");
+    }
+
+    #[test]
+    fn clusters_on_one_network_are_named() {
+        let mesh = PlannedMesh::default();
+        mesh.add_cluster(cluster("us", "m", "net", "r"));
+        let warnings = mesh.add_cluster(cluster("eu", "m", "net", "r"));
+        assert_eq!(summaries(&warnings), ["Clusters share a network"]);
+        assert!(warnings[0].detail.contains("Clusters `eu` and `us` of mesh `m`"), "{}", warnings[0].detail);
+    }
+
+    #[test]
+    fn a_cluster_without_a_ca_is_named_as_soon_as_it_isnt_alone() {
+        let mesh = PlannedMesh::default();
+        assert_eq!(mesh.add_cluster(cluster("us", "m", "us-net", "")).len(), 0, "a mesh of one cluster needs no `ca`");
+        let warnings = mesh.add_cluster(cluster("eu", "m", "eu-net", "?"));
+        assert_eq!(summaries(&warnings), ["Cluster without a common root of trust"]);
+        assert!(warnings[0].detail.contains("`us` has no `ca`"), "{}", warnings[0].detail);
+    }
+
+    #[test]
+    fn different_trust_domains_roots_and_mesh_ids_are_reported() {
+        let mesh = PlannedMesh::default();
+        mesh.add_cluster(cluster("us", "m", "us-net", "r"));
+        let other = PlannedCluster { trust_domain: TrustDomain::parse("other.local").ok(), ..cluster("eu", "m", "eu-net", "s") };
+        let expected = ["Clusters of one mesh have different trust domains", "Clusters of one mesh have different roots of trust"];
+        assert_eq!(summaries(&mesh.add_cluster(other)), expected);
+        assert_eq!(summaries(&mesh.add_cluster(cluster("eu", "n", "eu-net", "r"))), ["Clusters have different mesh IDs"]);
+        assert_eq!(mesh.add_cluster(cluster("eu", "n", "eu-net", "s")).len(), 0, "two meshes with two roots");
+    }
+
+    #[test]
+    fn exports_with_one_host_or_one_vip_in_a_cluster_are_reported() {
+        let mesh = PlannedMesh::default();
+        mesh.add_export(export("eu", "a.mesh.local", &["us"], "240.0.0.2"));
+        assert_eq!(summaries(&mesh.add_export(export("asia", "a.mesh.local", &["us"], ""))), ["Host exported twice"]);
+        assert_eq!(mesh.add_export(export("asia", "a.mesh.local", &["africa"], "")).len(), 0, "no cluster sees both");
+        assert_eq!(summaries(&mesh.add_export(export("eu", "b.mesh.local", &["us"], "240.0.0.2"))), ["Virtual address used twice"]);
+    }
+}
