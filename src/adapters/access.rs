@@ -165,7 +165,7 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeco
         // Helm refuses both at once.
         (server.certificate_authority, server.certificate_authority_data) = (None, None);
     }
-    let auth_info = match context.user.as_deref().filter(|user| !user.is_empty()) {
+    let mut auth_info = match context.user.as_deref().filter(|user| !user.is_empty()) {
         None => AuthInfo::default(),
         Some(user) => file
             .auth_infos
@@ -174,6 +174,10 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeco
             .and_then(|info| info.auth_info.clone())
             .ok_or_else(|| missing(format!("user `{user}`, whom context `{name}` names")))?,
     };
+    if let Some(plugin) = &mut auth_info.exec {
+        // Standard input is Terraform's own, and what the plugin writes to an inherited standard error reaches no user.
+        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
     Ok(single(cluster, server, auth_info, context.namespace))
 }
 
@@ -198,10 +202,12 @@ clusters:
 - {name: c, cluster: {server: 'https://c.example', certificate-authority: ca.pem, insecure-skip-tls-verify: true}}
 users:
 - {name: me, user: {token: t0ken}}
+- {name: aws, user: {exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws, installHint: Install the AWS CLI.}}}
 contexts:
 - {name: prod, context: {cluster: a, user: me}}
 - {name: empty, context: {cluster: b, user: me}}
 - {name: nobody, context: {cluster: a, user: ann}}
+- {name: eks, context: {cluster: a, user: aws}}
 - {name: lax, context: {cluster: c, user: me}}
 ";
 
@@ -246,6 +252,14 @@ contexts:
     fn a_user_that_the_file_lacks_is_named() {
         let failure = read(Some("nobody")).unwrap_err();
         assert!(failure.why.contains("no user `ann`"), "{failure}");
+    }
+
+    #[test]
+    fn a_credential_plugin_is_never_interactive() {
+        let config = read(Some("eks")).unwrap();
+        let plugin = config.auth_infos[0].auth_info.clone().unwrap().exec.unwrap();
+        assert_eq!(plugin.interactive_mode, Some(ExecInteractiveMode::Never));
+        assert_eq!(plugin.install_hint.as_deref(), Some("Install the AWS CLI."));
     }
 
     #[test]

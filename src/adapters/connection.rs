@@ -1,6 +1,10 @@
 //! The connection to one cluster's API server: made at the first call, and kept.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use kube::{
@@ -20,6 +24,8 @@ const ANSWER: Duration = Duration::from_secs(40);
 
 pub(super) struct Connection {
     access: ClusterAccess,
+    /// What `access` resolved to first. Somebody may switch the file's current context during a run, and a run must not change clusters.
+    kubeconfig: Mutex<Option<Arc<Kubeconfig>>>,
     server: OnceCell<Server>,
 }
 
@@ -31,18 +37,25 @@ pub(super) struct Server {
 
 impl Connection {
     pub(super) fn new(access: ClusterAccess) -> Self {
-        Self { access, server: OnceCell::new() }
+        Self { access, kubeconfig: Mutex::default(), server: OnceCell::new() }
     }
 
     /// To whatever answers as `server`, for tests.
     #[cfg(test)]
     pub(super) fn to(server: Server) -> Self {
         let access = ClusterAccess::Kubeconfig { path: "/nowhere".into(), context: None };
-        Self { access, server: OnceCell::new_with(Some(server)) }
+        Self { access, kubeconfig: Mutex::default(), server: OnceCell::new_with(Some(server)) }
     }
 
-    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Kubeconfig, Failure> {
-        self.access.kubeconfig(cluster)
+    /// Returns the kubeconfig with just this cluster: the same for the client and for Helm, as long as the process lives.
+    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Arc<Kubeconfig>, Failure> {
+        let mut resolved = self.kubeconfig.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kubeconfig) = &*resolved {
+            return Ok(Arc::clone(kubeconfig));
+        }
+        let kubeconfig = Arc::new(self.access.kubeconfig(cluster)?);
+        *resolved = Some(Arc::clone(&kubeconfig));
+        Ok(kubeconfig)
     }
 
     /// The API server; what it takes to reach it is read from the disk now, and not before.
@@ -59,7 +72,8 @@ impl Connection {
             )
             .raw(error.to_string())
         };
-        let kubeconfig = self.access.kubeconfig(cluster)?;
+        let kubeconfig = Arc::unwrap_or_clone(self.kubeconfig(cluster)?);
+        let plugin = kubeconfig.auth_infos.iter().find_map(|info| info.auth_info.as_ref()?.exec.clone());
         let has_own_proxy = kubeconfig.clusters.iter().any(|named| named.cluster.as_ref().is_some_and(|server| server.proxy_url.is_some()));
         let mut config =
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| unusable(&error))?;
@@ -81,7 +95,9 @@ impl Connection {
             .await
             .map_err(|cut| Failure::cut(cut, format!("Can't connect to cluster \"{cluster}\""), "getting credentials for it"))?
             .map_err(|error| unusable(&error))?
-            .map_err(|error| refusal::auth_error(&error).map_or_else(|| unusable(&error), |auth| refusal::no_credentials(cluster, auth)))?;
+            .map_err(|error| {
+                refusal::auth_error(&error).map_or_else(|| unusable(&error), |auth| refusal::no_credentials(cluster, plugin.as_ref(), auth))
+            })?;
         Ok(Server { client, address })
     }
 }
@@ -102,6 +118,26 @@ fn is_reached_directly(no_proxy: &str, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_stays_with_the_context_it_began_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let file = |current: &str| {
+            let entries = ["us", "eu"].map(|name| {
+                format!("clusters: [{{name: {name}, cluster: {{server: 'https://{name}.example'}}}}]\ncontexts: [{{name: {name}, context: {{cluster: {name}}}}}]")
+            });
+            let entry = &entries[usize::from(current == "eu")];
+            std::fs::write(&path, format!("apiVersion: v1\nkind: Config\ncurrent-context: {current}\n{entry}\n")).unwrap();
+        };
+        file("us");
+        let connection = Connection::new(ClusterAccess::Kubeconfig { path: path.clone(), context: None });
+        let server = || connection.kubeconfig("a").unwrap().clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
+        assert_eq!(server(), "https://us.example");
+        // As `kubectx eu` or `kind create cluster` in another terminal does.
+        file("eu");
+        assert_eq!(server(), "https://us.example");
+    }
 
     #[test]
     fn no_proxy_exempts_names_domains_and_networks() {

@@ -1,6 +1,6 @@
 //! Objects of the clusters' API servers. One client a cluster, made at the first call and kept.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{Method, Request};
@@ -46,7 +46,7 @@ impl Kubernetes {
     }
 
     /// The cluster's kubeconfig, for a program that connects by itself.
-    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Kubeconfig, Failure> {
+    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Arc<Kubeconfig>, Failure> {
         self.connection(cluster)?.kubeconfig(cluster)
     }
 
@@ -244,7 +244,7 @@ fn absent(outcome: Result<Json, Failure>) -> Result<Option<Json>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Mutex, PoisonError};
 
     use http::{Response, StatusCode};
     use kube::client::Body;

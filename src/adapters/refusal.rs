@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, fmt, time::Duration};
 
-use kube::client::AuthError;
+use kube::{client::AuthError, config::ExecConfig};
 
 use crate::ports::{Failure, FailureKind};
 
@@ -101,7 +101,7 @@ impl Refusal {
 /// What an error of the client means.
 pub(super) fn of(attempt: &Attempt<'_>, address: &str, error: kube::Error) -> Refusal {
     if let Some(auth) = auth_error(&error) {
-        return Refusal::new(no_credentials(attempt.cluster, auth), Duration::ZERO);
+        return Refusal::new(no_credentials(attempt.cluster, None, auth), Duration::ZERO);
     }
     match error {
         kube::Error::Api(status) => refused(attempt, &status),
@@ -120,8 +120,9 @@ pub(super) fn auth_error(error: &kube::Error) -> Option<&AuthError> {
     }
 }
 
-/// Says what the plugin said on stderr, and nothing else of it: its output may hold a token, its environment secrets.
-pub(super) fn no_credentials(cluster: &str, error: &AuthError) -> Failure {
+/// Explains why there are no credentials. Of a plugin it shows the name and what it wrote to standard error, and nothing else: its output
+/// may hold a token, its arguments and environment secrets.
+pub(super) fn no_credentials(cluster: &str, plugin: Option<&ExecConfig>, error: &AuthError) -> Failure {
     let raw = match error {
         AuthError::AuthExecRun { out, .. } => format!("{}: {}", out.status, String::from_utf8_lossy(&out.stderr).trim()),
         AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) => "what the program prints are no credentials".to_owned(),
@@ -130,9 +131,15 @@ pub(super) fn no_credentials(cluster: &str, error: &AuthError) -> Failure {
     Failure::new(
         FailureKind::Denied,
         format!("No credentials for cluster \"{cluster}\""),
-        "The credentials that the provider's configuration names couldn't be had.",
+        match plugin.and_then(|plugin| plugin.command.as_deref()) {
+            Some(command) => format!("The credential plugin `{command}` failed."),
+            None => "Failed to obtain the credentials that the provider's configuration names.".to_owned(),
+        },
     )
-    .advice("If a program prints them (`exec`), run it by hand to see what it says.")
+    .advice(match plugin.and_then(|plugin| plugin.install_hint.as_deref()) {
+        Some(hint) => hint.trim(),
+        None => "If a program prints them (`exec`), run it manually to see its output.",
+    })
     .raw(raw)
 }
 

@@ -38,6 +38,8 @@ pub struct Deployed {
     pub values: Json,
     /// The objects that it consists of, in order.
     pub manifest: Vec<Json>,
+    /// A line for each part of the manifest that can't be read.
+    pub unreadable: Vec<String>,
     /// Helm's last word on it.
     pub description: String,
 }

@@ -170,6 +170,7 @@ impl Releases for FakeReleases {
             app_version: "1.31.0".to_owned(),
             values: release.values.clone(),
             manifest: Vec::new(),
+            unreadable: Vec::new(),
             description: "by a fake".to_owned(),
         };
         releases.insert(at, deployed.clone());

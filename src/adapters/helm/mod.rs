@@ -4,7 +4,7 @@ mod program;
 mod storage;
 mod workspace;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -19,6 +19,9 @@ use crate::{
 use framework::Deadline;
 use program::Program;
 use workspace::Workspace;
+
+/// The least time that Helm is to end before the operation's deadline. Helm's clock starts only when it begins to wait.
+const RESERVE: Duration = Duration::from_secs(15);
 
 /// How charts are had and installed.
 #[derive(Clone, Debug)]
@@ -130,6 +133,13 @@ impl Helm {
     }
 }
 
+/// Returns how long Helm may wait: less than what is left, so that Helm's own words on what isn't ready arrive before the deadline does.
+fn timeout(deadline: &Deadline) -> String {
+    let left = deadline.remaining();
+    let reserve = (left / 10).max(RESERVE).min(left / 2);
+    format!("{}s", left.saturating_sub(reserve).as_secs().max(1))
+}
+
 /// The failure of an operation that would come in somebody else's way.
 fn at_work(title: &str, revision: &str) -> Failure {
     let why = format!(
@@ -159,14 +169,14 @@ impl Releases for Helm {
     async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
         self.recover(cluster, &release.namespace, &release.name, deadline).await?;
-        let workspace = Workspace::new(&self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
+        let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
         let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone()];
         arguments.extend(self.chart_arguments(release, &workspace));
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
         arguments.extend(["--labels".to_owned(), format!("{}={MANAGER}", storage::INSTALLED_BY)]);
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
-        arguments.extend(["--timeout".to_owned(), format!("{}s", deadline.remaining().as_secs().max(1))]);
+        arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
         if program.applies_on_the_server() {
             // What a person changed by hand is set back; without this Helm refuses to touch it. By itself Helm would go on in the client with a
             // release that Helm 3 made, and there it can't be forced.
@@ -203,18 +213,9 @@ impl Releases for Helm {
             // Helm uninstalls what is pending, too; only an upgrade is refused.
             tracing::info!(cluster, name, status = ?live.status, "removing a release that was left pending");
         }
-        let workspace = Workspace::new(&self.clusters.kubeconfig(cluster)?, &Json::Null, &self.settings)?;
-        let arguments = [
-            "uninstall",
-            name,
-            "--namespace",
-            namespace,
-            "--ignore-not-found",
-            "--wait",
-            "--timeout",
-            &format!("{}s", deadline.remaining().as_secs().max(1)),
-        ]
-        .map(str::to_owned);
+        let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &Json::Null, &self.settings)?;
+        let arguments = ["uninstall", name, "--namespace", namespace, "--ignore-not-found", "--wait", "--timeout", &timeout(deadline)]
+            .map(str::to_owned);
         program.run(&Self::title("remove", name, cluster), &arguments, &workspace, deadline).await?;
         // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
         let objects: Vec<_> = live
@@ -226,5 +227,19 @@ impl Releases for Helm {
             .collect();
         let deletions = objects.iter().map(|object| self.clusters.delete(cluster, object, deadline));
         futures::future::try_join_all(deletions).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn helm_ends_before_the_deadline() {
+        for (given, passed) in [(600, "540s"), (60, "45s"), (20, "10s"), (1, "1s")] {
+            assert_eq!(timeout(&Deadline::after(Duration::from_secs(given), CancellationToken::new())), passed, "{given}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use serde_json::Value as Json;
+use serde_saphyr::options::DuplicateKeyPolicy;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::data::{Deployed, MANAGER, ReleaseStatus};
@@ -54,6 +55,7 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
     let release: Json = serde_json::from_slice(&json).map_err(|error| format!("The release is not JSON: {error}."))?;
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let metadata = &release["chart"]["metadata"];
+    let (manifest, unreadable) = documents(release["manifest"].as_str().unwrap_or_default());
     let status = text(&release["info"]["status"]);
     Ok(Deployed {
         name: text(&release["name"]),
@@ -72,22 +74,29 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
             Json::Null => Json::Object(serde_json::Map::new()),
             values => values.clone(),
         },
-        manifest: documents(release["manifest"].as_str().unwrap_or_default())?,
+        manifest,
+        unreadable,
         description: text(&release["info"]["description"]),
     })
 }
 
-/// The objects of a manifest: YAML documents, of which some are empty.
-fn documents(manifest: &str) -> Result<Vec<Json>, String> {
-    let mut objects = Vec::new();
+/// Returns the objects of a manifest, which is YAML documents of which some are empty, and a line for each document that can't be read.
+/// Such a document must not make the release unreadable: then neither a plan nor a destroy would work any longer.
+fn documents(manifest: &str) -> (Vec<Json>, Vec<String>) {
+    let (mut objects, mut unreadable) = (Vec::new(), Vec::new());
     for document in manifest.split("\n---").map(|document| document.trim_start_matches("---")) {
-        let object: Json = serde_saphyr::from_str(document)
-            .map_err(|error| format!("The release's manifest is not YAML: {}.", error.without_snippet()))?;
-        if object.is_object() {
-            objects.push(object);
+        // Helm accepts a key that occurs twice, and its last value counts; charts do produce some.
+        let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+        match serde_saphyr::from_str_with_options::<Json>(document, options) {
+            Ok(object) if object.is_object() => objects.push(object),
+            Ok(_) => {}
+            Err(error) => {
+                let source = document.lines().find_map(|line| line.strip_prefix("# Source: ")).unwrap_or("an unnamed template");
+                unreadable.push(format!("{source}: not valid YAML: {}", error.without_snippet()));
+            }
         }
     }
-    Ok(objects)
+    (objects, unreadable)
 }
 
 #[cfg(test)]
@@ -118,6 +127,22 @@ mod tests {
         assert_eq!((deployed.name.as_str(), deployed.namespace.as_str()), ("istiod", "istio-system"));
         assert_eq!(deployed.manifest.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["ConfigMap", "Service"]);
         assert_eq!(revision(&secret(&release)), 3);
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts_as_in_helm() {
+        // Istio's gateway chart with `labels: {app.kubernetes.io/part-of: platform}`.
+        let manifest = "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  labels:\n    part-of: istio\n    part-of: platform\n";
+        let deployed = decode(&secret(&json!({"manifest": manifest}))).unwrap();
+        assert_eq!((&deployed.manifest[0]["metadata"]["labels"], deployed.unreadable.len()), (&json!({"part-of": "platform"}), 0));
+    }
+
+    #[test]
+    fn a_document_that_is_not_yaml_does_not_make_the_release_unreadable() {
+        let manifest = "---\n# Source: istiod/templates/a.yaml\nkind: [\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\n";
+        let deployed = decode(&secret(&json!({"manifest": manifest}))).unwrap();
+        assert_eq!(deployed.manifest.len(), 1);
+        assert!(deployed.unreadable[0].starts_with("istiod/templates/a.yaml: not valid YAML: "), "{:?}", deployed.unreadable);
     }
 
     #[test]
