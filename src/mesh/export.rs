@@ -93,7 +93,7 @@ impl Export {
         };
         let entry = with_spec(Kind::SERVICE_ENTRY, &self.namespace, &self.name(), &self.owner(), &entry);
         let gateway = Gateway {
-            selector: gateway::selector(&self.gateway.name),
+            selector: gateway::gateway_pod_labels(&self.gateway.name),
             servers: vec![Server {
                 port: ServerPort { number: gateway::PORT, name: "tls".to_owned(), protocol: "TLS" },
                 tls: ServerTls { mode: ServerTlsMode::AutoPassthrough },

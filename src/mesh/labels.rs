@@ -55,13 +55,13 @@ impl Owner {
 }
 
 /// The label selector that finds everything of ours.
-pub fn selector() -> String {
+pub fn managed_selector() -> String {
     format!("{MANAGED_BY}={MANAGER}")
 }
 
 /// The label selector that finds everything of all exports of a cluster.
 pub fn exported_by(exporter: &ClusterKey) -> String {
-    format!("{},{EXPORTED_BY}={exporter}", selector())
+    format!("{},{EXPORTED_BY}={exporter}", managed_selector())
 }
 
 /// The label selector for objects with all of these labels.

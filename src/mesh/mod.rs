@@ -14,7 +14,7 @@ pub mod trust;
 
 pub use crate::istio::MutualTlsMode;
 pub use export::Export;
-pub use helm::{ControlPlane, EastWestGateway, Values};
+pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
 pub use names::{
     ClusterKey, Host, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
     TrustDomain, Vip,

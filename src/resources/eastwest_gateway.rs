@@ -9,13 +9,12 @@ use std::{
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::cluster::same_values;
 use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
-        ClusterKey, EastWestGateway, Namespace, NetworkName, ReleaseName, Values,
-        helm::gateway::{CHART, PORT, addresses, selector},
+        ClusterKey, EastwestGatewaySettings, Namespace, NetworkName, ReleaseName, Values,
+        helm::gateway::{CHART, PORT, addresses, gateway_pod_labels},
         labels::selector_of,
     },
     ports::Failure,
@@ -50,7 +49,7 @@ model! {
         /// A fixed number of pods; the chart's autoscaler decides if left out.
         replicas: i64 => optional(),
         /// Helm values for the `gateway` chart, as YAML texts; later ones win, and attributes of this resource win over them.
-        values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),
         /// The load balancer's addresses: IPs, or hostnames where the cloud gives those.
         addresses: Vec<Value<String>> =>
             computed().kept_unless(&["service_annotations", "load_balancer_class", "values", "drift"]),
@@ -66,20 +65,20 @@ model! {
 }
 
 /// The gateway to be.
-pub struct Gateway {
+pub struct EastwestGateway {
     cluster: ClusterKey,
-    gateway: EastWestGateway,
+    gateway: EastwestGatewaySettings,
     istio_version: Option<String>,
 }
 
 /// The gateway that is.
-pub struct GatewayStatus {
+pub struct EastwestGatewayStatus {
     addresses: Vec<String>,
     installed_version: String,
     drift: Vec<String>,
 }
 
-impl Gateway {
+impl EastwestGateway {
     fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
         cx.cluster(&self.cluster)
     }
@@ -98,7 +97,7 @@ impl Gateway {
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
-        let labels = selector_of(&selector(&self.gateway.name));
+        let labels = selector_of(&gateway_pod_labels(&self.gateway.name));
         Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), &labels).await))
     }
 
@@ -118,11 +117,11 @@ fn names(service: Option<&Json>) -> Vec<String> {
 }
 
 #[async_trait]
-impl Resource for Gateway {
+impl Resource for EastwestGateway {
     type World = World;
     type Model = EastwestGatewayModel;
     type Spec = Self;
-    type Status = GatewayStatus;
+    type Status = EastwestGatewayStatus;
 
     const NAME: &'static str = "mesh_eastwest_gateway";
     const TIMEOUTS: DefaultTimeouts =
@@ -151,7 +150,7 @@ impl Resource for Gateway {
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         Some(Self {
             cluster: cluster?,
-            gateway: EastWestGateway {
+            gateway: EastwestGatewaySettings {
                 name: name?,
                 namespace: namespace?,
                 network: network?,
@@ -178,7 +177,12 @@ impl Resource for Gateway {
         }
     }
 
-    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<GatewayStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply(
+        spec: &Self,
+        prior: Option<&Self>,
+        reached: &mut Reached<EastwestGatewayStatus>,
+        cx: &Cx<'_, World>,
+    ) -> Result<(), Error> {
         cx.world.releases.check().await?;
         let live = spec.release(cx).await?;
         if prior.is_none() && live.is_some() {
@@ -190,18 +194,18 @@ impl Resource for Gateway {
         }
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
         // A release that failed to become ready exists all the same.
-        reached.set(GatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
+        reached.set(EastwestGatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
         let deployed = match spec.on(cx).install(&spec.gateway.release(version)).await {
             Ok(deployed) => deployed,
             Err(failure) => return Err(spec.with_evidence(failure, cx).await),
         };
-        reached.set(GatewayStatus { addresses: Vec::new(), installed_version: deployed.version.clone(), drift: Vec::new() });
+        reached.set(EastwestGatewayStatus { addresses: Vec::new(), installed_version: deployed.version.clone(), drift: Vec::new() });
         let addresses = spec.wait_for_addresses(cx).await?;
-        reached.set(GatewayStatus { addresses, installed_version: deployed.version, drift: Vec::new() });
+        reached.set(EastwestGatewayStatus { addresses, installed_version: deployed.version, drift: Vec::new() });
         Ok(())
     }
 
-    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<GatewayStatus>, Error> {
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<EastwestGatewayStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
@@ -211,7 +215,7 @@ impl Resource for Gateway {
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
             release_drift(spec.on(cx), &wanted, Some(&live)),
         )?;
-        Ok(Observed::Found(GatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
+        Ok(Observed::Found(EastwestGatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
@@ -229,7 +233,7 @@ impl Resource for Gateway {
             import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
         let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
-        let found = EastWestGateway::read_values(&live.values);
+        let found = EastwestGatewaySettings::read_values(&live.values);
         let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         Ok(EastwestGatewayModel {
             network: text(found.network),
@@ -253,7 +257,7 @@ impl Resource for Gateway {
         })
     }
 
-    fn record(status: &GatewayStatus, model: &mut EastwestGatewayModel) {
+    fn record(status: &EastwestGatewayStatus, model: &mut EastwestGatewayModel) {
         model.addresses = crate::world::texts(&status.addresses);
         model.port = Value::Value(i64::from(PORT));
         model.installed_version = Value::Value(status.installed_version.clone());
@@ -262,11 +266,11 @@ impl Resource for Gateway {
 }
 
 #[async_trait]
-impl Discover for Gateway {
+impl Discover for EastwestGateway {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
         let gateways = cx.cluster(cluster).releases_of(CHART).await?;
         // Ingress gateways are of the same chart, and of no network.
-        let eastwest = gateways.into_iter().filter(|gateway| EastWestGateway::read_values(&gateway.values).network.is_some());
+        let eastwest = gateways.into_iter().filter(|gateway| EastwestGatewaySettings::read_values(&gateway.values).network.is_some());
         Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())
     }
 }

@@ -1,5 +1,6 @@
 //! The resources, and their listings.
 
+mod authority;
 mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
@@ -10,7 +11,7 @@ mod tests;
 
 pub use cluster::{Cluster, ClusterModel};
 pub use cluster_ca::{ClusterCa, ClusterCaModel};
-pub use eastwest_gateway::{EastwestGatewayModel, Gateway};
+pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
 pub use root_ca::{RootCa, RootCaModel};
 pub use service_export::{ServiceExport, ServiceExportModel};
 
@@ -19,7 +20,7 @@ use framework::{AnyListing, AnyResource, erase, erase_listing};
 
 /// All resources of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
-    vec![erase::<RootCa>(), erase::<ClusterCa>(), erase::<Cluster>(), erase::<Gateway>(), erase::<ServiceExport>()]
+    vec![erase::<RootCa>(), erase::<ClusterCa>(), erase::<Cluster>(), erase::<EastwestGateway>(), erase::<ServiceExport>()]
 }
 
 /// The listings, one of each resource.
@@ -28,7 +29,7 @@ pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
         erase_listing::<InClusters<RootCa>>(),
         erase_listing::<InClusters<ClusterCa>>(),
         erase_listing::<InClusters<Cluster>>(),
-        erase_listing::<InClusters<Gateway>>(),
+        erase_listing::<InClusters<EastwestGateway>>(),
         erase_listing::<InClusters<ServiceExport>>(),
     ]
 }

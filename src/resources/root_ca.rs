@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::format_description::well_known::Rfc3339;
 
+use super::authority::{parse_days, parse_subject, read_root};
 use crate::world::{
-    ClusterAccess, LiveCluster, World,
+    ClusterAccess, World,
     import::parts,
     listing::{Discover, name_of},
     namespace,
@@ -67,38 +68,6 @@ pub struct RootCaStatus {
     certificate: String,
     fingerprint: String,
     expires_at: String,
-}
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Reads a number of days from 1 to 100 years.
-pub(super) fn parse_days(days: i64) -> Result<Duration, String> {
-    match u32::try_from(days) {
-        Ok(count @ 1..=36500) => Ok(DAY * count),
-        _ => Err(format!("{days} days is not possible. Give 1 to 36500 days.")),
-    }
-}
-
-/// Reads a part of a certificate's subject.
-pub(super) fn parse_subject(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
-        return Err("A part of a certificate's subject has 1 to 64 characters, and no control characters.".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-/// Reads a root CA's Secret.
-pub(super) async fn load(cluster: LiveCluster<'_>, secret: &ObjectRef) -> Result<Option<Certificate>, Error> {
-    let Some(live) = cluster.get(secret).await? else { return Ok(None) };
-    trust::read_root_secret(&live).map(Some).map_err(|problem| {
-        Error::new(
-            "Damaged root CA",
-            format!(
-                "{secret} of cluster \"{}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca.",
-                cluster.key
-            ),
-        )
-    })
 }
 
 impl RootCa {
@@ -162,7 +131,7 @@ impl Resource for RootCa {
 
     async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
-        let root = match (load(cluster, &secret).await?, prior) {
+        let root = match (read_root(cluster, &secret).await?, prior) {
             (Some(root), Some(_)) => root,
             (Some(_), None) => {
                 return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id())));
@@ -181,7 +150,7 @@ impl Resource for RootCa {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
-        match load(cx.cluster(&spec.cluster), &spec.secret()).await? {
+        match read_root(cx.cluster(&spec.cluster), &spec.secret()).await? {
             Some(root) => Self::status(&root, cx).map(Observed::Found),
             None => Ok(Observed::Gone),
         }
@@ -196,7 +165,7 @@ impl Resource for RootCa {
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
         let (cluster, [namespace, name]) = parts(id, "CLUSTER/NAMESPACE/SECRET, for example us/istio-system/mesh-root-ca", cx)?;
         let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), name.as_str());
-        let Some(root) = load(cx.cluster(&cluster), &secret).await? else {
+        let Some(root) = read_root(cx.cluster(&cluster), &secret).await? else {
             return Err(crate::world::import::nothing(&cluster, &secret.to_string()));
         };
         let facts = cx.world.authority.inspect(&root.certificate)?;

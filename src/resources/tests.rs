@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cluster, ClusterCa, ClusterCaModel, ClusterModel, EastwestGatewayModel, Gateway, RootCa, RootCaModel, ServiceExport, ServiceExportModel,
+    Cluster, ClusterCa, ClusterCaModel, ClusterModel, EastwestGateway, EastwestGatewayModel, RootCa, RootCaModel, ServiceExport,
+    ServiceExportModel,
 };
 use crate::world::{Clusters, Discover, InClusters, ListModel, World};
 use crate::{
@@ -266,14 +267,14 @@ async fn a_gateway_is_there_when_it_has_an_address() {
     let scene = scene();
     let timeouts = framework::Timeouts { create: text("50ms"), ..framework::Timeouts::default() };
     let waiting = EastwestGatewayModel { timeouts: Value::Value(timeouts), ..gateway() };
-    let (state, diagnostics) = apply::<Gateway>(&scene, &Value::Null, waiting).await;
+    let (state, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, waiting).await;
     assert!(diagnostics.errors[0].detail.contains("waiting for the load balancer"), "{:?}", diagnostics.errors);
     assert_eq!(drift(&state).len(), 1);
     scene.objects.put("eu", balancer("198.51.100.9"));
-    let (state, _) = apply::<Gateway>(&scene, &state, gateway()).await;
+    let (state, _) = apply::<EastwestGateway>(&scene, &state, gateway()).await;
     assert_eq!(model::<EastwestGatewayModel>(&state).addresses, Value::Value(vec![text("198.51.100.9")]));
     scene.objects.put("eu", balancer("198.51.100.10"));
-    let (moved, _) = read::<Gateway>(&scene, &state).await;
+    let (moved, _) = read::<EastwestGateway>(&scene, &state).await;
     assert_eq!(model::<EastwestGatewayModel>(&moved).addresses, Value::Value(vec![text("198.51.100.10")]));
 }
 
@@ -370,8 +371,8 @@ async fn everything_is_imported_as_it_was_made() {
     let reference = super::cluster::ClusterCaRef { cluster: text("eu"), root_fingerprint: model::<ClusterCaModel>(&ca).root_fingerprint };
     let made = created::<Cluster>(&scene, ClusterModel { ca: Value::Value(reference), mtls_mode: text("STRICT"), ..cluster() }).await;
     assert_eq!(import(erase::<Cluster>(), &scene, "eu/istio-system").await, made);
-    let made = created::<Gateway>(&scene, gateway()).await;
-    assert_eq!(import(erase::<Gateway>(), &scene, "eu/istio-system/istio-eastwestgateway").await, made);
+    let made = created::<EastwestGateway>(&scene, gateway()).await;
+    assert_eq!(import(erase::<EastwestGateway>(), &scene, "eu/istio-system/istio-eastwestgateway").await, made);
     let made = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
     assert_eq!(import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await, made);
     let nothing = erase::<Cluster>().import("us/istio-system", &scene.world, CancellationToken::new()).await;
@@ -411,7 +412,7 @@ async fn everything_that_exists_is_listed() {
     let root = created::<RootCa>(&scene, root()).await;
     created::<ClusterCa>(&scene, cluster_ca(&root)).await;
     created::<Cluster>(&scene, cluster()).await;
-    created::<Gateway>(&scene, gateway()).await;
+    created::<EastwestGateway>(&scene, gateway()).await;
     created::<ServiceExport>(&scene, export("198.51.100.9")).await;
     let nothing = (Vec::<String>::new(), Vec::<String>::new());
     let only = |name: &str| (vec![name.to_owned()], Vec::<String>::new());
@@ -419,7 +420,7 @@ async fn everything_that_exists_is_listed() {
     assert_eq!(list::<RootCa>(&scene, Some(&["eu"])).await, nothing);
     assert_eq!(list::<ClusterCa>(&scene, None).await, only("eu/istio-system"));
     assert_eq!(list::<Cluster>(&scene, None).await, only("eu/istio-system"));
-    assert_eq!(list::<Gateway>(&scene, None).await, only("eu/istio-system/istio-eastwestgateway"));
+    assert_eq!(list::<EastwestGateway>(&scene, None).await, only("eu/istio-system/istio-eastwestgateway"));
     assert_eq!(list::<ServiceExport>(&scene, None).await, only("eu/echo/echo.eu.mesh.local"));
     assert!(list::<Cluster>(&scene, Some(&["asia"])).await.1[0].contains("it has `eu`, `us`"));
 

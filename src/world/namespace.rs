@@ -46,7 +46,7 @@ pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> 
     if !labels::is_ours(&live) {
         return Ok(());
     }
-    let (within, ours) = (Some(namespace.as_str()), labels::selector());
+    let (within, ours) = (Some(namespace.as_str()), labels::managed_selector());
     let (secrets, releases) =
         tokio::try_join!(cluster.list(Kind::SECRET, within, &ours), cluster.list(Kind::SECRET, within, "owner=helm"),)?;
     if secrets.is_empty() && releases.is_empty() {

@@ -1,6 +1,8 @@
 //! Values that several resources read and write alike.
 
-use framework::Value;
+use framework::{Datum, Dynamic, Value};
+
+use crate::mesh::helm::values;
 
 /// Texts as a computed list.
 pub(crate) fn texts(texts: &[String]) -> Value<Vec<Value<String>>> {
@@ -12,4 +14,25 @@ pub(crate) fn parse_version(text: &str) -> Result<String, String> {
     semver::Version::parse(text)
         .map(|_| text.to_owned())
         .map_err(|_| format!("`{text}` is not a version of a chart. Write one in full, such as `1.31.0`."))
+}
+
+/// Whether two lists of Helm values, as YAML strings, merge to the same values.
+pub(crate) fn same_values(a: &Dynamic, b: &Dynamic) -> bool {
+    fn texts(value: &Dynamic) -> Option<Vec<&str>> {
+        match value {
+            Value::Null => Some(Vec::new()),
+            Value::Value(Datum::List(elements)) => elements
+                .iter()
+                .map(|element| match element {
+                    Value::Value(Datum::String(text)) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        }
+    }
+    match (texts(a), texts(b)) {
+        (Some(a), Some(b)) => values::same(&a, &b),
+        _ => false,
+    }
 }

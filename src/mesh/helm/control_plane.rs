@@ -52,7 +52,7 @@ pub struct ControlPlane {
 
 /// What a release's values say of the attributes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ImportedValues {
     /// The mesh's id.
     pub mesh_id: Option<String>,
     /// The trust domain.
@@ -67,7 +67,7 @@ pub struct Found {
     pub rest: Option<String>,
 }
 
-/// The paths that attributes decide, in the order of [`Found`]'s fields.
+/// The paths that attributes decide, in the order of [`ImportedValues`]'s fields.
 fn path(parts: &[&str]) -> Vec<String> {
     parts.iter().map(|part| (*part).to_owned()).collect()
 }
@@ -158,7 +158,7 @@ impl ControlPlane {
     }
 
     /// Reads a deployed release's values.
-    pub fn read_values(values: &Json) -> Found {
+    pub fn read_values(values: &Json) -> ImportedValues {
         let text = |parts: &[&str]| values::at(values, &path(parts)).and_then(Json::as_str).map(str::to_owned);
         let paths = [
             path(&["global", "meshID"]),
@@ -168,7 +168,7 @@ impl ControlPlane {
             path(&["meshConfig", "trustDomain"]),
             path(&DNS_CAPTURE),
         ];
-        Found {
+        ImportedValues {
             mesh_id: text(&["global", "meshID"]),
             network: text(&["global", "network"]),
             cluster_name: text(&["global", "multiCluster", "clusterName"]),

@@ -24,7 +24,7 @@ pub const CHART: &str = "gateway";
 
 /// The gateway of one network.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EastWestGateway {
+pub struct EastwestGatewaySettings {
     /// Name of the release, the Deployment and the Service.
     pub name: ReleaseName,
     /// Where it runs.
@@ -45,7 +45,7 @@ pub struct EastWestGateway {
 
 /// What a release's values say of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct ImportedValues {
     /// The network.
     pub network: Option<String>,
     /// Annotations of the Service.
@@ -104,7 +104,7 @@ pub fn addresses(service: &Json) -> Vec<Address> {
 }
 
 /// The labels of a gateway's pods, as the chart makes them of the release's name.
-pub fn selector(name: &ReleaseName) -> BTreeMap<String, String> {
+pub fn gateway_pod_labels(name: &ReleaseName) -> BTreeMap<String, String> {
     BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), label(name).to_owned())])
 }
 
@@ -112,7 +112,7 @@ fn label(name: &ReleaseName) -> &str {
     name.as_str().strip_prefix("istio-").unwrap_or(name.as_str())
 }
 
-impl EastWestGateway {
+impl EastwestGatewaySettings {
     fn settings(&self) -> Vec<Setting> {
         // By the release's name the Service is looked up, and by the label made of it exports select the pods.
         let mut settings = vec![
@@ -154,7 +154,7 @@ impl EastWestGateway {
     }
 
     /// Reads a deployed release's values.
-    pub fn read_values(values: &Json) -> Found {
+    pub fn read_values(values: &Json) -> ImportedValues {
         let service = &values["service"];
         let text = |value: &Json| value.as_str().map(str::to_owned);
         let annotations: BTreeMap<_, _> =
@@ -175,7 +175,7 @@ impl EastWestGateway {
         if replicas.is_some() {
             paths.extend([vec!["replicaCount".to_owned()], vec!["autoscaling".to_owned(), "enabled".to_owned()]]);
         }
-        Found {
+        ImportedValues {
             network: text(&values["networkGateway"]),
             load_balancer_class: text(&service["loadBalancerClass"]),
             source_ranges: service["loadBalancerSourceRanges"].as_array().into_iter().flatten().filter_map(text).collect(),
@@ -190,8 +190,8 @@ impl EastWestGateway {
 mod tests {
     use super::*;
 
-    fn gateway() -> EastWestGateway {
-        EastWestGateway {
+    fn gateway() -> EastwestGatewaySettings {
+        EastwestGatewaySettings {
             name: ReleaseName::parse("istio-eastwestgateway").unwrap(),
             namespace: Namespace::parse("istio-system").unwrap(),
             network: NetworkName::parse("eu-net").unwrap(),
@@ -213,12 +213,12 @@ mod tests {
                 "replicaCount": 2, "autoscaling": {"enabled": false}, "resources": {},
             })
         );
-        assert_eq!(selector(&gateway().name), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
+        assert_eq!(gateway_pod_labels(&gateway().name), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
     }
 
     #[test]
     fn values_are_read_as_they_were_written() {
-        let found = EastWestGateway::read_values(&gateway().release(None).values);
+        let found = EastwestGatewaySettings::read_values(&gateway().release(None).values);
         assert_eq!((found.network.as_deref(), found.replicas), (Some("eu-net"), Some(2)));
         assert_eq!(found.service_annotations, gateway().service_annotations);
         assert!(values::same_yaml(&found.rest.unwrap(), "resources: {}"));

@@ -7,6 +7,6 @@ mod setting;
 pub mod values;
 
 pub use control_plane::ControlPlane;
-pub use gateway::EastWestGateway;
+pub use gateway::EastwestGatewaySettings;
 pub use lint::Lint;
 pub use values::Values;

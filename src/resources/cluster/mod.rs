@@ -10,7 +10,6 @@ use serde_json::{Value as Json, json};
 
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
-pub(super) use model::same_values;
 
 use crate::world::{ClusterAccess, LiveCluster, PlannedCluster, PlannedRoot, World, import, listing::Discover, namespace, release_drift};
 use crate::{

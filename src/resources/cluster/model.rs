@@ -1,7 +1,7 @@
 //! The attributes of `mesh_cluster`.
 
-use crate::mesh::helm::values;
-use framework::{Datum, Dynamic, Timeouts, Value, computed, model, optional, required};
+use crate::world::same_values;
+use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The cluster's CA: the attributes of a `mesh_cluster_ca`.
@@ -51,26 +51,5 @@ model! {
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),
-    }
-}
-
-/// Whether two lists of values texts give the same values.
-pub(in crate::resources) fn same_values(a: &Dynamic, b: &Dynamic) -> bool {
-    fn texts(value: &Dynamic) -> Option<Vec<&str>> {
-        match value {
-            Value::Null => Some(Vec::new()),
-            Value::Value(Datum::List(elements)) => elements
-                .iter()
-                .map(|element| match element {
-                    Value::Value(Datum::String(text)) => Some(text.as_str()),
-                    _ => None,
-                })
-                .collect(),
-            _ => None,
-        }
-    }
-    match (texts(a), texts(b)) {
-        (Some(a), Some(b)) => values::same(&a, &b),
-        _ => false,
     }
 }

@@ -12,7 +12,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use model::ClusterCaModel;
 use root::{RootSource, check_pair, find_root, parse_root};
 
-use super::root_ca::{load, parse_days, parse_subject};
+use super::authority::{parse_days, parse_subject, read_root};
 use crate::world::{ClusterAccess, World, import::parts, listing::Discover, namespace};
 use crate::{
     data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
@@ -57,7 +57,7 @@ impl ClusterCa {
     /// The root with its key.
     async fn load_root(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
         match &self.root {
-            RootSource::Resource { cluster, secret, .. } => load(cx.cluster(cluster), secret).await?.ok_or_else(|| {
+            RootSource::Resource { cluster, secret, .. } => read_root(cx.cluster(cluster), secret).await?.ok_or_else(|| {
                 Error::new(
                     "No root CA",
                     format!("Cluster \"{cluster}\" has no {secret} to sign with. It was removed since the plan; the next apply makes a new mesh_root_ca."),

@@ -77,7 +77,7 @@ pub(super) fn check_pair(world: &World, certificate: &str, key: &Secret, report:
 pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<RootCaRef> {
     let world = cx.world;
     for cluster in world.clusters.reachable() {
-        let selector = labels::selector();
+        let selector = labels::managed_selector();
         let secrets = match cx.cluster(&cluster).list(Kind::SECRET, None, &selector).await {
             Ok(secrets) => secrets,
             Err(failure) => {
