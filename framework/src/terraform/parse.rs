@@ -149,6 +149,26 @@ impl<'a> Parse<'a> {
         elements.into_iter().filter_map(|(_, element)| element.as_ref_option()).map(read).filter_map(Result::ok).collect()
     }
 
+    /// Reads each element of a collection that may be left out, where null means something else than empty.
+    pub fn optional_each<'v, T: 'v, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        elements: &'v Value<impl IntoElements<'v, T>>,
+        read: impl FnMut(&T) -> Result<U, E>,
+    ) -> Option<Option<Vec<U>>> {
+        if elements.is_null() { Some(None) } else { self.each(name, elements, read).map(Some) }
+    }
+
+    /// Reads each value of a map that may be left out, where null means something else than empty.
+    pub fn optional_entries<T, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        entries: &Value<BTreeMap<String, Value<T>>>,
+        read: impl FnMut(&T) -> Result<U, E>,
+    ) -> Option<Option<BTreeMap<String, U>>> {
+        if entries.is_null() { Some(None) } else { self.entries(name, entries, read).map(Some) }
+    }
+
     /// Reads each value of a map; a missing map is empty.
     pub fn entries<T, U, E: Display>(
         &mut self,
