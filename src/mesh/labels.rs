@@ -10,7 +10,7 @@ use crate::data::MANAGER;
 /// The label that names the manager of an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::record`].
+/// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::export::Request`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
 /// Label of an export's objects: the key of the cluster that exports.

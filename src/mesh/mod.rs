@@ -9,11 +9,10 @@ pub mod labels;
 pub mod manifest;
 pub mod names;
 pub mod observe;
-pub mod record;
 pub mod trust;
 
 pub use crate::istio::MutualTlsMode;
-pub use export::Export;
+pub use export::{Export, ExportId};
 pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
 pub use names::{
     ClusterKey, Host, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,

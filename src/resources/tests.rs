@@ -23,21 +23,21 @@ use framework::{
 };
 
 /// A world of fakes, with a hand on each.
-struct Scene {
-    world: World,
-    objects: Arc<FakeObjects>,
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) objects: Arc<FakeObjects>,
     releases: Arc<FakeReleases>,
     clock: FakeClock,
 }
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let (objects, releases, clock) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()), FakeClock::default());
     let world = World::fake(&objects, &releases, &clock);
     Scene { world, objects, releases, clock }
 }
 
 /// A configuration as it is planned: with the schema's defaults, and unknown in what is computed.
-fn planned<R: Resource>(model: R::Model) -> Dynamic {
+pub(super) fn planned<R: Resource>(model: R::Model) -> Dynamic {
     let mut plan = encode(&Value::Value(model));
     for attribute in R::Model::attributes() {
         let is_null = framework::attribute(&plan, attribute.name).is_null();
@@ -51,38 +51,38 @@ fn planned<R: Resource>(model: R::Model) -> Dynamic {
     plan
 }
 
-async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
+pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
     let config = encode(&Value::Value(model.clone()));
     erase::<R>().apply(prior, &config, planned::<R>(model), &scene.world, CancellationToken::new()).await
 }
 
-async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
+pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
     let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
     state
 }
 
-async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
     let outcome = erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await;
     (outcome.found, outcome.diagnostics)
 }
 
-async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+pub(super) async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
     erase::<R>().apply(state, &Value::Null, Value::Null, &scene.world, CancellationToken::new()).await
 }
 
-fn model<M: Model>(state: &Dynamic) -> M {
+pub(super) fn model<M: Model>(state: &Dynamic) -> M {
     match decode::<M>(state, &AttributePath::root()) {
         Ok(Value::Value(model)) => model,
         _ => panic!("no state"),
     }
 }
 
-fn text(text: &str) -> Value<String> {
+pub(super) fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
 }
 
-fn drift(state: &Dynamic) -> Vec<String> {
+pub(super) fn drift(state: &Dynamic) -> Vec<String> {
     match framework::attribute(state, "drift") {
         Value::Value(Datum::List(lines)) => {
             lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect()
@@ -91,7 +91,7 @@ fn drift(state: &Dynamic) -> Vec<String> {
     }
 }
 
-fn unreachable() -> Failure {
+pub(super) fn unreachable() -> Failure {
     Failure::new(FailureKind::Unreachable, "Can't reach cluster \"eu\"", "Nobody answers.")
 }
 
@@ -118,13 +118,14 @@ fn gateway() -> EastwestGatewayModel {
     EastwestGatewayModel { cluster: text("eu"), network: text("eu-net"), ..EastwestGatewayModel::default() }
 }
 
-fn export(address: &str) -> ServiceExportModel {
+pub(super) fn export(address: &str) -> ServiceExportModel {
     ServiceExportModel {
         host: text("echo.eu.mesh.local"),
         gateway: Value::Value(super::service_export::model::GatewayRef {
             cluster: text("eu"),
             namespace: text("istio-system"),
             name: text("istio-eastwestgateway"),
+            port: Value::Value(15443),
             addresses: Value::Value(vec![text(address)]),
         }),
         namespace: text("echo"),
@@ -135,14 +136,14 @@ fn export(address: &str) -> ServiceExportModel {
     }
 }
 
-fn echo() -> Json {
+pub(super) fn echo() -> Json {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo", "namespace": "echo"},
         "spec": {"selector": {"app": "echo"}, "clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]},
     })
 }
 
-fn balancer(address: &str) -> Json {
+pub(super) fn balancer(address: &str) -> Json {
     json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
         "status": {"loadBalancer": {"ingress": [{"ip": address}]}},
@@ -279,71 +280,6 @@ async fn a_gateway_is_there_when_it_has_an_address() {
 }
 
 #[tokio::test]
-async fn an_export_follows_the_gateway_the_service_and_the_importers() {
-    let scene = scene();
-    let refused = apply::<ServiceExport>(&scene, &Value::Null, export("198.51.100.9")).await;
-    assert!(refused.0.is_null() && refused.1.errors[0].summary == "No such Service", "{:?}", refused.1.errors);
-
-    scene.objects.put("eu", echo());
-    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
-    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
-    let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "istio-system", "mesh-export-echo-eu-mesh-local");
-    let endpoint = |scene: &Scene| scene.objects.live("us", &entry).map(|live| live["spec"]["endpoints"][0]["address"].clone());
-    assert_eq!(endpoint(&scene), Some(json!("198.51.100.9")));
-
-    let (state, _) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
-    assert_eq!(endpoint(&scene), Some(json!("198.51.100.10")));
-
-    let mut changed = echo();
-    changed["spec"]["ports"][0]["port"] = json!(81);
-    scene.objects.put("eu", changed);
-    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
-    assert!(drift(&drifted).iter().any(|line| line.contains("81 wanted, 80 found")), "{:?}", drift(&drifted));
-
-    let nobody = ServiceExportModel { importers: Value::Value([].into()), ..export("198.51.100.10") };
-    let (state, _) = apply::<ServiceExport>(&scene, &state, nobody).await;
-    assert_eq!(endpoint(&scene), None, "who imports no more is sent there no more");
-
-    assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
-    assert_eq!(scene.objects.names("eu"), ["Service echo/echo"]);
-}
-
-#[tokio::test]
-async fn what_stays_behind_in_a_cluster_that_is_given_up_is_told() {
-    let mut scene = scene();
-    scene.objects.put("eu", echo());
-    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
-    let nobody = ServiceExportModel { importers: Value::Value([].into()), ..model(&state) };
-    let plan = |scene: &Scene| {
-        let planned = encode(&Value::Value(nobody.clone()));
-        erase::<ServiceExport>().plan(&state, &planned, planned.clone(), Some(&scene.world)).diagnostics
-    };
-    assert!(plan(&scene).warnings.is_empty(), "a cluster that is still there is told");
-    scene.world.clusters = Clusters::Known([("eu".to_owned(), true)].into());
-    assert!(plan(&scene).warnings[0].detail.contains("Cluster `us` shall import the host no more"));
-}
-
-#[tokio::test]
-async fn an_export_that_fails_in_one_cluster_loses_nothing_of_the_others() {
-    let scene = scene();
-    scene.objects.put("eu", echo());
-    let rule = ObjectRef::namespaced(Kind::DESTINATION_RULE, "istio-system", "mesh-export-echo-eu-mesh-local");
-    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
-    let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "echo", "mesh-export-echo-eu-mesh-local");
-    scene.objects.fail("eu", &entry, Failure::new(FailureKind::Denied, "Can't write the entry", "Not allowed."));
-    scene.objects.fail("us", &rule, unreachable());
-    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
-    assert_eq!((diagnostics.errors.len(), drift(&state).len()), (1, 1));
-    let told = format!("{} {}", diagnostics.errors[0].summary, diagnostics.errors[0].detail);
-    assert!(told.contains("Not allowed.") && told.contains("Nobody answers."), "both causes are told: {told}");
-    let (kept, _) = destroy::<ServiceExport>(&scene, &state).await;
-    assert!(kept.is_value(), "what couldn't be removed stays in the state");
-    scene.objects.mend();
-    assert!(destroy::<ServiceExport>(&scene, &kept).await.0.is_null());
-    assert_eq!(scene.objects.names("us"), [""; 0]);
-}
-
-#[tokio::test]
 async fn what_isnt_known_yet_is_not_looked_at() {
     let mut scene = scene();
     let state = created::<RootCa>(&scene, root()).await;
@@ -352,7 +288,7 @@ async fn what_isnt_known_yet_is_not_looked_at() {
     assert!(kept == state && diagnostics.errors.is_empty());
 }
 
-async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
+pub(super) async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
     let imported = resource.import(id, &scene.world, CancellationToken::new()).await;
     assert!(imported.diagnostics.errors.is_empty(), "{id}: {:?}", imported.diagnostics.errors);
     resource.read(imported.found, &scene.world, CancellationToken::new()).await.found

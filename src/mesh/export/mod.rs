@@ -4,7 +4,10 @@
 //! points the host at the gateway's addresses; its endpoints are marked as speaking Istio's mutual TLS, without which the sidecars
 //! would send plain text.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod request;
+
+use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value as Json;
 
@@ -12,8 +15,7 @@ use super::{
     helm::gateway::{self, Address},
     labels::{EXPORT_RECORD, Owner},
     manifest::{annotated, with_spec},
-    names::{ClusterKey, Host, Locality, Namespace, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
-    record::Record,
+    names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
     trust::spiffe_id,
 };
 use crate::{
@@ -24,65 +26,72 @@ use crate::{
     },
 };
 
-/// The exporting cluster's gateway, as importers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GatewayEnd {
-    /// The exporting cluster.
-    pub cluster: ClusterKey,
-    /// The gateway's namespace.
-    pub namespace: Namespace,
-    /// The gateway's name.
-    pub name: ReleaseName,
-    /// Where it is reached.
-    pub addresses: Vec<Address>,
-}
+pub use request::{PortRequest, Request};
 
-/// An export in full.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Export {
-    /// The name that clients call.
-    pub host: Host,
-    /// The way in.
-    pub gateway: GatewayEnd,
+/// What tells an export from all others: its import ID is `EXPORTER/NAMESPACE/HOST`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExportId {
+    /// The cluster that exports.
+    pub exporter: ClusterKey,
     /// The Service's namespace.
     pub namespace: Namespace,
-    /// Where the importers' objects are.
-    pub importer_namespace: Namespace,
-    /// The host's virtual address in the importing clusters; Istio's choice if none.
-    pub vip: Option<Vip>,
+    /// The name that clients call.
+    pub host: Host,
+}
+
+impl fmt::Display for ExportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.exporter, self.namespace, self.host)
+    }
+}
+
+impl ExportId {
+    fn owner(&self) -> Owner {
+        Owner::Export(self.host.clone(), self.exporter.clone())
+    }
+
+    /// Returns the name that all objects of the export have.
+    pub fn object_name(&self) -> String {
+        format!("mesh-export-{}", self.host.slug())
+    }
+
+    /// Returns the label selector that finds the export's objects, in whichever cluster.
+    pub fn selector(&self) -> String {
+        self.owner().selector()
+    }
+}
+
+/// An export in full: what was asked for, and what the exporting cluster adds to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Export {
+    /// Which export.
+    pub id: ExportId,
+    /// What was asked for.
+    pub request: Request,
+    /// The addresses of the exporting cluster's gateway.
+    pub addresses: Vec<Address>,
     /// The ports.
     pub ports: Vec<ServicePort>,
     /// Labels of the pods.
     pub selector: BTreeMap<String, String>,
-    /// Accounts that the pods may run as; any if empty.
-    pub service_accounts: BTreeSet<ServiceAccountName>,
-    /// Their trust domain.
-    pub trust_domain: TrustDomain,
-    /// Where the exporting cluster is.
-    pub locality: Option<Locality>,
-    /// What was asked for.
-    pub record: Record,
+    /// Trust domain of the pods' accounts; `None` without accounts.
+    pub trust_domain: Option<TrustDomain>,
 }
 
 impl Export {
-    fn owner(&self) -> Owner {
-        Owner::Export(self.host.clone(), self.gateway.cluster.clone())
-    }
-
-    /// The name of the objects of this export.
-    fn name(&self) -> String {
-        format!("mesh-export-{}", self.host.slug())
-    }
-
-    /// The SPIFFE identities that clients accept; empty when they take any of the mesh.
+    /// Returns the SPIFFE identities that clients accept; empty when they accept any of the mesh.
     pub fn identities(&self) -> Vec<String> {
-        self.service_accounts.iter().map(|account| spiffe_id(&self.trust_domain, &self.namespace, account)).collect()
+        let accounts = self.request.service_accounts.iter().flatten();
+        let identity = |account| Some(spiffe_id(self.trust_domain.as_ref()?, &self.id.namespace, account));
+        accounts.filter_map(identity).collect()
     }
 
-    /// What is written in the exporting cluster.
+    /// Returns the manifests for the exporting cluster.
     pub fn exporter_manifests(&self) -> Vec<Json> {
+        let ExportId { namespace, host, .. } = &self.id;
+        let gateways = &self.request.gateway_namespace;
         let entry = ServiceEntry {
-            hosts: vec![self.host.to_string()],
+            hosts: vec![host.to_string()],
             addresses: Vec::new(),
             location: Location::MeshInternal,
             resolution: Resolution::Static,
@@ -91,59 +100,55 @@ impl Export {
             endpoints: Vec::new(),
             workload_selector: Some(WorkloadSelector { labels: self.selector.clone() }),
         };
-        let entry = with_spec(Kind::SERVICE_ENTRY, &self.namespace, &self.name(), &self.owner(), &entry);
+        let entry = with_spec(Kind::SERVICE_ENTRY, namespace, &self.id.object_name(), &self.id.owner(), &entry);
         let gateway = Gateway {
-            selector: gateway::gateway_pod_labels(&self.gateway.name),
+            selector: gateway::gateway_pod_labels(&self.request.gateway_name),
             servers: vec![Server {
                 port: ServerPort { number: gateway::PORT, name: "tls".to_owned(), protocol: "TLS" },
                 tls: ServerTls { mode: ServerTlsMode::AutoPassthrough },
-                hosts: vec![self.host.to_string()],
+                hosts: vec![host.to_string()],
             }],
         };
         vec![
-            annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.record.to_annotation())])),
-            with_spec(Kind::GATEWAY, &self.gateway.namespace, &self.name(), &self.owner(), &gateway),
+            annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())])),
+            with_spec(Kind::GATEWAY, gateways, &self.id.object_name(), &self.id.owner(), &gateway),
         ]
     }
 
-    /// What is written in each importing cluster.
+    /// Returns the manifests for each importing cluster.
     pub fn importer_manifests(&self) -> Vec<Json> {
-        let by_name = self.gateway.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
+        let (host, namespace) = (&self.id.host, self.request.importer_namespace());
+        let by_name = self.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
         let entry = ServiceEntry {
-            hosts: vec![self.host.to_string()],
-            addresses: self.vip.iter().map(ToString::to_string).collect(),
+            hosts: vec![host.to_string()],
+            addresses: self.request.vip.iter().map(ToString::to_string).collect(),
             location: Location::MeshInternal,
             resolution: if by_name { Resolution::Dns } else { Resolution::Static },
             ports: self.ports.iter().map(ServicePort::imported).collect(),
             subject_alt_names: self.identities(),
             // No `network`: endpoints with DNS names would miss a gateway that comes later.
-            endpoints: self.gateway.addresses.iter().map(|address| self.endpoint(address)).collect(),
+            endpoints: self.addresses.iter().map(|address| self.endpoint(address)).collect(),
             workload_selector: None,
         };
         // Nothing leaves in plain text, whatever the mesh's defaults are. No SNI: Istio's own names port and host.
         let rule = DestinationRule {
-            host: self.host.to_string(),
+            host: host.to_string(),
             traffic_policy: TrafficPolicy { tls: ClientTls { mode: ClientTlsMode::IstioMutual } },
         };
         vec![
-            with_spec(Kind::SERVICE_ENTRY, &self.importer_namespace, &self.name(), &self.owner(), &entry),
-            with_spec(Kind::DESTINATION_RULE, &self.importer_namespace, &self.name(), &self.owner(), &rule),
+            with_spec(Kind::SERVICE_ENTRY, namespace, &self.id.object_name(), &self.id.owner(), &entry),
+            with_spec(Kind::DESTINATION_RULE, namespace, &self.id.object_name(), &self.id.owner(), &rule),
         ]
     }
 
     fn endpoint(&self, address: &Address) -> Endpoint {
         Endpoint {
             address: address.to_string(),
-            ports: self.ports.iter().map(|port| (port.name.clone(), gateway::PORT)).collect(),
-            locality: self.locality.as_ref().map(ToString::to_string),
+            ports: self.ports.iter().map(|port| (port.name.clone(), self.request.gateway_port)).collect(),
+            locality: self.request.locality.as_ref().map(ToString::to_string),
             labels: BTreeMap::from([(well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned())]),
         }
     }
-}
-
-/// The label selector that finds an export's objects, in whichever cluster.
-pub fn selector(exporter: &ClusterKey, host: &Host) -> String {
-    Owner::Export(host.clone(), exporter.clone()).selector()
 }
 
 /// The labels by which a Service finds its pods, as a label selector.
@@ -160,23 +165,21 @@ mod tests {
     use crate::mesh::Protocol;
 
     fn export(addresses: &[&str]) -> Export {
+        let request = json!({
+            "service": "echo", "gatewayName": "istio-eastwestgateway", "gatewayNamespace": "istio-system", "vip": "240.0.0.2",
+            "serviceAccounts": ["echo"], "locality": "eu",
+        });
         Export {
-            host: Host::parse("echo.eu.mesh.local").unwrap(),
-            gateway: GatewayEnd {
-                cluster: ClusterKey::parse("eu").unwrap(),
-                namespace: Namespace::parse("istio-system").unwrap(),
-                name: ReleaseName::parse("istio-eastwestgateway").unwrap(),
-                addresses: addresses.iter().map(|text| Address::parse(text).unwrap()).collect(),
+            id: ExportId {
+                exporter: ClusterKey::parse("eu").unwrap(),
+                namespace: Namespace::parse("echo").unwrap(),
+                host: Host::parse("echo.eu.mesh.local").unwrap(),
             },
-            namespace: Namespace::parse("echo").unwrap(),
-            importer_namespace: Namespace::parse("istio-system").unwrap(),
-            vip: Some(Vip::parse("240.0.0.2").unwrap()),
+            request: serde_json::from_value(request).unwrap(),
+            addresses: addresses.iter().map(|text| Address::parse(text).unwrap()).collect(),
             ports: vec![ServicePort::new(80, Some("http"), Protocol::Http, Some(8080)).unwrap()],
             selector: BTreeMap::from([("app".to_owned(), "echo".to_owned())]),
-            service_accounts: BTreeSet::from([ServiceAccountName::parse("echo").unwrap()]),
-            trust_domain: TrustDomain::parse("corp.local").unwrap(),
-            locality: Some(Locality::parse("eu").unwrap()),
-            record: Record::default(),
+            trust_domain: Some(TrustDomain::parse("corp.local").unwrap()),
         }
     }
 
@@ -219,5 +222,13 @@ mod tests {
     #[test]
     fn a_hostname_is_resolved_by_dns() {
         assert_eq!(export(&["lb.example.com"]).importer_manifests()[0]["spec"]["resolution"], "DNS");
+    }
+
+    #[test]
+    fn a_gateway_behind_another_port_is_called_there() {
+        let mut export = export(&["198.51.100.9"]);
+        export.request.gateway_port = 443;
+        assert_eq!(export.importer_manifests()[0]["spec"]["endpoints"][0]["ports"], json!({"http": 443}));
+        assert_eq!(export.exporter_manifests()[1]["spec"]["servers"][0]["port"]["number"], 15443);
     }
 }

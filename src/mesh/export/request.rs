@@ -1,66 +1,79 @@
-//! What was asked of an export, kept as an annotation in the exporting cluster: an import reads it, since the objects alone don't tell what was
-//! set and what was found.
+//! What a user asks of an export. The same value is the input of an apply, the annotation that keeps it in the exporting cluster, and the
+//! source of an import: the objects alone don't tell what the configuration sets and what was taken from the live Service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value as Json;
 
-use super::labels::EXPORT_RECORD;
+use crate::mesh::{
+    helm::gateway,
+    labels::EXPORT_RECORD,
+    names::{ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
+};
 
-/// An export as it was configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Record {
+/// An export as it is configured. Annotations of all earlier releases must stay readable: a new field is optional, and no key changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
     /// The Service.
-    pub service: String,
+    pub service: ObjectName,
     /// The gateway's name.
-    pub gateway_name: String,
+    pub gateway_name: ReleaseName,
     /// The gateway's namespace.
-    pub gateway_namespace: String,
-    /// Keys of the clusters that import.
-    pub importers: BTreeSet<String>,
-    /// Where the importers' objects are, if it was set.
+    pub gateway_namespace: Namespace,
+    /// The port of the gateway's load balancer.
+    #[serde(default = "passthrough_port", skip_serializing_if = "is_passthrough_port")]
+    pub gateway_port: u16,
+    /// The clusters that import.
+    #[serde(default)]
+    pub importers: BTreeSet<ClusterKey>,
+    /// The namespace of the importers' objects; the gateway's if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub importer_namespace: Option<String>,
-    /// The virtual address, if it was set.
+    pub importer_namespace: Option<Namespace>,
+    /// The virtual address.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub vip: Option<String>,
-    /// The ports, if they were set.
+    pub vip: Option<Vip>,
+    /// The ports; the live Service's if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ports: Option<Vec<RecordedPort>>,
-    /// The pods' labels, if they were set.
+    pub ports: Option<Vec<PortRequest>>,
+    /// Labels of the pods; the live Service's selector if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<BTreeMap<String, String>>,
-    /// The pods' accounts.
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    pub service_accounts: BTreeSet<String>,
-    /// Their trust domain, if it was set.
+    /// Accounts that the pods may run as; any if not set, or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trust_domain: Option<String>,
+    pub service_accounts: Option<BTreeSet<ServiceAccountName>>,
+    /// Trust domain of the accounts; the exporting cluster's if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trust_domain: Option<TrustDomain>,
     /// Where the exporting cluster is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub locality: Option<String>,
+    pub locality: Option<Locality>,
 }
 
-/// A port that was set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RecordedPort {
-    /// The port that callers use.
+/// A port as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PortRequest {
+    /// The port that clients call.
     pub number: u16,
-    /// Its name.
+    /// Its name; made of protocol and number if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What is spoken there.
-    pub protocol: String,
-    /// The pods' port.
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// The port of the pods; the same number if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_port: Option<u16>,
 }
 
-impl Record {
-    /// As the annotation's text.
+impl Request {
+    /// Returns the namespace of the importers' objects.
+    pub fn importer_namespace(&self) -> &Namespace {
+        self.importer_namespace.as_ref().unwrap_or(&self.gateway_namespace)
+    }
+
+    /// Returns the annotation's value.
     pub fn to_annotation(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -68,7 +81,7 @@ impl Record {
     /// Reads the annotation of an exporter's `ServiceEntry`.
     ///
     /// # Errors
-    /// An object without the annotation, or with one that can't be read.
+    /// A sentence about an object without the annotation, or with an unreadable one.
     pub fn read(entry: &Json) -> Result<Self, String> {
         let text =
             entry["metadata"]["annotations"][EXPORT_RECORD].as_str().ok_or_else(|| format!("It has no annotation {EXPORT_RECORD}."))?;
@@ -76,16 +89,89 @@ impl Record {
     }
 }
 
+impl From<&PortRequest> for ServicePort {
+    fn from(port: &PortRequest) -> Self {
+        Self::of(port.number, port.name.clone(), port.protocol, port.target_port)
+    }
+}
+
+fn passthrough_port() -> u16 {
+    gateway::PORT
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_passthrough_port(port: &u16) -> bool {
+    *port == gateway::PORT
+}
+
+/// Stores types of the domain as the strings that they are parsed from.
+macro_rules! stored_as_string {
+    ($($name:ty),* $(,)?) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+            }
+        }
+    )*};
+}
+
+stored_as_string!(ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, TrustDomain, Vip);
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    fn entry(annotation: &str) -> Json {
+        json!({"metadata": {"annotations": {EXPORT_RECORD: annotation}}})
+    }
+
+    /// As release 0.1 wrote it for an export with every optional attribute. Exports in clusters have it: never change it.
+    const OF_0_1: &str = r#"{"service":"echo","gatewayName":"istio-eastwestgateway","gatewayNamespace":"istio-system","importers":["us"],"importerNamespace":"istio-config","vip":"240.0.0.2","ports":[{"number":80,"name":"web","protocol":"http","targetPort":8080},{"number":5432,"protocol":"TCP"}],"selector":{"app":"echo","tier":"front"},"serviceAccounts":["echo","echo-canary"],"trustDomain":"corp.local","locality":"eu-west-1/a"}"#;
+
     #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let record =
-            Record { service: "echo".into(), importers: ["us".to_owned()].into(), vip: Some("240.0.0.2".into()), ..Record::default() };
-        let entry = serde_json::json!({"metadata": {"annotations": {EXPORT_RECORD: record.to_annotation()}}});
-        assert_eq!(Record::read(&entry), Ok(record));
-        assert!(Record::read(&Json::Null).is_err());
+    fn an_annotation_of_the_first_release_is_read_in_full() {
+        let request = Request::read(&entry(OF_0_1)).unwrap();
+        assert_eq!((request.service.as_str(), request.gateway_name.as_str()), ("echo", "istio-eastwestgateway"));
+        assert_eq!((request.gateway_namespace.as_str(), request.gateway_port), ("istio-system", 15443));
+        assert_eq!(request.importers, [ClusterKey::parse("us").unwrap()].into());
+        assert_eq!(request.importer_namespace().as_str(), "istio-config");
+        assert_eq!(request.vip, Some(Vip::parse("240.0.0.2").unwrap()));
+        let port = |number, name: Option<&str>, protocol, target_port| PortRequest {
+            number,
+            name: name.map(str::to_owned),
+            protocol,
+            target_port,
+        };
+        assert_eq!(request.ports, Some(vec![port(80, Some("web"), Protocol::Http, Some(8080)), port(5432, None, Protocol::Tcp, None)]));
+        assert_eq!(request.selector.as_ref().unwrap()["tier"], "front");
+        assert_eq!(request.service_accounts.as_ref().unwrap().len(), 2);
+        assert_eq!(request.trust_domain, Some(TrustDomain::parse("corp.local").unwrap()));
+        assert_eq!(request.locality, Some(Locality::parse("eu-west-1/a").unwrap()));
+        // Only the protocol's case is not kept.
+        assert_eq!(request.to_annotation(), OF_0_1.replace("\"http\"", "\"HTTP\""));
+    }
+
+    #[test]
+    fn the_least_annotation_of_the_first_release_is_read() {
+        let least = r#"{"service":"echo","gatewayName":"gw","gatewayNamespace":"istio-system","importers":[]}"#;
+        let request = Request::read(&entry(least)).unwrap();
+        assert_eq!(request.to_annotation(), least);
+        assert_eq!(request.importer_namespace().as_str(), "istio-system");
+        assert_eq!((&request.ports, &request.service_accounts), (&None, &None));
+    }
+
+    #[test]
+    fn an_unreadable_annotation_is_reported_by_name() {
+        assert!(Request::read(&Json::Null).unwrap_err().contains(EXPORT_RECORD));
+        let wrong = Request::read(&entry(r#"{"service":"E","gatewayName":"g","gatewayNamespace":"n"}"#)).unwrap_err();
+        assert!(wrong.contains(EXPORT_RECORD) && wrong.contains("\"E\""), "{wrong}");
     }
 }

@@ -3,52 +3,41 @@
 //! ServiceEntry that points the host at the gateway's addresses and a DestinationRule that insists on mutual TLS.
 
 pub(super) mod model;
-mod parse;
+mod ports;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+use model::GatewayRef;
 pub use model::ServiceExportModel;
-use model::{ExportedPortModel, GatewayRef, PortModel};
-use parse::{parse_gateway, parse_ports, record};
+use ports::ExportedPortModel;
 
 use crate::world::{ClusterAccess, World, import, listing::Discover};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
-        ClusterKey, Export, Host, Locality, Namespace, ObjectName, ServiceAccountName, ServicePort, TrustDomain, Vip,
-        export::{self, GatewayEnd},
-        helm::gateway::addresses,
+        ClusterKey, Export, ExportId, Host, Namespace, ServicePort, TrustDomain,
+        export::{self, Request},
+        helm::gateway::{Address, addresses},
         labels,
         names::port,
         observe::drift::differences,
-        record::Record,
         trust,
     },
     ports::Failure,
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
 
-/// The export to be, before the live Service has its say.
+/// The export as it is configured.
 pub struct ServiceExport {
-    host: Host,
-    gateway: GatewayEnd,
-    namespace: Namespace,
-    service: ObjectName,
-    importers: BTreeSet<ClusterKey>,
-    importer_namespace: Namespace,
-    vip: Option<Vip>,
-    ports: Option<Vec<ServicePort>>,
-    selector: Option<BTreeMap<String, String>>,
-    service_accounts: BTreeSet<ServiceAccountName>,
-    trust_domain: Option<TrustDomain>,
-    locality: Option<Locality>,
-    record: Record,
+    id: ExportId,
+    request: Request,
+    /// The addresses of the exporting cluster's gateway.
+    addresses: Vec<Address>,
 }
 
 /// The export that is.
@@ -60,30 +49,26 @@ pub struct ServiceExportStatus {
 
 impl ServiceExport {
     fn exporter(&self) -> &ClusterKey {
-        &self.gateway.cluster
+        &self.id.exporter
     }
 
     fn clusters(&self) -> impl Iterator<Item = &ClusterKey> {
-        std::iter::once(&self.gateway.cluster).chain(&self.importers)
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}/{}", self.gateway.cluster, self.namespace, self.host)
+        std::iter::once(&self.id.exporter).chain(&self.request.importers)
     }
 
     /// The Service that is exported; an error names those that exist.
     async fn live_service(&self, cx: &Cx<'_, World>) -> Result<Json, Error> {
         let exporter = cx.cluster(self.exporter());
-        let service = ObjectRef::namespaced(Kind::SERVICE, self.namespace.as_str(), self.service.as_str());
+        let service = ObjectRef::namespaced(Kind::SERVICE, self.id.namespace.as_str(), self.request.service.as_str());
         if let Some(live) = exporter.get(&service).await? {
             return Ok(live);
         }
-        let others = exporter.list(Kind::SERVICE, Some(self.namespace.as_str()), "").await?;
+        let others = exporter.list(Kind::SERVICE, Some(self.id.namespace.as_str()), "").await?;
         let names: Vec<_> = others.iter().filter_map(|other| other["metadata"]["name"].as_str()).collect();
         let there_are = if names.is_empty() {
-            format!("Namespace `{}` has no Service at all, or doesn't exist.", self.namespace)
+            format!("Namespace `{}` has no Service at all, or doesn't exist.", self.id.namespace)
         } else {
-            format!("Namespace `{}` has the Services `{}`.", self.namespace, names.join("`, `"))
+            format!("Namespace `{}` has the Services `{}`.", self.id.namespace, names.join("`, `"))
         };
         Err(Error::new("No such Service", format!("Cluster \"{}\" has no {service} to export. {there_are}", self.exporter()))
             .at(AttributePath::new("service")))
@@ -92,38 +77,28 @@ impl ServiceExport {
     /// The export in full: ports, selector and trust domain from the exporting cluster where the configuration leaves them out.
     async fn resolve(&self, cx: &Cx<'_, World>) -> Result<Export, Error> {
         let service = self.live_service(cx).await?;
-        let (ports, selector) = match (&self.ports, &self.selector) {
-            (Some(ports), Some(selector)) => (ports.clone(), selector.clone()),
+        let (ports, selector) = match (&self.request.ports, &self.request.selector) {
+            (Some(ports), Some(selector)) => (ports.iter().map(ServicePort::from).collect(), selector.clone()),
             (ports, selector) => {
                 let of_service = export::pod_selector(&service);
-                let pods = cx.cluster(self.exporter()).list(Kind::POD, Some(self.namespace.as_str()), &of_service);
+                let pods = cx.cluster(self.exporter()).list(Kind::POD, Some(self.id.namespace.as_str()), &of_service);
                 let found = port::discover(&service, &pods.await?)
                     .map_err(|problem| Error::new("Service can't be exported", problem).at(AttributePath::new("service")))?;
-                (ports.clone().unwrap_or(found.ports), selector.clone().unwrap_or(found.selector))
+                let ports = ports.as_ref().map(|ports| ports.iter().map(ServicePort::from).collect());
+                (ports.unwrap_or(found.ports), selector.clone().unwrap_or(found.selector))
             }
         };
-        let trust_domain = match &self.trust_domain {
-            Some(trust_domain) => trust_domain.clone(),
-            None => self.live_trust_domain(cx).await?,
+        let trust_domain = match (&self.request.trust_domain, &self.request.service_accounts) {
+            (Some(trust_domain), _) => Some(trust_domain.clone()),
+            (None, Some(accounts)) if !accounts.is_empty() => Some(self.live_trust_domain(cx).await?),
+            _ => None,
         };
-        Ok(Export {
-            host: self.host.clone(),
-            gateway: self.gateway.clone(),
-            namespace: self.namespace.clone(),
-            importer_namespace: self.importer_namespace.clone(),
-            vip: self.vip,
-            ports,
-            selector,
-            service_accounts: self.service_accounts.clone(),
-            trust_domain,
-            locality: self.locality.clone(),
-            record: self.record.clone(),
-        })
+        Ok(Export { id: self.id.clone(), request: self.request.clone(), addresses: self.addresses.clone(), ports, selector, trust_domain })
     }
 
     /// The trust domain that the exporting cluster's istiod works with.
     async fn live_trust_domain(&self, cx: &Cx<'_, World>) -> Result<TrustDomain, Error> {
-        let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.gateway.namespace.as_str(), "istio");
+        let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.request.gateway_namespace.as_str(), "istio");
         let live = cx.cluster(self.exporter()).get(&config).await?;
         live.as_ref().and_then(trust::trust_domain_of_mesh_config).ok_or_else(|| {
             Error::new(
@@ -136,8 +111,9 @@ impl ServiceExport {
 
     /// Every object of the export with the cluster it belongs to, the exporter's first.
     fn objects(&self, export: &Export) -> Vec<(ClusterKey, Json)> {
-        let exporter = export.exporter_manifests().into_iter().map(|manifest| (self.gateway.cluster.clone(), manifest));
+        let exporter = export.exporter_manifests().into_iter().map(|manifest| (self.id.exporter.clone(), manifest));
         let importers = self
+            .request
             .importers
             .iter()
             .flat_map(|importer| export.importer_manifests().into_iter().map(move |manifest| (importer.clone(), manifest)));
@@ -156,7 +132,7 @@ impl ServiceExport {
     async fn remove_from(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = cx.cluster(cluster);
         for kind in [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY] {
-            let selector = export::selector(&self.gateway.cluster, &self.host);
+            let selector = self.id.selector();
             let found = cluster.list(kind, None, &selector).await?;
             for object in found.iter().filter_map(|object| object["metadata"].as_object()) {
                 let text = |field: &str| object.get(field).and_then(Json::as_str).unwrap_or_default();
@@ -170,7 +146,7 @@ impl ServiceExport {
     /// The live object for each wanted one, in parallel.
     async fn look(&self, wanted: &[(ClusterKey, Json)], cx: &Cx<'_, World>) -> Result<Vec<Option<Json>>, Failure> {
         let looks = wanted.iter().filter_map(|(cluster, manifest)| {
-            let object = ObjectRef::of(manifest, self.namespace.as_str())?;
+            let object = ObjectRef::of(manifest, self.id.namespace.as_str())?;
             Some(async move { cx.cluster(cluster).get(&object).await })
         });
         futures::future::try_join_all(looks).await
@@ -178,7 +154,7 @@ impl ServiceExport {
 
     /// What is there while `problem` keeps the export from being what it should.
     async fn read_unresolved(&self, problem: Error, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
-        let selector = export::selector(&self.gateway.cluster, &self.host);
+        let selector = self.id.selector();
         let entries = cx.cluster(self.exporter()).list(Kind::SERVICE_ENTRY, None, &selector).await?;
         if entries.is_empty() {
             return Ok(Observed::Gone);
@@ -217,42 +193,7 @@ impl Resource for ServiceExport {
     }
 
     fn parse(model: &ServiceExportModel, parse: &mut Parse<'_>) -> Option<Self> {
-        let host = parse.required("host", &model.host, |text| Host::parse(text));
-        let gateway = parse.nested("gateway", &model.gateway, parse_gateway);
-        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
-        let service = parse.required("service", &model.service, |text| ObjectName::parse(text));
-        let importers = parse.each("importers", &model.importers, |text| ClusterKey::parse(text));
-        let importer_namespace = parse.optional("importer_namespace", &model.importer_namespace, |text| Namespace::parse(text));
-        let vip = parse.optional("vip", &model.vip, |text| Vip::parse(text));
-        let ports = parse_ports(&model.ports, parse);
-        let selector = parse.entries("selector", &model.selector, |text| Ok::<_, String>(text.clone()));
-        let accounts = parse.each("service_accounts", &model.service_accounts, |text| ServiceAccountName::parse(text));
-        let trust_domain = parse.optional("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
-        let locality = parse.optional("locality", &model.locality, |text| Locality::parse(text));
-        if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&model.gateway, &importers)
-            && importers.iter().any(|importer| importer.as_str() == exporter)
-        {
-            parse.violation(
-                parse.path("importers"),
-                &format!("`{exporter}` is the exporting cluster: its own pods reach the host anyway. Name only other clusters."),
-            );
-        }
-        let gateway = gateway??;
-        Some(Self {
-            record: record(model, &gateway),
-            host: host?,
-            importer_namespace: importer_namespace?.unwrap_or_else(|| gateway.namespace.clone()),
-            gateway,
-            namespace: namespace?,
-            service: service?,
-            importers: importers?.into_iter().collect(),
-            vip: vip?,
-            ports: ports?,
-            selector: selector.map(|selector| (!model.selector.is_null()).then_some(selector))?,
-            service_accounts: accounts?.into_iter().collect(),
-            trust_domain: trust_domain?,
-            locality: locality?,
-        })
+        model.parse(parse)
     }
 
     fn plan(plan: &mut Plan<'_, ServiceExportModel, World>, _spec: &Parsed<Self>) {
@@ -289,15 +230,15 @@ impl Resource for ServiceExport {
         if prior.is_none() {
             let found = spec.look(&wanted, cx).await?;
             if let Some(((cluster, manifest), _)) = wanted.iter().zip(&found).find(|(_, found)| found.is_some()) {
-                let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
-                return Err(crate::world::not_ours(cluster, &object, &format!("mesh_service_export.<name> {}", spec.id())));
+                let object = ObjectRef::of(manifest, spec.id.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
+                return Err(crate::world::not_ours(cluster, &object, &format!("mesh_service_export.<name> {}", spec.id)));
             }
         }
         reached.set(Self::status(&export, Vec::new()));
-        if prior.is_some_and(|prior| prior.gateway.cluster != spec.gateway.cluster)
+        if prior.is_some_and(|prior| prior.id.exporter != spec.id.exporter)
             && let Some(prior) = prior
         {
-            prior.remove_from(&prior.gateway.cluster, cx).await?;
+            prior.remove_from(&prior.id.exporter, cx).await?;
         }
         let writes = wanted.iter().map(|(cluster, manifest)| cx.cluster(cluster).apply(manifest));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
@@ -322,7 +263,7 @@ impl Resource for ServiceExport {
             return Ok(Observed::Gone);
         }
         let drift = wanted.iter().zip(&live).flat_map(|((cluster, manifest), live)| {
-            let object = ObjectRef::of(manifest, spec.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
+            let object = ObjectRef::of(manifest, spec.id.namespace.as_str()).map(|object| object.to_string()).unwrap_or_default();
             let lines = live.as_ref().map_or_else(|| vec!["it is gone".to_owned()], |live| differences(manifest, live));
             lines.into_iter().map(move |line| format!("Cluster {cluster}: {object}: {line}"))
         });
@@ -332,51 +273,23 @@ impl Resource for ServiceExport {
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         // First nobody is sent there any more, then it is closed.
-        futures::future::try_join_all(spec.importers.iter().map(|importer| spec.remove_from(importer, cx))).await?;
-        spec.remove_from(&spec.gateway.cluster, cx).await
+        futures::future::try_join_all(spec.request.importers.iter().map(|importer| spec.remove_from(importer, cx))).await?;
+        spec.remove_from(&spec.id.exporter, cx).await
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExportModel, Error> {
-        let (cluster, [namespace, host]) = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
+        let (exporter, [namespace, host]) = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
         let wrong = |problem: String| Error::new("Wrong import name", problem);
-        let host = Host::parse(&host).map_err(wrong)?;
-        let selector = export::selector(&cluster, &host);
-        let found = cx.cluster(&cluster).list(Kind::SERVICE_ENTRY, Some(&namespace), &selector).await?;
+        let id = ExportId { exporter, namespace: Namespace::parse(&namespace).map_err(wrong)?, host: Host::parse(&host).map_err(wrong)? };
+        let exporter = cx.cluster(&id.exporter);
+        let found = exporter.list(Kind::SERVICE_ENTRY, Some(&namespace), &id.selector()).await?;
         let entry = found
             .first()
-            .ok_or_else(|| import::nothing(&cluster, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
-        let found = Record::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
-        let service = ObjectRef::namespaced(Kind::SERVICE, found.gateway_namespace.as_str(), found.gateway_name.as_str());
-        let service = cx.cluster(&cluster).get(&service).await?;
-        let live = service.as_ref().map(addresses).unwrap_or_default();
-        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
-        let set = |texts: BTreeSet<String>| {
-            if texts.is_empty() { Value::Null } else { Value::Value(texts.into_iter().map(Value::Value).collect()) }
-        };
-        Ok(ServiceExportModel {
-            host: Value::Value(host.to_string()),
-            gateway: Value::Value(GatewayRef {
-                cluster: Value::Value(cluster.to_string()),
-                namespace: Value::Value(found.gateway_namespace),
-                name: Value::Value(found.gateway_name),
-                addresses: Value::Value(live.iter().map(|address| Value::Value(address.to_string())).collect()),
-            }),
-            namespace: Value::Value(namespace),
-            service: Value::Value(found.service),
-            importers: Value::Value(found.importers.into_iter().map(Value::Value).collect()),
-            importer_namespace: text(found.importer_namespace),
-            vip: text(found.vip),
-            ports: found
-                .ports
-                .map_or(Value::Null, |ports| Value::Value(ports.iter().map(|port| Value::Value(PortModel::from(port))).collect())),
-            selector: found
-                .selector
-                .map_or(Value::Null, |selector| Value::Value(selector.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())),
-            service_accounts: set(found.service_accounts),
-            trust_domain: text(found.trust_domain),
-            locality: text(found.locality),
-            ..ServiceExportModel::default()
-        })
+            .ok_or_else(|| import::nothing(exporter.key, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
+        let request = Request::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
+        let service = ObjectRef::namespaced(Kind::SERVICE, request.gateway_namespace.as_str(), request.gateway_name.as_str());
+        let addresses = exporter.get(&service).await?.as_ref().map(addresses).unwrap_or_default();
+        Ok(ServiceExportModel::from(&Self { id, request, addresses }))
     }
 
     fn record(status: &ServiceExportStatus, model: &mut ServiceExportModel) {

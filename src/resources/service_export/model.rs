@@ -1,49 +1,32 @@
-//! The attributes of `mesh_service_export`.
+//! The attributes of `mesh_service_export`: their declaration, and both ways between them and an export's [`Request`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mesh::{ServicePort, record::RecordedPort};
-use framework::{Datum, Timeouts, Value, computed, model, optional, required};
+use super::{
+    ServiceExport,
+    ports::{ExportedPortModel, PortModel, parse_ports, same_ports},
+};
+use crate::mesh::{
+    ClusterKey, ExportId, Host, Locality, Namespace, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
+    export::Request,
+    helm::gateway::{self, Address},
+    names::port,
+};
+use framework::{Datum, Dynamic, Parse, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The exporting cluster's east-west gateway: the attributes of a `mesh_eastwest_gateway`.
     pub struct GatewayRef {
-        /// Key of the exporting cluster.
+        /// Key of the exporting cluster in the provider's `clusters`.
         cluster: String => required(),
         /// The gateway's namespace.
         namespace: String => required(),
         /// The gateway's name.
         name: String => required(),
-        /// The load balancer's addresses.
+        /// The load balancer's port for mutual TLS: 1 to 65535.
+        port: i64 => optional().default(i64::from(gateway::PORT)),
+        /// The load balancer's addresses: IP addresses or host names.
         addresses: Vec<Value<String>> => required(),
-    }
-}
-
-model! {
-    /// A port of the exported service.
-    pub struct PortModel {
-        /// The port that clients call.
-        number: i64 => required(),
-        /// The port's name; the protocol and number if left out, such as `http-80`.
-        name: String => optional(),
-        /// The protocol: `HTTP`, `HTTP2`, `GRPC`, `HTTPS`, `TLS` or `TCP`.
-        protocol: String => required(),
-        /// The port of the pods; `number` if left out.
-        target_port: i64 => optional(),
-    }
-}
-
-model! {
-    /// A port as it is exported.
-    pub struct ExportedPortModel {
-        /// The port that clients call.
-        number: i64 => computed(),
-        /// The port's name.
-        name: String => computed(),
-        /// The protocol.
-        protocol: String => computed(),
-        /// The port of the pods.
-        target_port: i64 => computed(),
     }
 }
 
@@ -61,18 +44,18 @@ model! {
         service: String => required(),
         /// Keys of the clusters, in the provider's `clusters`, that may call the host.
         importers: BTreeSet<Value<String>> => required(),
-        /// Namespace, in the importing clusters, of what is written there; the gateway's namespace if left out. All namespaces see the host.
+        /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set.
         importer_namespace: String => optional().replaces(),
         /// The address that the host resolves to in the importing clusters: a private one, or of 240.0.0.0/4. Istio chooses if left out.
-        vip: String => optional(),
-        /// The ports to export; those of the live Service if left out.
-        ports: Vec<Value<PortModel>> => optional(),
-        /// Labels of the pods behind the host; the live Service's selector if left out.
+        vip: String => optional().equivalent_by(same_address),
+        /// The ports to export; those of the live Service if not set.
+        ports: Vec<Value<PortModel>> => optional().equivalent_by(same_ports),
+        /// Labels of the pods behind the host; the live Service's selector if not set.
         selector: BTreeMap<String, Value<String>> => optional(),
         /// Service accounts that the pods run as: clients then refuse a pod that runs as any other. Without them, clients take any
         /// certificate of the mesh.
         service_accounts: BTreeSet<Value<String>> => optional(),
-        /// Trust domain of the service accounts; the exporting cluster's if left out.
+        /// Trust domain of the service accounts; the exporting cluster's if not set.
         trust_domain: String => optional(),
         /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`.
         locality: String => optional(),
@@ -80,31 +63,125 @@ model! {
         service_ports: Vec<Value<ExportedPortModel>> => computed(),
         /// The SPIFFE identities that clients accept; empty when they take any of the mesh.
         identities: Vec<Value<String>> => computed(),
-        /// What differs in the clusters from what was applied. An apply sets it back.
+        /// Differences between the clusters and the last applied configuration. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),
     }
 }
 
-impl From<&RecordedPort> for PortModel {
-    fn from(port: &RecordedPort) -> Self {
+impl ServiceExportModel {
+    /// Parses the attributes that the configuration sets.
+    pub(super) fn parse(&self, parse: &mut Parse<'_>) -> Option<ServiceExport> {
+        let host = parse.required("host", &self.host, |text| Host::parse(text));
+        let gateway = parse.nested("gateway", &self.gateway, GatewayEnd::parse);
+        let namespace = parse.required("namespace", &self.namespace, |text| Namespace::parse(text));
+        let service = parse.required("service", &self.service, |text| ObjectName::parse(text));
+        let importers = parse.each("importers", &self.importers, |text| ClusterKey::parse(text));
+        let importer_namespace = parse.optional("importer_namespace", &self.importer_namespace, |text| Namespace::parse(text));
+        let vip = parse.optional("vip", &self.vip, |text| Vip::parse(text));
+        let ports = parse_ports(&self.ports, parse);
+        let selector = parse.optional_entries("selector", &self.selector, |text| Ok::<_, String>(text.clone()));
+        let accounts = parse.optional_each("service_accounts", &self.service_accounts, |text| ServiceAccountName::parse(text));
+        let trust_domain = parse.optional("trust_domain", &self.trust_domain, |text| TrustDomain::parse(text));
+        let locality = parse.optional("locality", &self.locality, |text| Locality::parse(text));
+        if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&self.gateway, &importers)
+            && importers.iter().any(|importer| importer.as_str() == exporter)
+        {
+            let problem = format!("`{exporter}` is the exporting cluster, whose pods reach the host anyway. List only other clusters.");
+            parse.violation(parse.path("importers"), &problem);
+        }
+        let gateway = gateway??;
+        Some(ServiceExport {
+            id: ExportId { exporter: gateway.cluster, namespace: namespace?, host: host? },
+            request: Request {
+                service: service?,
+                gateway_name: gateway.name,
+                gateway_namespace: gateway.namespace,
+                gateway_port: gateway.port,
+                importers: importers?.into_iter().collect(),
+                importer_namespace: importer_namespace?,
+                vip: vip?,
+                ports: ports?,
+                selector: selector?,
+                service_accounts: accounts?.map(BTreeSet::from_iter),
+                trust_domain: trust_domain?,
+                locality: locality?,
+            },
+            addresses: gateway.addresses,
+        })
+    }
+}
+
+/// What an import found. Every attribute is named, so that none is forgotten.
+impl From<&ServiceExport> for ServiceExportModel {
+    fn from(export: &ServiceExport) -> Self {
+        let ServiceExport { id, request, addresses } = export;
         Self {
-            number: Value::Value(i64::from(port.number)),
-            name: port.name.clone().into(),
-            protocol: Value::Value(port.protocol.clone()),
-            target_port: port.target_port.map(i64::from).into(),
+            host: Value::Value(id.host.to_string()),
+            gateway: Value::Value(GatewayRef {
+                cluster: Value::Value(id.exporter.to_string()),
+                namespace: Value::Value(request.gateway_namespace.to_string()),
+                name: Value::Value(request.gateway_name.to_string()),
+                port: Value::Value(i64::from(request.gateway_port)),
+                addresses: Value::Value(strings(addresses)),
+            }),
+            namespace: Value::Value(id.namespace.to_string()),
+            service: Value::Value(request.service.to_string()),
+            importers: Value::Value(strings(&request.importers)),
+            importer_namespace: request.importer_namespace.as_ref().map(ToString::to_string).into(),
+            vip: request.vip.as_ref().map(ToString::to_string).into(),
+            ports: request.ports.as_ref().map(|ports| ports.iter().map(|port| Value::Value(port.into())).collect()).into(),
+            selector: request
+                .selector
+                .as_ref()
+                .map(|labels| labels.iter().map(|(key, text)| (key.clone(), Value::Value(text.clone()))).collect())
+                .into(),
+            service_accounts: request.service_accounts.as_ref().map(strings).into(),
+            trust_domain: request.trust_domain.as_ref().map(ToString::to_string).into(),
+            locality: request.locality.as_ref().map(ToString::to_string).into(),
+            service_ports: Value::Null,
+            identities: Value::Null,
+            drift: Value::Null,
+            timeouts: Value::Null,
         }
     }
 }
 
-impl From<&ServicePort> for ExportedPortModel {
-    fn from(port: &ServicePort) -> Self {
-        Self {
-            number: Value::Value(i64::from(port.number)),
-            name: Value::Value(port.name.clone()),
-            protocol: Value::Value(port.protocol.to_string()),
-            target_port: Value::Value(i64::from(port.target_port.unwrap_or(port.number))),
+/// The values as strings, in the collection that the attribute has.
+fn strings<'a, T: ToString + 'a, C: FromIterator<Value<String>>>(values: impl IntoIterator<Item = &'a T>) -> C {
+    values.into_iter().map(|value| Value::Value(value.to_string())).collect()
+}
+
+/// The exporting cluster's gateway.
+struct GatewayEnd {
+    cluster: ClusterKey,
+    namespace: Namespace,
+    name: ReleaseName,
+    port: u16,
+    addresses: Vec<Address>,
+}
+
+impl GatewayEnd {
+    fn parse(gateway: &GatewayRef, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &gateway.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &gateway.namespace, |text| Namespace::parse(text));
+        let name = parse.required("name", &gateway.name, |text| ReleaseName::parse(text));
+        let port = parse.optional("port", &gateway.port, |number| port::number(*number));
+        let addresses = parse.each("addresses", &gateway.addresses, |text| Address::parse(text));
+        if addresses.as_ref().is_some_and(Vec::is_empty) && gateway.addresses.is_value() {
+            let problem = "The gateway has no address yet, so traffic can't be routed to it. Apply the gateway first.";
+            parse.violation(parse.path("addresses"), &problem);
         }
+        Some(Self { cluster: cluster?, namespace: namespace?, name: name?, port: port?.unwrap_or(gateway::PORT), addresses: addresses? })
     }
+}
+
+/// Whether two strings are the same IP address, which may be spelled in several ways.
+fn same_address(a: &Dynamic, b: &Dynamic) -> bool {
+    let address = |value: &Dynamic| match value {
+        Value::Value(Datum::String(text)) => text.parse::<std::net::IpAddr>().ok(),
+        _ => None,
+    };
+    address(a).is_some_and(|a| address(b) == Some(a))
 }

@@ -1,0 +1,103 @@
+//! The ports in the attributes of `mesh_service_export`: those that the configuration sets, and those that are exported.
+
+use crate::mesh::{Protocol, ServicePort, export::PortRequest, names::port};
+use framework::{AttributePath, Dynamic, Parse, Value, computed, decode, model, optional, required};
+
+model! {
+    /// A port of the exported service.
+    pub struct PortModel {
+        /// The port that clients call: 1 to 65535.
+        number: i64 => required(),
+        /// The port's name, such as `http-web`; made of protocol and number if not set, such as `http-80`.
+        name: String => optional(),
+        /// The protocol: `HTTP`, `HTTP2`, `GRPC`, `GRPC-WEB`, `HTTPS`, `TLS`, `TCP`, `MONGO`, `REDIS` or `MYSQL`, in any case.
+        protocol: String => required(),
+        /// The port of the pods: 1 to 65535; `number` if not set.
+        target_port: i64 => optional(),
+    }
+}
+
+model! {
+    /// A port as it is exported.
+    pub struct ExportedPortModel {
+        /// The port that clients call.
+        number: i64 => computed(),
+        /// The port's name.
+        name: String => computed(),
+        /// The protocol.
+        protocol: String => computed(),
+        /// The port of the pods.
+        target_port: i64 => computed(),
+    }
+}
+
+/// Parses the ports that the configuration sets; `Some(None)` if it leaves them to the live Service.
+pub(super) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<PortRequest>>> {
+    let Value::Value(ports) = ports else {
+        if ports.is_unknown() {
+            parse.set_unknown();
+            return None;
+        }
+        return Some(None);
+    };
+    let mut read = Some(Vec::new());
+    for (index, wanted) in (0..).zip(ports) {
+        let port = if let Value::Value(wanted) = wanted {
+            parse.element("ports", index, |parse| {
+                let number = parse.required("number", &wanted.number, |number| port::number(*number));
+                let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
+                let name = parse.optional("name", &wanted.name, |text| port::name(text));
+                let target_port = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
+                Some(PortRequest { number: number?, name: name?, protocol: protocol?, target_port: target_port? })
+            })
+        } else {
+            parse.set_unknown();
+            None
+        };
+        read = read.zip(port).map(|(mut read, port)| {
+            read.push(port);
+            read
+        });
+    }
+    if read.as_ref().is_some_and(Vec::is_empty) {
+        parse.violation(parse.path("ports"), &"No port. List at least one, or leave `ports` out to export those of the live Service.");
+    }
+    read.map(Some)
+}
+
+/// Whether two lists differ in nothing but the case of the protocols, in which HCL and an import may spell them.
+pub(super) fn same_ports(a: &Dynamic, b: &Dynamic) -> bool {
+    let in_one_case = |ports: &Dynamic| {
+        let Ok(Value::Value(ports)) = decode::<Vec<Value<PortModel>>>(ports, &AttributePath::root()) else { return None };
+        let in_upper_case = |mut port: Value<PortModel>| {
+            if let Value::Value(PortModel { protocol: Value::Value(protocol), .. }) = &mut port {
+                protocol.make_ascii_uppercase();
+            }
+            port
+        };
+        Some(ports.into_iter().map(in_upper_case).collect::<Vec<_>>())
+    };
+    in_one_case(a).is_some_and(|ports| in_one_case(b).as_ref() == Some(&ports))
+}
+
+impl From<&PortRequest> for PortModel {
+    fn from(port: &PortRequest) -> Self {
+        Self {
+            number: Value::Value(i64::from(port.number)),
+            name: port.name.clone().into(),
+            protocol: Value::Value(port.protocol.to_string()),
+            target_port: port.target_port.map(i64::from).into(),
+        }
+    }
+}
+
+impl From<&ServicePort> for ExportedPortModel {
+    fn from(port: &ServicePort) -> Self {
+        Self {
+            number: Value::Value(i64::from(port.number)),
+            name: Value::Value(port.name.clone()),
+            protocol: Value::Value(port.protocol.to_string()),
+            target_port: Value::Value(i64::from(port.target_port.unwrap_or(port.number))),
+        }
+    }
+}
