@@ -8,6 +8,9 @@ use serde::Serialize;
 pub struct DestinationRule {
     /// The host.
     pub host: String,
+    /// Namespaces that see it: names, `.` for its own, `*` for all. Empty: the mesh's `default…ExportTo` decides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub export_to: Vec<String>,
     /// For all its ports.
     pub traffic_policy: TrafficPolicy,
 }

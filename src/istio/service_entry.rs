@@ -10,6 +10,9 @@ use serde::Serialize;
 pub struct ServiceEntry {
     /// Its names.
     pub hosts: Vec<String>,
+    /// Namespaces that see it: names, `.` for its own, `*` for all. Empty: the mesh's `default…ExportTo` decides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub export_to: Vec<String>,
     /// Its virtual addresses. No CIDR: the webhook takes one only with some resolutions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,

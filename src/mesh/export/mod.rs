@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-pub use request::{PortRequest, Request};
+pub use request::{Audience, PortRequest, Request};
 
 /// What tells an export from all others: its import ID is `EXPORTER/NAMESPACE/HOST`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +92,8 @@ impl Export {
         let gateways = &self.request.gateway_namespace;
         let entry = ServiceEntry {
             hosts: vec![host.to_string()],
+            // The gateway passes on only what its own namespace sees.
+            export_to: self.request.export_to(namespace, Some(gateways)),
             addresses: Vec::new(),
             location: Location::MeshInternal,
             resolution: Resolution::Static,
@@ -119,8 +121,10 @@ impl Export {
     pub fn importer_manifests(&self) -> Vec<Json> {
         let (host, namespace) = (&self.id.host, self.request.importer_namespace());
         let by_name = self.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
+        let export_to = self.request.export_to(namespace, None);
         let entry = ServiceEntry {
             hosts: vec![host.to_string()],
+            export_to: export_to.clone(),
             addresses: self.request.vip.iter().map(ToString::to_string).collect(),
             location: Location::MeshInternal,
             resolution: if by_name { Resolution::Dns } else { Resolution::Static },
@@ -133,6 +137,7 @@ impl Export {
         // Nothing leaves in plain text, whatever the mesh's defaults are. No SNI: Istio's own names port and host.
         let rule = DestinationRule {
             host: host.to_string(),
+            export_to,
             traffic_policy: TrafficPolicy { tls: ClientTls { mode: ClientTlsMode::IstioMutual } },
         };
         vec![
@@ -189,7 +194,7 @@ mod tests {
         assert_eq!(
             entry["spec"],
             json!({
-                "hosts": ["echo.eu.mesh.local"], "location": "MESH_INTERNAL", "resolution": "STATIC",
+                "hosts": ["echo.eu.mesh.local"], "exportTo": ["*"], "location": "MESH_INTERNAL", "resolution": "STATIC",
                 "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
                 "workloadSelector": {"labels": {"app": "echo"}},
             })
@@ -210,18 +215,31 @@ mod tests {
         assert_eq!(
             entry["spec"],
             json!({
-                "hosts": ["echo.eu.mesh.local"], "addresses": ["240.0.0.2"], "location": "MESH_INTERNAL", "resolution": "STATIC",
+                "hosts": ["echo.eu.mesh.local"], "exportTo": ["*"], "addresses": ["240.0.0.2"], "location": "MESH_INTERNAL", "resolution": "STATIC",
                 "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
                 "subjectAltNames": ["spiffe://corp.local/ns/echo/sa/echo"],
                 "endpoints": [{"address": "198.51.100.9", "ports": {"http": 15443}, "locality": "eu", "labels": {"security.istio.io/tlsMode": "istio"}}],
             })
         );
-        assert_eq!(rule["spec"], json!({"host": "echo.eu.mesh.local", "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}}));
+        assert_eq!(
+            rule["spec"],
+            json!({"host": "echo.eu.mesh.local", "exportTo": ["*"], "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}})
+        );
     }
 
     #[test]
     fn a_hostname_is_resolved_by_dns() {
         assert_eq!(export(&["lb.example.com"]).importer_manifests()[0]["spec"]["resolution"], "DNS");
+    }
+
+    #[test]
+    fn a_narrowed_audience_still_has_the_gateway_in_it() {
+        let mut export = export(&["198.51.100.9"]);
+        export.request.export_to = Some([Audience::OwnNamespace, Audience::parse("shop").unwrap()].into());
+        assert_eq!(export.exporter_manifests()[0]["spec"]["exportTo"], json!(["echo", "istio-system", "shop"]));
+        for manifest in export.importer_manifests() {
+            assert_eq!(manifest["spec"]["exportTo"], json!(["istio-system", "shop"]));
+        }
     }
 
     #[test]

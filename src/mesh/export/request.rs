@@ -1,7 +1,10 @@
 //! What a user asks of an export. The same value is the input of an apply, the annotation that keeps it in the exporting cluster, and the
 //! source of an import: the objects alone don't tell what the configuration sets and what was taken from the live Service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value as Json;
@@ -31,6 +34,9 @@ pub struct Request {
     /// The namespace of the importers' objects; the gateway's if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub importer_namespace: Option<Namespace>,
+    /// The namespaces that see the host; all if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub export_to: Option<BTreeSet<Audience>>,
     /// The virtual address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vip: Option<Vip>,
@@ -67,10 +73,58 @@ pub struct PortRequest {
     pub target_port: Option<u16>,
 }
 
+/// An element of `export_to`: who sees a host, as Istio's `exportTo` has it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// `*`: every namespace.
+    Everyone,
+    /// `.`: the namespace of the object itself.
+    OwnNamespace,
+    /// One namespace.
+    Namespace(Namespace),
+}
+
+impl Audience {
+    /// Parses an element of `export_to`.
+    ///
+    /// # Errors
+    /// A sentence that describes the problem and what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "*" => Ok(Self::Everyone),
+            "." => Ok(Self::OwnNamespace),
+            namespace => Namespace::parse(namespace)
+                .map(Self::Namespace)
+                .map_err(|problem| format!("{problem} Other than a namespace, it can be \".\" (the objects' own) or \"*\" (all).")),
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Everyone => "*",
+            Self::OwnNamespace => ".",
+            Self::Namespace(namespace) => namespace.as_str(),
+        })
+    }
+}
+
 impl Request {
     /// Returns the namespace of the importers' objects.
     pub fn importer_namespace(&self) -> &Namespace {
         self.importer_namespace.as_ref().unwrap_or(&self.gateway_namespace)
+    }
+
+    /// Returns Istio's `exportTo` of an object in `own` namespace. It is always written: without it, the mesh's `defaultServiceExportTo`
+    /// decides. `required` is a namespace that must see the host in any case.
+    pub fn export_to(&self, own: &Namespace, required: Option<&Namespace>) -> Vec<String> {
+        let Some(audience) = self.export_to.as_ref().filter(|audience| !audience.contains(&Audience::Everyone)) else {
+            return vec![Audience::Everyone.to_string()];
+        };
+        let named = audience.iter().map(|element| if let Audience::Namespace(namespace) = element { namespace } else { own });
+        // Istio refuses a namespace that is listed twice, once as `.`.
+        named.chain(required).collect::<BTreeSet<_>>().into_iter().map(ToString::to_string).collect()
     }
 
     /// Returns the annotation's value.
@@ -121,7 +175,7 @@ macro_rules! stored_as_string {
     )*};
 }
 
-stored_as_string!(ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, TrustDomain, Vip);
+stored_as_string!(Audience, ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, TrustDomain, Vip);
 
 #[cfg(test)]
 mod tests {
@@ -165,7 +219,7 @@ mod tests {
         let request = Request::read(&entry(least)).unwrap();
         assert_eq!(request.to_annotation(), least);
         assert_eq!(request.importer_namespace().as_str(), "istio-system");
-        assert_eq!((&request.ports, &request.service_accounts), (&None, &None));
+        assert_eq!((&request.ports, &request.export_to, &request.service_accounts), (&None, &None, &None));
     }
 
     #[test]
@@ -173,5 +227,22 @@ mod tests {
         assert!(Request::read(&Json::Null).unwrap_err().contains(EXPORT_RECORD));
         let wrong = Request::read(&entry(r#"{"service":"E","gatewayName":"g","gatewayNamespace":"n"}"#)).unwrap_err();
         assert!(wrong.contains(EXPORT_RECORD) && wrong.contains("\"E\""), "{wrong}");
+    }
+
+    #[test]
+    fn the_audience_is_everyone_unless_it_is_narrowed() {
+        let own = Namespace::parse("istio-system").unwrap();
+        let gateways = Namespace::parse("istio-gateways").unwrap();
+        let to = |elements: &[&str]| {
+            let mut request = Request::read(&entry(r#"{"service":"echo","gatewayName":"gw","gatewayNamespace":"n"}"#)).unwrap();
+            request.export_to = Some(elements.iter().map(|element| Audience::parse(element).unwrap()).collect());
+            request
+        };
+        let unset = Request { export_to: None, ..to(&[]) };
+        assert_eq!(unset.export_to(&own, None), ["*"]);
+        assert_eq!(to(&["*"]).export_to(&own, Some(&gateways)), ["*"]);
+        assert_eq!(to(&[".", "istio-system", "shop"]).export_to(&own, None), ["istio-system", "shop"], "Istio refuses duplicates");
+        assert_eq!(to(&["shop"]).export_to(&own, Some(&gateways)), ["istio-gateways", "shop"]);
+        assert!(Audience::parse("Shop").unwrap_err().contains("\"*\" (all)"));
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::mesh::{
     ClusterKey, ExportId, Host, Locality, Namespace, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
-    export::Request,
+    export::{Audience, Request},
     helm::gateway::{self, Address},
     names::port,
 };
@@ -46,6 +46,10 @@ model! {
         importers: BTreeSet<Value<String>> => required(),
         /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set.
         importer_namespace: String => optional().replaces(),
+        /// The namespaces that see the host, in the exporting and in the importing clusters: names, `.` for the namespace of the objects
+        /// (`importer_namespace`; in the exporting cluster `namespace`), or `*` alone for all. All if not set, also in a mesh whose
+        /// `defaultServiceExportTo` is narrower. Example: `["shop", "checkout"]`.
+        export_to: BTreeSet<Value<String>> => optional(),
         /// The address that the host resolves to in the importing clusters: a private one, or of 240.0.0.0/4. Istio chooses if left out.
         vip: String => optional().equivalent_by(same_address),
         /// The ports to export; those of the live Service if not set.
@@ -79,6 +83,7 @@ impl ServiceExportModel {
         let service = parse.required("service", &self.service, |text| ObjectName::parse(text));
         let importers = parse.each("importers", &self.importers, |text| ClusterKey::parse(text));
         let importer_namespace = parse.optional("importer_namespace", &self.importer_namespace, |text| Namespace::parse(text));
+        let export_to = parse.optional_each("export_to", &self.export_to, |text| Audience::parse(text));
         let vip = parse.optional("vip", &self.vip, |text| Vip::parse(text));
         let ports = parse_ports(&self.ports, parse);
         let selector = parse.optional_entries("selector", &self.selector, |text| Ok::<_, String>(text.clone()));
@@ -91,6 +96,15 @@ impl ServiceExportModel {
             let problem = format!("`{exporter}` is the exporting cluster, whose pods reach the host anyway. List only other clusters.");
             parse.violation(parse.path("importers"), &problem);
         }
+        match &export_to {
+            Some(Some(audience)) if audience.is_empty() => {
+                parse.violation(parse.path("export_to"), &"No namespace. List at least one, or leave `export_to` out for all.");
+            }
+            Some(Some(audience)) if audience.len() > 1 && audience.contains(&Audience::Everyone) => {
+                parse.violation(parse.path("export_to"), &"`*` means all namespaces already. List it alone, or leave it out.");
+            }
+            _ => {}
+        }
         let gateway = gateway??;
         Some(ServiceExport {
             id: ExportId { exporter: gateway.cluster, namespace: namespace?, host: host? },
@@ -101,6 +115,7 @@ impl ServiceExportModel {
                 gateway_port: gateway.port,
                 importers: importers?.into_iter().collect(),
                 importer_namespace: importer_namespace?,
+                export_to: export_to?.map(BTreeSet::from_iter),
                 vip: vip?,
                 ports: ports?,
                 selector: selector?,
@@ -130,6 +145,7 @@ impl From<&ServiceExport> for ServiceExportModel {
             service: Value::Value(request.service.to_string()),
             importers: Value::Value(strings(&request.importers)),
             importer_namespace: request.importer_namespace.as_ref().map(ToString::to_string).into(),
+            export_to: request.export_to.as_ref().map(strings).into(),
             vip: request.vip.as_ref().map(ToString::to_string).into(),
             ports: request.ports.as_ref().map(|ports| ports.iter().map(|port| Value::Value(port.into())).collect()).into(),
             selector: request

@@ -25,6 +25,7 @@ fn full() -> ServiceExportModel {
     };
     let mut full = ServiceExportModel {
         importer_namespace: text("istio-config"),
+        export_to: Value::Value([text("."), text("shop")].into()),
         vip: text("240.0.0.2"),
         ports: Value::Value(vec![port(80, Some("web"), "HTTP", Some(8080)), port(5432, None, "TCP", None)]),
         selector: Value::Value([("app".to_owned(), text("echo")), ("tier".to_owned(), text("front"))].into()),
@@ -63,7 +64,7 @@ async fn an_export_of_the_first_release_is_imported() {
     let scene = scene();
     scene.objects.put("eu", echo());
     scene.objects.put("eu", balancer(ADDRESS));
-    created::<ServiceExport>(&scene, full()).await;
+    created::<ServiceExport>(&scene, ServiceExportModel { export_to: Value::Null, ..full() }).await;
     let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "echo", "mesh-export-echo-eu-mesh-local");
     let mut of_0_1 = scene.objects.live("eu", &entry).expect("the entry");
     of_0_1["metadata"]["annotations"]["mesh.terraform.io/export-record"] = json!(
@@ -74,7 +75,22 @@ async fn an_export_of_the_first_release_is_imported() {
     let ServiceExportModel { ports, vip, selector, service_accounts, importer_namespace, trust_domain, locality, .. } = full();
     assert_eq!((imported.ports, imported.vip, imported.selector), (ports, vip, selector));
     assert_eq!((imported.service_accounts, imported.importer_namespace), (service_accounts, importer_namespace));
-    assert_eq!((imported.trust_domain, imported.locality), (trust_domain, locality));
+    assert_eq!((imported.trust_domain, imported.locality, imported.export_to), (trust_domain, locality, Value::Null));
+}
+
+#[test]
+fn the_audience_is_checked() {
+    let problems = |elements: &[&str]| {
+        let elements = elements.iter().map(|element| text(element)).collect();
+        let config = ServiceExportModel { export_to: Value::Value(elements), ..export(ADDRESS) };
+        let diagnostics = erase::<ServiceExport>().validate(&encode(&Value::Value(config)));
+        diagnostics.errors.into_iter().map(|error| error.detail.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&["*"]), [""; 0]);
+    assert_eq!(problems(&[".", "shop"]), [""; 0]);
+    assert!(problems(&["*", "shop"])[0].contains("`*` means all namespaces already"));
+    assert!(problems(&[])[0].contains("at least one"));
+    assert!(problems(&["~"])[0].contains("\".\" (the objects' own)"));
 }
 
 #[tokio::test]
