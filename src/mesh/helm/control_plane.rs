@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     lint::{self, Lint},
-    setting::{self, Setting},
+    setting::{self, Decision, Setting},
     values::{self, Values},
 };
 use crate::{
@@ -26,8 +26,22 @@ pub const ISTIOD_RELEASE: &str = "istiod";
 /// The chart of istiod.
 pub const ISTIOD_CHART: &str = "istiod";
 
-/// The variable by which sidecars answer DNS.
-const DNS_CAPTURE: [&str; 4] = ["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"];
+// The chart merges `pilot.*` over the top level, so a value there would win.
+const MESH_ID: Setting = Setting::new(&["global", "meshID"], "mesh_id")
+    .shadowed_by(&[&["pilot", "global", "meshID"], &["meshConfig", "defaultConfig", "meshId"]]);
+const NETWORK: Setting = Setting::new(&["global", "network"], "network").shadowed_by(&[&["pilot", "global", "network"]]);
+const CLUSTER_NAME: Setting = Setting::new(&["global", "multiCluster", "clusterName"], "cluster_name").shadowed_by(&[&[
+    "pilot",
+    "global",
+    "multiCluster",
+    "clusterName",
+]]);
+const ISTIO_NAMESPACE: Setting =
+    Setting::new(&["global", "istioNamespace"], "namespace").shadowed_by(&[&["pilot", "global", "istioNamespace"]]);
+const TRUST_DOMAIN: Setting =
+    Setting::new(&["meshConfig", "trustDomain"], "trust_domain").shadowed_by(&[&["pilot", "meshConfig", "trustDomain"]]);
+/// The variable by which sidecars answer DNS queries.
+const DNS_CAPTURE: Setting = Setting::new(&["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"], "dns_capture");
 
 /// The control plane of one cluster of the mesh.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,34 +81,15 @@ pub struct ImportedValues {
     pub rest: Option<String>,
 }
 
-/// The paths that attributes decide, in the order of [`ImportedValues`]'s fields.
-fn path(parts: &[&str]) -> Vec<String> {
-    parts.iter().map(|part| (*part).to_owned()).collect()
-}
-
 impl ControlPlane {
-    fn settings(&self) -> Vec<Setting> {
-        let dns_capture = if self.dns_capture { "true" } else { "false" };
-        // The chart merges `pilot.*` over the top level, so what stands there would win.
+    fn decisions(&self) -> Vec<Decision> {
         vec![
-            Setting::new(&["global", "meshID"], "the attribute `mesh_id`", self.mesh_id.as_str())
-                .shadowed_by(&["pilot", "global", "meshID"])
-                .shadowed_by(&["meshConfig", "defaultConfig", "meshId"]),
-            Setting::new(&["global", "network"], "the attribute `network`", self.network.as_str())
-                .shadowed_by(&["pilot", "global", "network"]),
-            Setting::new(&["global", "multiCluster", "clusterName"], "the attribute `cluster_name`", self.cluster_name.as_str())
-                .shadowed_by(&["pilot", "global", "multiCluster", "clusterName"]),
-            Setting::new(&["global", "istioNamespace"], "the attribute `namespace`", self.namespace.as_str()).shadowed_by(&[
-                "pilot",
-                "global",
-                "istioNamespace",
-            ]),
-            Setting::new(&["meshConfig", "trustDomain"], "the attribute `trust_domain`", self.trust_domain.as_str()).shadowed_by(&[
-                "pilot",
-                "meshConfig",
-                "trustDomain",
-            ]),
-            Setting::new(&DNS_CAPTURE, "the attribute `dns_capture`", dns_capture),
+            MESH_ID.to(self.mesh_id.as_str()),
+            NETWORK.to(self.network.as_str()),
+            CLUSTER_NAME.to(self.cluster_name.as_str()),
+            ISTIO_NAMESPACE.to(self.namespace.as_str()),
+            TRUST_DOMAIN.to(self.trust_domain.as_str()),
+            DNS_CAPTURE.to(if self.dns_capture { "true" } else { "false" }),
         ]
     }
 
@@ -102,7 +97,7 @@ impl ControlPlane {
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut lints = lint::dead_keys(&own);
-        lints.extend(lint::overridden(&own, &self.settings()));
+        lints.extend(lint::overridden(&own, &self.decisions()));
         lints
     }
 
@@ -129,7 +124,7 @@ impl ControlPlane {
             namespace: self.namespace.to_string(),
             chart: ISTIOD_CHART.to_owned(),
             version,
-            values: setting::applied(&Values::merged(&self.values), &self.settings()),
+            values: setting::applied(&Values::merged(&self.values), &self.decisions()),
         }
     }
 
@@ -157,24 +152,16 @@ impl ControlPlane {
         })
     }
 
-    /// Reads a deployed release's values.
+    /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
-        let text = |parts: &[&str]| values::at(values, &path(parts)).and_then(Json::as_str).map(str::to_owned);
-        let paths = [
-            path(&["global", "meshID"]),
-            path(&["global", "network"]),
-            path(&["global", "multiCluster", "clusterName"]),
-            path(&["global", "istioNamespace"]),
-            path(&["meshConfig", "trustDomain"]),
-            path(&DNS_CAPTURE),
-        ];
+        let decided = [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, DNS_CAPTURE].map(Setting::path);
         ImportedValues {
-            mesh_id: text(&["global", "meshID"]),
-            network: text(&["global", "network"]),
-            cluster_name: text(&["global", "multiCluster", "clusterName"]),
-            trust_domain: text(&["meshConfig", "trustDomain"]),
-            dns_capture: text(&DNS_CAPTURE).is_some_and(|on| on == "true"),
-            rest: values::to_yaml(&setting::without(values, &paths)),
+            mesh_id: MESH_ID.read_text(values),
+            network: NETWORK.read_text(values),
+            cluster_name: CLUSTER_NAME.read_text(values),
+            trust_domain: TRUST_DOMAIN.read_text(values),
+            dns_capture: DNS_CAPTURE.read_text(values).is_some_and(|on| on == "true"),
+            rest: values::to_yaml(&setting::without(values, &decided)),
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
 use ipnet::IpNet;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{
     lint::{self, Lint},
-    setting::{self, Setting},
+    setting::{self, Decision, Setting},
     values::{self, Values},
 };
 use crate::{
@@ -21,6 +21,17 @@ pub const PORT: u16 = well_known::PASSTHROUGH_PORT;
 
 /// Istio's chart for gateways, whatever they are for.
 pub const CHART: &str = "gateway";
+
+const NETWORK: Setting = Setting::new(&["networkGateway"], "network");
+/// The Service is looked up by the release's name.
+const NAME: Setting = Setting::new(&["name"], "name");
+/// Exports select the gateway's pods by this label.
+const LABEL: Setting = Setting::new(&["labels", well_known::GATEWAY_LABEL], "name");
+const SERVICE_ANNOTATIONS: Setting = Setting::new(&["service", "annotations"], "service_annotations");
+const LOAD_BALANCER_CLASS: Setting = Setting::new(&["service", "loadBalancerClass"], "load_balancer_class");
+const SOURCE_RANGES: Setting = Setting::new(&["service", "loadBalancerSourceRanges"], "source_ranges");
+const REPLICAS: Setting = Setting::new(&["replicaCount"], "replicas");
+const AUTOSCALING: Setting = Setting::new(&["autoscaling", "enabled"], "replicas");
 
 /// The gateway of one network.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,33 +124,23 @@ fn label(name: &ReleaseName) -> &str {
 }
 
 impl EastwestGatewaySettings {
-    fn settings(&self) -> Vec<Setting> {
-        // By the release's name the Service is looked up, and by the label made of it exports select the pods.
-        let mut settings = vec![
-            Setting::new(&["networkGateway"], "the attribute `network`", self.network.as_str()),
-            Setting::new(&["name"], "the attribute `name`", self.name.as_str()),
-            Setting::new(&["labels", well_known::GATEWAY_LABEL], "the attribute `name`", label(&self.name)),
-        ];
-        for (key, value) in &self.service_annotations {
-            settings.push(Setting::new(&["service", "annotations", key], "the attribute `service_annotations`", value.as_str()));
-        }
-        if let Some(class) = &self.load_balancer_class {
-            settings.push(Setting::new(&["service", "loadBalancerClass"], "the attribute `load_balancer_class`", class.as_str()));
-        }
+    fn decisions(&self) -> Vec<Decision> {
+        let mut decisions = vec![NETWORK.to(self.network.as_str()), NAME.to(self.name.as_str()), LABEL.to(label(&self.name))];
+        decisions.extend(self.service_annotations.iter().map(|(key, value)| SERVICE_ANNOTATIONS.entry(key, value.as_str())));
+        decisions.extend(self.load_balancer_class.as_deref().map(|class| LOAD_BALANCER_CLASS.to(class)));
         if !self.source_ranges.is_empty() {
             let ranges: Vec<_> = self.source_ranges.iter().map(ToString::to_string).collect();
-            settings.push(Setting::new(&["service", "loadBalancerSourceRanges"], "the attribute `source_ranges`", json!(ranges)));
+            decisions.push(SOURCE_RANGES.to(ranges));
         }
         if let Some(replicas) = self.replicas {
-            settings.push(Setting::new(&["replicaCount"], "the attribute `replicas`", json!(replicas)));
-            settings.push(Setting::new(&["autoscaling", "enabled"], "the attribute `replicas`", json!(false)));
+            decisions.extend([REPLICAS.to(replicas), AUTOSCALING.to(false)]);
         }
-        settings
+        decisions
     }
 
     /// What is noteworthy about the user's values.
     pub fn lints(&self) -> Vec<Lint> {
-        lint::overridden(&Values::merged(&self.values), &self.settings())
+        lint::overridden(&Values::merged(&self.values), &self.decisions())
     }
 
     /// The release.
@@ -149,39 +150,30 @@ impl EastwestGatewaySettings {
             namespace: self.namespace.to_string(),
             chart: CHART.to_owned(),
             version,
-            values: setting::applied(&Values::merged(&self.values), &self.settings()),
+            values: setting::applied(&Values::merged(&self.values), &self.decisions()),
         }
     }
 
-    /// Reads a deployed release's values.
+    /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
-        let service = &values["service"];
         let text = |value: &Json| value.as_str().map(str::to_owned);
-        let annotations: BTreeMap<_, _> =
-            service["annotations"].as_object().into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
-        let fixed = values["autoscaling"]["enabled"] == false;
-        let replicas = values["replicaCount"].as_u64().filter(|_| fixed).and_then(|count| u32::try_from(count).ok());
-        let mut paths: Vec<Vec<String>> = [
-            &["networkGateway"][..],
-            &["name"],
-            &["labels", well_known::GATEWAY_LABEL],
-            &["service", "loadBalancerClass"],
-            &["service", "loadBalancerSourceRanges"],
-        ]
-        .iter()
-        .map(|path| path.iter().map(|part| (*part).to_owned()).collect())
-        .collect();
-        paths.extend(annotations.keys().map(|key| vec!["service".to_owned(), "annotations".to_owned(), key.clone()]));
+        let annotations = SERVICE_ANNOTATIONS.read(values).and_then(Json::as_object).into_iter().flatten();
+        let service_annotations: BTreeMap<_, _> = annotations.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
+        let is_fixed = AUTOSCALING.read(values).is_some_and(|enabled| *enabled == false);
+        let replicas = REPLICAS.read(values).and_then(Json::as_u64).filter(|_| is_fixed).and_then(|count| u32::try_from(count).ok());
+
+        let mut decided = [NETWORK, NAME, LABEL, LOAD_BALANCER_CLASS, SOURCE_RANGES].map(Setting::path).to_vec();
+        decided.extend(service_annotations.keys().map(|key| SERVICE_ANNOTATIONS.path_of(key)));
         if replicas.is_some() {
-            paths.extend([vec!["replicaCount".to_owned()], vec!["autoscaling".to_owned(), "enabled".to_owned()]]);
+            decided.extend([REPLICAS, AUTOSCALING].map(Setting::path));
         }
         ImportedValues {
-            network: text(&values["networkGateway"]),
-            load_balancer_class: text(&service["loadBalancerClass"]),
-            source_ranges: service["loadBalancerSourceRanges"].as_array().into_iter().flatten().filter_map(text).collect(),
+            network: NETWORK.read_text(values),
+            load_balancer_class: LOAD_BALANCER_CLASS.read_text(values),
+            source_ranges: SOURCE_RANGES.read(values).and_then(Json::as_array).into_iter().flatten().filter_map(text).collect(),
             replicas,
-            service_annotations: annotations,
-            rest: values::to_yaml(&setting::without(values, &paths)),
+            service_annotations,
+            rest: values::to_yaml(&setting::without(values, &decided)),
         }
     }
 }
@@ -189,6 +181,7 @@ impl EastwestGatewaySettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn gateway() -> EastwestGatewaySettings {
         EastwestGatewaySettings {

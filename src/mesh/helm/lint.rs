@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{setting::Setting, values};
+use super::{setting::Decision, values};
 
 /// A warning about one key of the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,23 +71,23 @@ pub(super) fn dead_keys(values: &Json) -> Vec<Lint> {
         .collect()
 }
 
-/// The keys with which the user says something else than the attributes, which win.
-pub(super) fn overridden(values: &Json, settings: &[Setting]) -> Vec<Lint> {
-    let lint = |setting: &Setting, path: &[String]| {
+/// The keys whose values differ from those of attributes, which win.
+pub(super) fn overridden(values: &Json, decisions: &[Decision]) -> Vec<Lint> {
+    let lint = |decision: &Decision, path: &[String]| {
         let found = values::at(values, path).filter(|found| !found.is_null())?;
-        (!values::same_scalar(found, &setting.value)).then(|| Lint {
+        (!values::same_scalar(found, &decision.value)).then(|| Lint {
             key: values::key(path),
             message: format!(
-                "`values` set {} to {found}, but {} is {}. The attribute wins; remove the key from `values`, or make them equal.",
+                "`values` sets {} to {found}, but the attribute `{}` is {}. The attribute wins: remove the key from `values`, or make them equal.",
                 values::key(path),
-                setting.attribute,
-                setting.value,
+                decision.attribute,
+                decision.value,
             ),
         })
     };
-    settings
+    decisions
         .iter()
-        .flat_map(|setting| std::iter::once(&setting.path).chain(&setting.shadows).filter_map(move |path| lint(setting, path)))
+        .flat_map(|decision| std::iter::once(&decision.path).chain(&decision.shadows).filter_map(move |path| lint(decision, path)))
         .collect()
 }
 

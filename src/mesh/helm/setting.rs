@@ -1,32 +1,58 @@
-//! One Helm value that an attribute decides. Declared once: it is rendered, linted against the user's values, and read back on import.
+//! The Helm values that attributes decide. Each is declared once: from its declaration it is rendered, linted against the user's values, and
+//! read back by an import.
 
 use serde_json::Value as Json;
 
 use super::values;
 
-/// A value at a path.
-#[derive(Clone, Debug, PartialEq)]
+/// A Helm value that an attribute decides.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
-    /// Where in the values.
-    pub(super) path: Vec<String>,
-    /// The attribute that decides it, as a user would name it.
-    pub(super) attribute: &'static str,
-    /// The value.
-    pub(super) value: Json,
-    /// Where else a chart looks for it, and prefers what it finds there.
-    pub(super) shadows: Vec<Vec<String>>,
+    path: &'static [&'static str],
+    attribute: &'static str,
+    shadows: &'static [&'static [&'static str]],
 }
 
 impl Setting {
-    pub(super) fn new(path: &[&str], attribute: &'static str, value: impl Into<Json>) -> Self {
-        Self { path: owned(path), attribute, value: value.into(), shadows: Vec::new() }
+    /// Declares the value at `path`, decided by `attribute`.
+    pub(super) const fn new(path: &'static [&'static str], attribute: &'static str) -> Self {
+        Self { path, attribute, shadows: &[] }
     }
 
-    /// The chart prefers what it finds at this path.
-    #[must_use]
-    pub(super) fn shadowed_by(mut self, path: &[&str]) -> Self {
-        self.shadows.push(owned(path));
-        self
+    /// Declares the paths at which the chart looks as well, and prefers what it finds there.
+    pub(super) const fn shadowed_by(self, shadows: &'static [&'static [&'static str]]) -> Self {
+        Self { shadows, ..self }
+    }
+
+    /// Sets the value.
+    pub(super) fn to(self, value: impl Into<Json>) -> Decision {
+        let shadows = self.shadows.iter().map(|path| owned(path)).collect();
+        Decision { path: owned(self.path), attribute: self.attribute, value: value.into(), shadows }
+    }
+
+    /// Sets one entry of a value that is a map.
+    pub(super) fn entry(self, key: &str, value: impl Into<Json>) -> Decision {
+        Decision { path: self.path_of(key), ..self.to(value) }
+    }
+
+    /// Returns the value, unless it is missing or null.
+    pub(super) fn read(self, values: &Json) -> Option<&Json> {
+        values::at(values, &owned(self.path)).filter(|found| !found.is_null())
+    }
+
+    /// Returns the value if it is a string.
+    pub(super) fn read_text(self, values: &Json) -> Option<String> {
+        self.read(values).and_then(Json::as_str).map(str::to_owned)
+    }
+
+    /// Returns the value's path.
+    pub(super) fn path(self) -> Vec<String> {
+        owned(self.path)
+    }
+
+    /// Returns the path of one entry of a value that is a map.
+    pub(super) fn path_of(self, key: &str) -> Vec<String> {
+        self.path.iter().chain([&key]).map(|part| (*part).to_owned()).collect()
     }
 }
 
@@ -34,20 +60,33 @@ fn owned(path: &[&str]) -> Vec<String> {
     path.iter().map(|part| (*part).to_owned()).collect()
 }
 
-/// The values with the settings over them, and nothing that would beat these.
-pub(super) fn applied(values: &Json, settings: &[Setting]) -> Json {
-    let shadows: Vec<_> = settings.iter().flat_map(|setting| setting.shadows.iter().cloned()).collect();
-    settings.iter().fold(without(values, &shadows), |values, setting| {
-        let over = setting
+/// What an attribute sets a value to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Decision {
+    /// The path in the values.
+    pub(super) path: Vec<String>,
+    /// The attribute that decides it.
+    pub(super) attribute: &'static str,
+    /// The value.
+    pub(super) value: Json,
+    /// The paths that the chart would prefer.
+    pub(super) shadows: Vec<Vec<String>>,
+}
+
+/// Returns the values with the decisions over them, and without the keys that the chart would prefer to these.
+pub(super) fn applied(values: &Json, decisions: &[Decision]) -> Json {
+    let shadows: Vec<_> = decisions.iter().flat_map(|decision| decision.shadows.iter().cloned()).collect();
+    decisions.iter().fold(without(values, &shadows), |values, decision| {
+        let over = decision
             .path
             .iter()
             .rev()
-            .fold(setting.value.clone(), |inner, part| Json::Object([(part.clone(), inner)].into_iter().collect()));
+            .fold(decision.value.clone(), |inner, part| Json::Object([(part.clone(), inner)].into_iter().collect()));
         values::merge(&values, &over)
     })
 }
 
-/// The values without what is at the paths, and without the maps that are empty then.
+/// Returns the values without those at the paths, and without the maps that are empty then.
 pub(super) fn without(values: &Json, paths: &[Vec<String>]) -> Json {
     let mut rest = values.clone();
     for path in paths {
@@ -73,17 +112,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    #[test]
-    fn settings_go_in_and_come_out() {
-        let settings = [Setting::new(&["global", "network"], "network", "us-net")];
-        let values = json!({"global": {"hub": "h"}});
-        let with = applied(&values, &settings);
-        assert_eq!(with, json!({"global": {"hub": "h", "network": "us-net"}}));
-        assert_eq!(without(&with, &[settings[0].path.clone()]), values);
-        assert_eq!(without(&json!({"global": {"network": "n"}}), &[settings[0].path.clone()]), json!({}));
+    const NETWORK: Setting = Setting::new(&["global", "network"], "network").shadowed_by(&[&["pilot", "global", "network"]]);
+    const ANNOTATIONS: Setting = Setting::new(&["service", "annotations"], "service_annotations");
 
-        let shadowed = [Setting::new(&["global", "network"], "network", "us-net").shadowed_by(&["pilot", "global", "network"])];
-        let applied = applied(&json!({"pilot": {"global": {"network": "other"}, "env": {}}}), &shadowed);
+    #[test]
+    fn a_setting_is_rendered_and_read_back() {
+        let values = json!({"global": {"hub": "h"}});
+        let with = applied(&values, &[NETWORK.to("us-net"), ANNOTATIONS.entry("a.example/b", "c")]);
+        assert_eq!(with, json!({"global": {"hub": "h", "network": "us-net"}, "service": {"annotations": {"a.example/b": "c"}}}));
+        assert_eq!(NETWORK.read_text(&with).as_deref(), Some("us-net"));
+        assert_eq!(without(&with, &[NETWORK.path(), ANNOTATIONS.path_of("a.example/b")]), values);
+        assert_eq!(NETWORK.read(&json!({"global": {"network": null}})), None);
+    }
+
+    #[test]
+    fn a_setting_wins_over_the_keys_that_the_chart_would_prefer() {
+        let applied = applied(&json!({"pilot": {"global": {"network": "other"}, "env": {}}}), &[NETWORK.to("us-net")]);
         assert_eq!(applied, json!({"pilot": {"env": {}}, "global": {"network": "us-net"}}));
     }
 }
