@@ -111,7 +111,13 @@ impl EastwestGateway {
     }
 }
 
-/// The addresses of a Service, as texts.
+/// A collection as an attribute: null if it is empty.
+fn some_of<T, U, C: FromIterator<U>>(elements: impl IntoIterator<Item = T>, value: impl Fn(T) -> U) -> Value<C> {
+    let mut elements = elements.into_iter().map(value).peekable();
+    if elements.peek().is_none() { Value::Null } else { Value::Value(elements.collect()) }
+}
+
+/// The addresses of a Service, as strings.
 fn names(service: Option<&Json>) -> Vec<String> {
     service.map(addresses).unwrap_or_default().iter().map(ToString::to_string).collect()
 }
@@ -234,26 +240,23 @@ impl Resource for EastwestGateway {
         let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
         let found = EastwestGatewaySettings::read_values(&live.values);
-        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
         Ok(EastwestGatewayModel {
-            network: text(found.network),
-            service_annotations: if found.service_annotations.is_empty() {
-                Value::Null
-            } else {
-                Value::Value(found.service_annotations.into_iter().map(|(key, text)| (key, Value::Value(text))).collect())
-            },
-            load_balancer_class: text(found.load_balancer_class),
-            source_ranges: if found.source_ranges.is_empty() {
-                Value::Null
-            } else {
-                Value::Value(found.source_ranges.into_iter().map(Value::Value).collect())
-            },
-            replicas: found.replicas.map_or(Value::Null, |count| Value::Value(i64::from(count))),
-            values: found.rest.map_or(Value::Null, |rest| Value::Value(vec![Value::Value(rest)])),
             cluster: Value::Value(cluster.to_string()),
+            network: found.network.into(),
             namespace: Value::Value(namespace),
             name: Value::Value(name),
-            ..EastwestGatewayModel::default()
+            // The version isn't pinned by what is installed.
+            istio_version: Value::Null,
+            service_annotations: some_of(found.service_annotations, |(key, text)| (key, Value::Value(text))),
+            load_balancer_class: found.load_balancer_class.into(),
+            source_ranges: some_of(found.source_ranges, Value::Value),
+            replicas: found.replicas.map(i64::from).into(),
+            values: found.rest.map(|rest| vec![Value::Value(rest)]).into(),
+            addresses: Value::Null,
+            port: Value::Null,
+            installed_version: Value::Null,
+            drift: Value::Null,
+            timeouts: Value::Null,
         })
     }
 

@@ -176,7 +176,10 @@ impl Resource for RootCa {
             common_name: Value::Value(facts.common_name),
             organization: Value::Value(facts.organization),
             validity_days: Value::Value((facts.not_after - facts.not_before).whole_days()),
-            ..RootCaModel::default()
+            certificate: Value::Null,
+            fingerprint: Value::Null,
+            expires_at: Value::Null,
+            timeouts: Value::Null,
         })
     }
 

@@ -32,7 +32,7 @@ pub use provider::Provider;
 pub use report::{Error, Report};
 pub use resource::erased::{AnyResource, DRIFT, Planned, erase, panicked};
 pub use resource::{Foreign, Json, Plan, Reached, Resource};
-pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required};
+pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required, with_defaults};
 pub use timeouts::{DefaultTimeouts, Operation, Timeouts, parse_duration};
 pub use vocabulary::{
     AttributeConstraint, AttributePath, AttributePathStep, AttributeType, Description, Diagnostic, Diagnostics, StringKind, Value,

@@ -1,7 +1,7 @@
 //! What an attribute is: type, rules, documentation. A schema is read off a [`Model`](super::Model), by [`Schema::of`].
 
 use super::{
-    dynamic::{Datum, Dynamic},
+    dynamic::{Datum, Dynamic, attribute, set_attribute},
     vocabulary::{AttributeConstraint, AttributeType, Value},
 };
 
@@ -186,4 +186,15 @@ impl Rules {
     pub fn equivalent_by(self, equivalence: Equivalence) -> Self {
         Self { equivalence: Some(equivalence), ..self }
     }
+}
+
+/// Returns the object with the defaults of its attributes where it has null.
+#[must_use]
+pub fn with_defaults(mut object: Dynamic, attributes: &[Attribute]) -> Dynamic {
+    for declared in attributes {
+        if let (Value::Null, Some(default)) = (attribute(&object, declared.name), &declared.rules.default) {
+            set_attribute(&mut object, declared.name, default.clone());
+        }
+    }
+    object
 }

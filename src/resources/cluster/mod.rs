@@ -1,26 +1,29 @@
 //! `mesh_cluster`: one cluster's control plane. Owns the namespace's network label, the releases `istio-base` and `istiod`, and the
 //! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
 
+mod import;
+mod leftovers;
 mod model;
+mod webhooks;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, LiveCluster, PlannedCluster, PlannedRoot, World, import, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, LiveCluster, PlannedCluster, PlannedRoot, World, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
-        helm::control_plane::{BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
+        helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         observe::drift::differences,
         trust,
     },
-    ports::{Failure, FailureKind},
+    ports::Failure,
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
 
@@ -84,52 +87,17 @@ impl Cluster {
         .at(AttributePath::new("ca")))
     }
 
-    /// Installs or upgrades a release; a failure shows how istiod's pods fare.
+    /// Installs or upgrades a release.
     async fn install(&self, release: &Release, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
         match self.on(cx).install(release).await {
             Ok(deployed) => Ok(deployed),
-            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))),
+            Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
     }
 
-    /// Waits until the webhooks serve: that the Deployment is available says nothing about it. A configuration that istiod refuses is
-    /// offered as a dry run until it is istiod that refuses it.
-    async fn wait_for_webhooks(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, self.plane.injector_webhook());
-        let has_bundle = |live: Option<&Json>| {
-            let webhooks = live.and_then(|live| live["webhooks"].as_array());
-            webhooks.is_some_and(|webhooks| {
-                webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()))
-            })
-        };
-        let cluster = self.on(cx);
-        let outcome = async {
-            cluster.wait(&injector, "istiod to put its certificate into the injection webhook", &has_bundle).await?;
-            let probe = self.plane.invalid_probe();
-            loop {
-                match cluster.dry_run(&probe).await {
-                    Err(refused)
-                        if refused.kind == FailureKind::Rejected
-                            && refused.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook")) =>
-                    {
-                        return Ok(());
-                    }
-                    Ok(()) => {}
-                    Err(failure) if matches!(failure.kind, FailureKind::NotReady | FailureKind::Rejected) => {}
-                    Err(failure) => return Err(failure),
-                }
-                let what = "waiting for istiod's validation webhook to serve";
-                cx.deadline
-                    .pause(Duration::from_millis(200))
-                    .await
-                    .map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
-            }
-        }
-        .await;
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(failure) => Err(Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))),
-        }
+    /// Adds the state of istiod's pods to a failure.
+    async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
+        Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))
     }
 
     /// Sets or takes back the mesh-wide mode of mutual TLS.
@@ -144,31 +112,6 @@ impl Cluster {
 
     fn peer_authentication(&self) -> ObjectRef {
         ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, self.namespace(), "default")
-    }
-
-    /// What istiod left in every namespace, and in its own.
-    async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let cluster = self.on(cx);
-        let maps = cluster.list(Kind::CONFIG_MAP, None, "").await?;
-        let left: Vec<_> =
-            maps.iter().filter(|map| self.is_leftover(&map["metadata"])).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
-        futures::future::try_join_all(left.iter().map(|map| cluster.delete(map))).await?;
-        let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
-        cluster.delete(&own_root).await.map_err(Error::from)
-    }
-
-    fn is_leftover(&self, metadata: &Json) -> bool {
-        let name = metadata["name"].as_str().unwrap_or_default();
-        let is_lock = metadata["namespace"] == self.namespace() && name.starts_with("istio-") && name.ends_with("leader");
-        matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_lock
-    }
-
-    /// Removes the definitions that the release `istio-base` has brought.
-    async fn remove_crds(&self, base: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = base.manifest.iter().filter_map(|object| ObjectRef::of(object, self.namespace()));
-        let crds: Vec<_> = objects.filter(|object| object.kind == Kind::CRD).collect();
-        let deletions = crds.iter().map(|crd| self.on(cx).delete(crd));
-        futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
     }
 }
 
@@ -192,19 +135,19 @@ impl Resource for Cluster {
         let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
         let plane = parse_plane(model, parse);
         let ca = parse.nested("ca", &model.ca, |ca, parse| {
-            let of = parse.required("cluster", &ca.cluster, |key| ClusterKey::parse(key));
+            let cluster = parse.required("cluster", &ca.cluster, |key| ClusterKey::parse(key));
             let fingerprint = parse.required("root_fingerprint", &ca.root_fingerprint, |text| Ok::<_, String>(text.clone()));
-            Some((of?, fingerprint?))
+            Some((cluster?, fingerprint?))
         });
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
-        if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(of), .. })) = (&cluster, &model.ca)
-            && of != cluster.as_str()
+        if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(signs_for), .. })) = (&cluster, &model.ca)
+            && signs_for != cluster.as_str()
         {
             parse.violation(
                 parse.path("ca"),
                 &format!(
-                    "This is the CA of cluster `{of}`, and the resource is for `{cluster}`. Refer to the mesh_cluster_ca of `{cluster}`."
+                    "This is the CA of cluster `{signs_for}`, and the resource is for `{cluster}`. Refer to the mesh_cluster_ca of `{cluster}`."
                 ),
             );
         }
@@ -311,51 +254,12 @@ impl Resource for Cluster {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
-        let (cluster, [namespace]) = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
-        let live = cx.cluster(&cluster);
-        let istiod = live.release(&namespace, ISTIOD_RELEASE).await?;
-        let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
-        let found = ControlPlane::read_values(&istiod.values);
-        let mtls = ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default");
-        let mtls = live.get(&mtls).await?;
-        let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let secret = live.get(&secret).await?;
-        let ca = match secret.as_ref().map(trust::read_cacerts) {
-            Some(Ok(bundle)) => Value::Value(ClusterCaRef {
-                cluster: Value::Value(cluster.to_string()),
-                root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint),
-            }),
-            _ => Value::Null,
-        };
-        let text = |text: Option<String>| text.map_or(Value::Null, Value::Value);
-        Ok(ClusterModel {
-            cluster_name: text(found.cluster_name.filter(|name| name != cluster.as_str())),
-            mesh_id: text(found.mesh_id),
-            network: text(found.network),
-            trust_domain: Value::Value(found.trust_domain.unwrap_or_else(|| "cluster.local".to_owned())),
-            dns_capture: Value::Value(found.dns_capture),
-            values: found.rest.map_or(Value::Null, |rest| Value::Value(vec![Value::Value(rest)])),
-            mtls_mode: text(mtls.and_then(|mtls| mtls["spec"]["mtls"]["mode"].as_str().map(str::to_owned))),
-            delete_crds: Value::Value(false),
-            ca,
-            cluster: Value::Value(cluster.to_string()),
-            namespace: Value::Value(namespace),
-            ..ClusterModel::default()
-        })
+        import::import(id, cx).await
     }
 
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
         model.installed_version = Value::Value(status.installed_version.clone());
         model.drift = crate::world::texts(&status.drift);
-    }
-}
-
-#[async_trait]
-impl Discover for Cluster {
-    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let istiods = cx.cluster(cluster).releases_of(ISTIOD_CHART).await?;
-        let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
-        Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }
 }
 

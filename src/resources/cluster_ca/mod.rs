@@ -1,28 +1,23 @@
 //! `mesh_cluster_ca`: one cluster's intermediate CA. Owns the Secret `cacerts`, which istiod signs workload certificates with.
 
+mod import;
 pub(super) mod model;
 mod root;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use model::ClusterCaModel;
-use root::{RootSource, check_pair, find_root, parse_root};
+use root::{RootSource, check_pair, parse_root};
 
 use super::authority::{parse_days, parse_subject, read_root};
-use crate::world::{ClusterAccess, World, import::parts, listing::Discover, namespace};
+use crate::world::{ClusterAccess, World, namespace};
 use crate::{
     data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
-    mesh::{
-        ClusterKey, Namespace,
-        helm::control_plane::ISTIOD_CHART,
-        labels::{self, Owner},
-        trust,
-    },
-    ports::Failure,
+    mesh::{ClusterKey, Namespace, labels, trust},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
 
@@ -171,7 +166,7 @@ impl Resource for ClusterCa {
         }
         let cluster = cluster?;
         Some(Self {
-            common_name: common_name?.unwrap_or_else(|| format!("Istio CA of {cluster}")),
+            common_name: common_name?.unwrap_or_else(|| default_common_name(&cluster)),
             cluster,
             namespace: namespace?,
             root: root?,
@@ -262,26 +257,7 @@ impl Resource for ClusterCa {
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaModel, Error> {
-        let (cluster, [namespace]) = parts(id, "CLUSTER/NAMESPACE, for example eu/istio-system", cx)?;
-        let secret = ObjectRef::namespaced(Kind::SECRET, namespace.as_str(), trust::CACERTS);
-        let live = cx.cluster(&cluster).get(&secret).await?;
-        let live = live.ok_or_else(|| crate::world::import::nothing(&cluster, &secret.to_string()))?;
-        let bundle = trust::read_cacerts(&live).map_err(|problem| Error::new("Damaged cluster CA", problem))?;
-        let facts = cx.world.authority.inspect(&bundle.certificate)?;
-        let root = cx.world.authority.inspect(&bundle.root_certificate)?;
-        let root_ca = find_root(&root.fingerprint, cx).await;
-        let default_name = format!("Istio CA of {cluster}");
-        Ok(ClusterCaModel {
-            root_certificate: if root_ca.is_null() { Value::Value(bundle.root_certificate) } else { Value::Null },
-            root_ca,
-            common_name: if facts.common_name == default_name { Value::Null } else { Value::Value(facts.common_name) },
-            organization: Value::Value(facts.organization),
-            validity_days: Value::Value((facts.not_after - facts.not_before).whole_days()),
-            renew_before_days: Value::Value(60),
-            cluster: Value::Value(cluster.to_string()),
-            namespace: Value::Value(namespace),
-            ..ClusterCaModel::default()
-        })
+        import::import(id, cx).await
     }
 
     fn record(status: &ClusterCaStatus, model: &mut ClusterCaModel) {
@@ -293,22 +269,9 @@ impl Resource for ClusterCa {
     }
 }
 
-#[async_trait]
-impl Discover for ClusterCa {
-    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        // Where istiod is, its CA may be somebody else's: that is what an import is for.
-        let (ours, cluster) = (Owner::ClusterCa.selector(), cx.cluster(cluster));
-        let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(ISTIOD_CHART),)?;
-        let mut namespaces: BTreeSet<_> =
-            secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
-        for istiod in istiods {
-            let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
-            if cluster.get(&secret).await?.is_some() {
-                namespaces.insert(istiod.namespace);
-            }
-        }
-        Ok(namespaces.into_iter().map(|namespace| format!("{}/{namespace}", cluster.key)).collect())
-    }
+/// The common name of a certificate whose `common_name` isn't set.
+fn default_common_name(cluster: &ClusterKey) -> String {
+    format!("Istio CA of {cluster}")
 }
 
 /// The fingerprint of the root that will sign, as far as the plan knows it.

@@ -15,7 +15,7 @@ use super::super::{
     parse::Parse,
     report::{Error, Report},
     resource::{Foreign, Json, Plan, Reached, Resource},
-    schema::Schema,
+    schema::{Schema, with_defaults},
     timeouts::{Operation, Timeouts},
     vocabulary::{AttributePath, Diagnostics, Value},
     write_only,
@@ -263,7 +263,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let outcome = R::import(name, &cx).await;
         let is_deferred = conclude(cx, &mut report);
         let found = match outcome {
-            Ok(model) => encode(&Value::Value(model)),
+            Ok(model) => with_defaults(encode(&Value::Value(model)), &R::Model::attributes()),
             Err(error) => {
                 report.error(error);
                 Value::Null
@@ -277,7 +277,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
     }
 
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {
-        R::adopt(source).map(|adopted| adopted.map(|model| encode(&Value::Value(model))))
+        R::adopt(source).map(|adopted| adopted.map(|model| with_defaults(encode(&Value::Value(model)), &R::Model::attributes())))
     }
 }
 

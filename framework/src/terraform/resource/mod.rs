@@ -120,7 +120,8 @@ pub trait Resource: Send + Sync + 'static {
     /// Deletes, and returns when nothing is left. What is gone already is no error.
     async fn delete(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
 
-    /// Finds what an import names, and tells the attributes that the configuration would set. A read follows.
+    /// Finds what an import ID names, and returns the attributes that the configuration would set. Those that are null get their defaults,
+    /// and a read follows.
     async fn import(id: &str, cx: &Cx<'_, Self::World>) -> Result<Self::Model, Error>;
 
     /// Puts the status to the computed attributes.

@@ -1,0 +1,63 @@
+//! Finding installed control planes, and reading the attributes of `mesh_cluster` off them.
+
+use async_trait::async_trait;
+
+use super::{Cluster, ClusterCaRef, ClusterModel};
+use crate::{
+    data::{Kind, ObjectRef},
+    mesh::{
+        ClusterKey, ControlPlane,
+        helm::control_plane::{ISTIOD_CHART, ISTIOD_RELEASE},
+        trust,
+    },
+    ports::Failure,
+    world::{ClusterAccess, LiveCluster, World, import, listing::Discover},
+};
+use framework::{Cx, Error, Value};
+
+/// Reads the attributes of an installed control plane.
+pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel, Error> {
+    let (cluster, [namespace]) = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
+    let live = cx.cluster(&cluster);
+    let istiod = live.release(&namespace, ISTIOD_RELEASE).await?;
+    let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
+    let values = ControlPlane::read_values(&istiod.values);
+    let mtls = live.get(&ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default")).await?;
+    Ok(ClusterModel {
+        ca: find_ca(live, &namespace, cx).await?,
+        cluster: Value::Value(cluster.to_string()),
+        mesh_id: values.mesh_id.into(),
+        network: values.network.into(),
+        trust_domain: values.trust_domain.into(),
+        cluster_name: values.cluster_name.filter(|name| name != cluster.as_str()).into(),
+        namespace: Value::Value(namespace),
+        // The version isn't pinned by what is installed.
+        istio_version: Value::Null,
+        values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
+        dns_capture: Value::Value(values.dns_capture),
+        mtls_mode: mtls.and_then(|mtls| mtls["spec"]["mtls"]["mode"].as_str().map(str::to_owned)).into(),
+        delete_crds: Value::Null,
+        installed_version: Value::Null,
+        drift: Value::Null,
+        timeouts: Value::Null,
+    })
+}
+
+/// Returns the CA that istiod signs with; null if istiod has created one itself.
+async fn find_ca(cluster: LiveCluster<'_>, namespace: &str, cx: &Cx<'_, World>) -> Result<Value<ClusterCaRef>, Error> {
+    let secret = cluster.get(&ObjectRef::namespaced(Kind::SECRET, namespace, trust::CACERTS)).await?;
+    let Some(Ok(bundle)) = secret.as_ref().map(trust::read_cacerts) else { return Ok(Value::Null) };
+    Ok(Value::Value(ClusterCaRef {
+        cluster: Value::Value(cluster.key.to_string()),
+        root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint),
+    }))
+}
+
+#[async_trait]
+impl Discover for Cluster {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let istiods = cx.cluster(cluster).releases_of(ISTIOD_CHART).await?;
+        let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
+        Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
+    }
+}

@@ -1,0 +1,59 @@
+//! Waiting for istiod's webhooks: an available Deployment doesn't mean that they serve.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::Cluster;
+use crate::{
+    data::{Kind, ObjectRef},
+    ports::{Failure, FailureKind},
+    world::{LiveCluster, World},
+};
+use framework::{Cx, Error};
+
+impl Cluster {
+    /// Waits until istiod injects sidecars and validates configuration.
+    pub(super) async fn wait_for_webhooks(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = self.on(cx);
+        let outcome = async {
+            self.wait_for_injection(cluster).await?;
+            self.wait_for_validation(cluster, cx).await
+        };
+        match outcome.await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.with_evidence(failure, cx).await),
+        }
+    }
+
+    async fn wait_for_injection(&self, cluster: LiveCluster<'_>) -> Result<(), Failure> {
+        let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, self.plane.injector_webhook());
+        let has_bundle = |live: Option<&Json>| {
+            let webhooks = live.and_then(|live| live["webhooks"].as_array());
+            webhooks.is_some_and(|webhooks| {
+                webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()))
+            })
+        };
+        cluster.wait(&injector, "istiod to put its certificate into the injection webhook", &has_bundle).await.map(|_| ())
+    }
+
+    /// Offers an invalid configuration as a dry run until it is istiod that rejects it.
+    async fn wait_for_validation(&self, cluster: LiveCluster<'_>, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        let probe = self.plane.invalid_probe();
+        loop {
+            match cluster.dry_run(&probe).await {
+                Err(refused) if is_refused_by_webhook(&refused) => return Ok(()),
+                Ok(()) => {}
+                Err(failure) if matches!(failure.kind, FailureKind::NotReady | FailureKind::Rejected) => {}
+                Err(failure) => return Err(failure),
+            }
+            let what = "waiting for istiod's validation webhook to serve";
+            let pause = cx.deadline.pause(Duration::from_millis(200)).await;
+            pause.map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
+        }
+    }
+}
+
+fn is_refused_by_webhook(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Rejected && failure.raw.as_deref().is_some_and(|raw| raw.contains("admission webhook"))
+}
