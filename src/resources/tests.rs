@@ -1,6 +1,6 @@
 //! The life cycles with the fakes: what the protocol calls, and what it gets back.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +18,8 @@ use crate::{
     },
 };
 use framework::{
-    AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Model, Resource, Value, decode, encode,
-    erase, erase_listing, set_attribute,
+    AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Resource, Value, decode,
+    encode, erase, erase_listing, set_attribute,
 };
 
 /// A world of fakes, with a hand on each.
@@ -324,19 +324,32 @@ async fn list<R: Discover>(scene: &Scene, clusters: Option<&[&str]>) -> (Vec<Str
     let clusters = clusters.map_or(Value::Null, |keys| Value::Value(keys.iter().map(|key| text(key)).collect()));
     let filter = encode(&Value::Value(ListModel { clusters }));
     let listing = erase_listing::<InClusters<R>>();
-    let listed = listing.list(&filter, usize::MAX, false, &scene.world, CancellationToken::new()).await;
-    let whole = listing.list(&filter, usize::MAX, true, &scene.world, CancellationToken::new()).await;
-    for found in &whole.found {
-        assert!(found.state.is_value() && found.diagnostics.errors.is_empty(), "{}: {:?}", found.name, found.diagnostics);
-    }
+    let search = async |whole| {
+        let (sender, mut results) = tokio::sync::mpsc::channel(1);
+        let listing = listing.list(&filter, usize::MAX, whole, &scene.world, CancellationToken::new(), sender);
+        let collect = async {
+            let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
+            while let Some(result) = results.recv().await {
+                match result {
+                    Listed::Object(object) => _ = found.insert(object.id.clone(), object),
+                    Listed::Failed(error) => failures.push(error.detail),
+                }
+            }
+            (found, failures)
+        };
+        let (ended, (found, mut failures)) = tokio::join!(listing, collect);
+        failures.extend(ended.errors.into_iter().map(|error| error.detail.into_owned()));
+        (found, failures)
+    };
+    let ((listed, failures), (whole, _)) = (search(false).await, search(true).await);
     let identity = erase::<R>().identity().expect("an identity");
-    for found in &listed.found {
-        let named = identity.of_import_name(&found.name).expect("an identity");
-        let state = whole.found.iter().find(|other| other.name == found.name).map(|whole| whole.state.clone());
-        assert_eq!(state.and_then(|state| identity.of(&state)), Some(named), "the name, the identity and the state tell of one object");
+    for (id, found) in &whole {
+        assert!(found.state.is_value() && found.diagnostics.errors.is_empty(), "{id}: {:?}", found.diagnostics);
+        let named = identity.of_import_name(id).expect("an identity");
+        assert_eq!(identity.of(&found.state), Some(named), "the import ID, the identity and the state are of one object");
     }
-    let errors = listed.diagnostics.errors.iter().map(|error| error.detail.to_string());
-    (listed.found.into_iter().map(|found| found.name).collect(), errors.collect())
+    assert!(listed.keys().eq(whole.keys()));
+    (listed.into_keys().collect(), failures)
 }
 
 #[tokio::test]

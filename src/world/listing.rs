@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, marker::PhantomData};
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::Value as Json;
 
-use super::{World, all_failed, reachable};
+use super::{World, reachable};
 use crate::{mesh::ClusterKey, ports::Failure};
-use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Value, model, optional};
+use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Results, Value, model, optional};
 
 model! {
     /// Where to look.
@@ -36,30 +37,36 @@ impl<R: Discover> Listing for InClusters<R> {
         parse.each("clusters", &filter.clusters, |key| ClusterKey::parse(key));
     }
 
-    /// Asks all clusters at once. What one tells stands when another can't be asked.
-    async fn list(filter: &ListModel, found: &mut Vec<String>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    /// Searches all clusters at once, and passes on what is found in one while another is still searched.
+    async fn list(filter: &ListModel, results: &mut Results, cx: &Cx<'_, World>) -> Result<(), Error> {
         let clusters = clusters(filter, cx)?;
-        let mut failures = Vec::new();
-        for discovered in futures::future::join_all(clusters.iter().map(|cluster| R::discover(cluster, cx))).await {
-            match discovered {
-                Ok(names) => found.extend(names),
-                Err(failure) => failures.push(failure),
+        let mut searches: FuturesUnordered<_> = clusters.iter().map(|cluster| search::<R>(cluster, cx)).collect();
+        while let Some(found) = searches.next().await {
+            match found {
+                Ok(names) => {
+                    for name in names {
+                        results.add(name).await;
+                    }
+                }
+                Err(error) => results.failed(error).await,
             }
         }
-        all_failed(failures)
+        Ok(())
     }
 }
 
+async fn search<R: Discover>(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+    reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("clusters")))?;
+    Ok(R::discover(cluster, cx).await?)
+}
+
+/// Returns the clusters that the filter names, or all.
 fn clusters(filter: &ListModel, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
     let wanted = match &filter.clusters {
         Value::Value(keys) => Some(keys.iter().filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok()).collect()),
         _ => cx.world.clusters.keys(),
     };
-    let Some(clusters): Option<Vec<_>> = wanted else { return Err(cx.defer("The map `clusters`")) };
-    for cluster in &clusters {
-        reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("clusters")))?;
-    }
-    Ok(clusters)
+    wanted.ok_or_else(|| cx.defer("The map `clusters`"))
 }
 
 /// `NAMESPACE/NAME` of an object.

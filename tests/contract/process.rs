@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use crate::PROGRAM;
 use plugin_host::{
     Certificate, Plugin,
+    log::Entry,
     plugin::command,
     values::{encode, object},
 };
@@ -132,19 +133,26 @@ async fn logs_are_for_the_host_to_read_and_hold_no_secret() {
     provider.read_resource(request).await.expect("an answer");
     let log = plugin.log();
     assert!(!log.contains("top-secret") && log.contains("of-type-***"), "{log}");
-    let mut calls = Vec::new();
-    for line in log.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-        for field in ["@level", "@module", "@timestamp"] {
-            assert!(line[field].is_string(), "{line}");
-        }
-        calls.extend(line["call"].as_str().map(str::to_owned));
-    }
+    let entries = Entry::parse_all(&log);
+    let calls: Vec<_> = entries.iter().filter_map(|entry| entry.fields.get("call")?.as_str()).collect();
     assert_eq!(calls, ["ConfigureProvider", "ReadResource"]);
+    assert!(entries.iter().any(|entry| entry.level == "debug" && entry.message == "answered ConfigureProvider"), "{entries:?}");
 
     let plugin = Plugin::start_with(crate::PROGRAM, |command| command.stderr(Stdio::piped()));
     plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
     assert_eq!(plugin.log(), "", "nothing is logged unless it is asked for");
+}
+
+#[tokio::test]
+async fn the_log_level_is_that_of_the_most_specific_variable() {
+    let lines = async |variables: &[(&str, &str)]| {
+        let plugin = Plugin::start_with(PROGRAM, |command| command.envs(variables.iter().copied()).stderr(Stdio::piped()));
+        plugin.provider().await.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
+        Entry::parse_all(&plugin.log()).len()
+    };
+    assert!(lines(&[("TF_LOG_PROVIDER_MESH", "debug"), ("TF_LOG_PROVIDER", "off")]).await > 0);
+    assert_eq!(lines(&[("TF_LOG_PROVIDER_MESH", "off"), ("TF_LOG", "trace")]).await, 0);
+    assert!(lines(&[("TF_LOG_PROVIDER", "debug"), ("TF_LOG", "error")]).await > 0);
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
         String::from_utf8(value.to_vec()).ok()
     };
     let is_asked = !arguments.is_empty();
-    match Start::read(arguments.into_iter(), variable) {
+    match Start::read("mesh", arguments.into_iter(), variable) {
         Ok(start) => {
             assert!(start.debug || variable(COOKIE).is_some(), "it serves somebody who is no host");
             assert_eq!(start.debug, is_asked, "only an argument makes it debug");

@@ -35,8 +35,13 @@ pub enum Text {
 }
 
 impl Start {
-    /// Reads the arguments after the program's name, and the environment through `variable`; pure, so that it can be fuzzed.
-    pub fn read(mut arguments: impl Iterator<Item = OsString>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Text> {
+    /// Reads the arguments after the program's name, and the environment through `variable`, for the provider of this name. Pure, so that it
+    /// can be fuzzed.
+    pub fn read(
+        name: &str,
+        mut arguments: impl Iterator<Item = OsString>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Text> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let debug = match arguments.next() {
             Some(argument) if argument == "--version" => return Err(Text::Version),
@@ -47,10 +52,12 @@ impl Start {
         if !debug && variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
             return Err(Text::Help);
         }
+        // The most specific first, as for providers in Go.
+        let logs = [&format!("TF_LOG_PROVIDER_{}", name.to_ascii_uppercase().replace('-', "_")), "TF_LOG_PROVIDER", "TF_LOG"];
         Ok(Self {
             client_certificate: variable("PLUGIN_CLIENT_CERT").filter(|_| !debug),
             socket_folder: variable("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
-            log_level: super::logging::level(variable("TF_LOG_PROVIDER").or_else(|| variable("TF_LOG")).as_deref()),
+            log_level: super::logging::level(logs.iter().find_map(|name| variable(name)).as_deref()),
             debug,
         })
     }
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn an_argument_that_is_no_text_is_an_unknown_one() {
         let argument = OsString::from_vec(b"--\xff".to_vec());
-        assert_eq!(Start::read([argument].into_iter(), |_| None).err(), Some(Text::Help));
+        assert_eq!(Start::read("mesh", [argument].into_iter(), |_| None).err(), Some(Text::Help));
     }
 
     #[test]

@@ -33,11 +33,12 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Runs the provider until the host ends it; the `main` of the program. `package` is the program's own `CARGO_PKG_NAME`, whose events are
 /// logged at every level that the host asks for, and `version` its `CARGO_PKG_VERSION`.
 pub fn run<P: Provider>(provider: P, package: &str, version: &str) -> ExitCode {
-    let start = match Start::read(std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
+    let start = match Start::read(provider.name(), std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
         Ok(start) => start,
         Err(text) => return host::explain(&text.render(provider.name(), version)),
     };
-    let mask = logging::install(start.log_level, package);
+    let mask = Mask::new();
+    logging::install(start.log_level, package, &mask);
     let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
         let outcome = runtime.block_on(serve(provider, &start, mask));
         // A program that Helm runs for us, say, must not keep the process alive.

@@ -1,16 +1,19 @@
-//! How a call is answered: whatever goes wrong in it, a panic included, reaches the user as a diagnostic.
+//! How a call is answered: whatever fails in it, a panic included, reaches the user as a diagnostic without secrets.
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Instant};
 
 use futures::FutureExt as _;
 
-use super::{diagnostics, wire};
+use super::{diagnostics, mask::Mask, wire};
 use crate::terraform::{Error, Report, panicked};
 
-/// A response that can say what is wrong.
+/// A response that can carry what is wrong.
 pub(super) trait Answer: Default {
-    /// The response to a call that failed as a whole.
+    /// Returns the response to a call that failed as a whole.
     fn refusal(error: Error) -> Self;
+
+    /// Passes each text that the user will see to `change`.
+    fn for_each_text(&mut self, change: impl Fn(&mut String));
 }
 
 macro_rules! answers {
@@ -19,6 +22,10 @@ macro_rules! answers {
         impl Answer for wire::$rpc::Response {
             fn refusal(error: Error) -> Self {
                 Self { diagnostics: refused(error), ..Self::default() }
+            }
+
+            fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+                texts(&mut self.diagnostics, change);
             }
         })*
     };
@@ -37,17 +44,30 @@ impl Answer for wire::call_function::Response {
         let text = format!("{}: {}", error.summary, error.detail);
         Self { result: None, error: Some(wire::FunctionError { text, function_argument: None }) }
     }
+
+    fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+        self.error.iter_mut().for_each(|error| change(&mut error.text));
+    }
 }
 
 impl Answer for wire::stop_provider::Response {
     fn refusal(error: Error) -> Self {
         Self { error: error.detail }
     }
+
+    fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+        change(&mut self.error);
+    }
 }
 
-impl Answer for Vec<wire::list_resource::Event> {
+/// The diagnostics at the end of a stream of events.
+impl Answer for Vec<wire::Diagnostic> {
     fn refusal(error: Error) -> Self {
-        vec![wire::list_resource::Event { diagnostic: refused(error), ..wire::list_resource::Event::default() }]
+        refused(error)
+    }
+
+    fn for_each_text(&mut self, change: impl Fn(&mut String)) {
+        texts(self, change);
     }
 }
 
@@ -57,8 +77,25 @@ fn refused(error: Error) -> Vec<wire::Diagnostic> {
     diagnostics::diagnostics(report.into_diagnostics())
 }
 
+fn texts(diagnostics: &mut [wire::Diagnostic], change: impl Fn(&mut String)) {
+    for diagnostic in diagnostics {
+        change(&mut diagnostic.summary);
+        change(&mut diagnostic.detail);
+    }
+}
+
+/// Removes the secrets from all that the user will see of a response.
+pub(super) fn masked<T: Answer>(mut response: T, mask: &Mask) -> T {
+    response.for_each_text(|text| {
+        if let std::borrow::Cow::Owned(masked) = mask.apply(text) {
+            *text = masked;
+        }
+    });
+    response
+}
+
 /// Answers a call. Values are not logged: they hold secrets.
-pub(super) async fn answer<T: Answer>(call: &'static str, subject: &str, work: impl Future<Output = Result<T, Error>>) -> T {
+pub(super) async fn answer<T: Answer>(call: &'static str, subject: &str, mask: &Mask, work: impl Future<Output = Result<T, Error>>) -> T {
     let begin = Instant::now();
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let (response, outcome) = match outcome {
@@ -66,18 +103,33 @@ pub(super) async fn answer<T: Answer>(call: &'static str, subject: &str, work: i
         Ok(Err(error)) => (T::refusal(error), "refused"),
         Err(panic) => (T::refusal(panicked(&format!("{call} of {subject}"), panic.as_ref())), "panicked"),
     };
-    tracing::debug!(call, subject, took = ?begin.elapsed(), outcome);
-    response
+    tracing::debug!(call, subject, took = ?begin.elapsed(), outcome, "{outcome} {call}");
+    masked(response, mask)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        model,
+        terraform::{Model as _, Value, encode, optional},
+    };
+
+    model! {
+        /// Access.
+        pub struct Access {
+            /// Token.
+            token: String => optional().sensitive(),
+        }
+    }
 
     #[tokio::test]
-    async fn a_panic_becomes_a_diagnostic() {
-        let response: wire::read_resource::Response = answer("ReadResource", "mesh_thing", async { panic!("at the {}", "disco") }).await;
+    async fn a_panic_becomes_a_diagnostic_without_secrets() {
+        let mask = Mask::new();
+        mask.learn(&Access::attributes(), &encode(&Value::Value(Access { token: Value::Value("top-secret".to_owned()) })));
+        let work = async { panic!("at the {} of top-secret", "disco") };
+        let response: wire::read_resource::Response = answer("ReadResource", "mesh_thing", &mask, work).await;
         let diagnostics = response.diagnostics;
-        assert!(diagnostics[0].detail.contains("ReadResource of mesh_thing: at the disco"), "{diagnostics:?}");
+        assert!(diagnostics[0].detail.contains("ReadResource of mesh_thing: at the disco of ***"), "{diagnostics:?}");
     }
 }

@@ -1,13 +1,15 @@
-//! What a listing is: the objects of a resource's type that exist, managed or not, for `list` blocks of query files.
+//! What a listing is: the search for the objects of a resource type, managed or not, that `list` blocks of query files make.
 
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    call::{Outcome, conclude, model, validate},
+    call::{conclude, model, validate},
     context::Cx,
     dynamic::Dynamic,
     model::Model,
@@ -20,26 +22,92 @@ use super::{
 };
 use crate::deadline::Deadline;
 
-/// How many of the found objects are read at once.
-const READERS: usize = 16;
-
 /// Finds the objects of a resource. A listing only finds them: the resource's import and read report the rest.
 #[async_trait]
 pub trait Listing: Send + Sync + 'static {
     /// The resource whose objects are listed.
     type Of: Resource;
-    /// What narrows the list down.
+    /// The attributes that narrow the list down.
     type Filter: Model;
+
+    /// How many of the found objects are read at once, where the query asks for their attributes.
+    const READERS: usize = 16;
 
     /// Checks the filter; pure.
     fn check(_filter: &Self::Filter, _parse: &mut Parse<'_>) {}
 
-    /// Puts the names by which an import finds the objects to `found`. What was found stands beside an error.
-    async fn list(filter: &Self::Filter, found: &mut Vec<String>, cx: &Cx<'_, WorldOf<Self>>) -> Result<(), Error>;
+    /// Puts the import ID of each object to `results`, as soon as it is found, and the reason where a part can't be searched. It is dropped
+    /// once enough objects are found. An error that it returns is a warning if anything was found, and the error of the query if not.
+    async fn list(filter: &Self::Filter, results: &mut Results, cx: &Cx<'_, WorldOf<Self>>) -> Result<(), Error>;
 }
 
-/// What a listing acts on: the world of its resource.
+/// The world of the resource, which the listing searches.
 type WorldOf<L> = <<L as Listing>::Of as Resource>::World;
+
+/// Takes what a listing finds, and passes it on at once.
+pub struct Results {
+    /// Absent once enough is found.
+    sender: Option<mpsc::Sender<Result<String, Error>>>,
+    wanted: usize,
+}
+
+impl Results {
+    /// How many results wait to be read by the CLI before the search does.
+    const AHEAD: usize = 64;
+
+    fn new(wanted: usize) -> (Self, mpsc::Receiver<Result<String, Error>>) {
+        let (sender, receiver) = mpsc::channel(Self::AHEAD);
+        (Self { sender: Some(sender).filter(|_| wanted > 0), wanted }, receiver)
+    }
+
+    /// Returns how many more objects the query wants: a limit for the requests of the search.
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Adds the object with this import ID. Doesn't return once enough is found: the search ends there.
+    pub async fn add(&mut self, id: impl Into<String>) {
+        self.send(Ok(id.into())).await;
+        self.wanted = self.wanted.saturating_sub(1);
+        if self.wanted == 0 {
+            self.sender = None;
+        }
+    }
+
+    /// Reports a part that can't be searched, while the search of the others goes on.
+    pub async fn failed(&mut self, error: Error) {
+        self.send(Err(error)).await;
+    }
+
+    async fn send(&mut self, result: Result<String, Error>) {
+        let is_wanted = match &self.sender {
+            Some(sender) => sender.send(result).await.is_ok(),
+            None => false,
+        };
+        if !is_wanted {
+            self.sender = None;
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// One result of a listing.
+pub enum Listed {
+    /// An object.
+    Object(Found),
+    /// The reason why a part couldn't be searched.
+    Failed(Error),
+}
+
+/// An object that a listing found.
+pub struct Found {
+    /// The import ID.
+    pub id: String,
+    /// Its state; null when it wasn't asked for, or can't be read.
+    pub state: Dynamic,
+    /// What is wrong with it alone.
+    pub diagnostics: Diagnostics,
+}
 
 /// A listing of any type.
 #[async_trait]
@@ -50,18 +118,16 @@ pub trait AnyListing<W>: Send + Sync {
     fn schema(&self) -> Schema;
     /// Checks a filter, in which anything may be unknown.
     fn validate(&self, filter: &Dynamic) -> Diagnostics;
-    /// Finds the objects, at most `limit`; with their states if `whole`.
-    async fn list(&self, filter: &Dynamic, limit: usize, whole: bool, world: &W, cancel: CancellationToken) -> Outcome<Vec<Found>>;
-}
-
-/// An object that a listing found.
-pub struct Found {
-    /// The name by which an import finds it.
-    pub name: String,
-    /// Its state; null when it wasn't asked for, or can't be told.
-    pub state: Dynamic,
-    /// What is wrong with it alone.
-    pub diagnostics: Diagnostics,
+    /// Sends the objects as they are found, at most `limit`; with their states if `whole`. Returns what is wrong with the search itself.
+    async fn list(
+        &self,
+        filter: &Dynamic,
+        limit: usize,
+        whole: bool,
+        world: &W,
+        cancel: CancellationToken,
+        listed: mpsc::Sender<Listed>,
+    ) -> Diagnostics;
 }
 
 struct Erased<L>(PhantomData<fn() -> L>);
@@ -71,17 +137,30 @@ pub fn erase_listing<L: Listing>() -> Box<dyn AnyListing<WorldOf<L>>> {
     Box::new(Erased::<L>(PhantomData))
 }
 
-/// The object of this name, as an import and the read after it tell it.
-async fn read<L: Listing>(name: String, world: &WorldOf<L>, cancel: CancellationToken) -> Found {
+/// Returns the object of this import ID as an import and the read after it describe it; nothing if it is gone meanwhile.
+async fn read<L: Listing>(id: String, world: &WorldOf<L>, cancel: CancellationToken) -> Option<Listed> {
     let resource = erase::<L::Of>();
-    let mut outcome = resource.import(&name, world, cancel.clone()).await;
+    let mut outcome = resource.import(&id, world, cancel.clone()).await;
     if !outcome.found.is_null() {
         let read = resource.read(outcome.found, world, cancel).await;
         outcome.found = read.found;
+        outcome.is_deferred |= read.is_deferred;
         outcome.diagnostics.errors.extend(read.diagnostics.errors);
         outcome.diagnostics.warnings.extend(read.diagnostics.warnings);
+        if outcome.found.is_null() && outcome.diagnostics.errors.is_empty() {
+            return None;
+        }
     }
-    Found { name, state: outcome.found, diagnostics: outcome.diagnostics }
+    if outcome.is_deferred {
+        // The state is only what the import ID holds: not the object.
+        outcome.found = Value::Null;
+        if outcome.diagnostics.errors.is_empty() {
+            let mut report = Report::new();
+            report.error(Error::new("Known after apply", format!("`{id}` can't be read before the provider's configuration is known.")));
+            outcome.diagnostics.errors = report.into_diagnostics().errors;
+        }
+    }
+    Some(Listed::Object(Found { id, state: outcome.found, diagnostics: outcome.diagnostics }))
 }
 
 #[async_trait]
@@ -108,25 +187,54 @@ impl<L: Listing> AnyListing<WorldOf<L>> for Erased<L> {
         whole: bool,
         world: &WorldOf<L>,
         cancel: CancellationToken,
-    ) -> Outcome<Vec<Found>> {
+        listed: mpsc::Sender<Listed>,
+    ) -> Diagnostics {
         let mut report = Report::new();
         let filter = model::<L::Filter>(filter, &mut report).unwrap_or_default();
         if report.has_errors() {
-            return Outcome { found: Vec::new(), diagnostics: report.into_diagnostics(), is_deferred: false };
+            return report.into_diagnostics();
         }
         let cx = Cx::new(world, Deadline::after(L::Of::TIMEOUTS.read, cancel.clone()));
-        let mut names = Vec::new();
-        if let Err(error) = L::list(&filter, &mut names, &cx).await {
+        let (mut results, found) = Results::new(limit);
+        let search = async {
+            let outcome = L::list(&filter, &mut results, &cx).await;
+            drop(results);
+            outcome
+        };
+        let look = |result| {
+            let cancel = cancel.clone();
+            async move {
+                match result {
+                    Ok(id) if whole => read::<L>(id, world, cancel).await,
+                    Ok(id) => Some(Listed::Object(Found { id, state: Value::Null, diagnostics: Diagnostics::default() })),
+                    Err(error) => Some(Listed::Failed(error)),
+                }
+            }
+        };
+        let deliver = async {
+            let mut found = ReceiverStream::new(found).map(look).buffered(L::READERS);
+            while let Some(result) = found.next().await {
+                if let Some(result) = result
+                    && listed.send(result).await.is_err()
+                {
+                    break;
+                }
+            }
+        };
+        tokio::pin!(deliver);
+        let outcome = tokio::select! {
+            biased;
+            outcome = search => {
+                deliver.await;
+                outcome
+            }
+            // Enough is found, or nobody reads on.
+            () = &mut deliver => Ok(()),
+        };
+        if let Err(error) = outcome {
             report.error(error);
         }
-        let is_deferred = conclude(cx, &mut report);
-        let names = names.into_iter().take(limit);
-        let found = if whole {
-            let reads = names.map(|name| read::<L>(name, world, cancel.clone())).collect::<Vec<_>>();
-            futures::stream::iter(reads).buffered(READERS).collect().await
-        } else {
-            names.map(|name| Found { name, state: Value::Null, diagnostics: Diagnostics::default() }).collect()
-        };
-        Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
+        conclude(cx, &mut report);
+        report.into_diagnostics()
     }
 }

@@ -25,7 +25,7 @@ pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unkn
 pub use ephemeral::{AnyEphemeral, Ephemeral, Lease, Opened, erase_ephemeral};
 pub use function::{ArgumentError, Function, Parameter};
 pub use identity::{Identity, IdentityAttribute};
-pub use listing::{AnyListing, Found, Listing, erase_listing};
+pub use listing::{AnyListing, Found, Listed, Listing, Results, erase_listing};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
 pub use parse::{IntoElements, Parse, Parsed};
 pub use provider::Provider;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, clippy::new_without_default, clippy::disallowed_methods)] // a test that goes wrong is to stop
 
+pub mod log;
 pub mod plugin;
+pub mod query;
 pub mod rules;
 pub mod values;
 

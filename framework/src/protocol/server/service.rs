@@ -1,14 +1,15 @@
-//! The table of calls. A call that isn't in it is answered as unimplemented: what it is for, this kind of provider doesn't have.
+//! The table of the protocol's calls. A call that isn't in it is answered as unimplemented.
 
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
-use super::Server;
+use super::{Server, listing::Events};
 use crate::{
     protocol::{answer::answer, wire},
     terraform::Provider,
 };
 
-/// What a call is about when it isn't about one type.
+/// The subject of a call that isn't about one type.
 const PROVIDER: &str = "the provider";
 
 macro_rules! service {
@@ -21,24 +22,35 @@ macro_rules! service {
                 let request = request.into_inner();
                 let subject = service!(@subject request $($subject)?);
                 let work = self.0.calls.track_future(self.$rpc(request));
-                Ok(Response::new(answer(stringify!($call), &subject, work).await))
+                Ok(Response::new(answer(stringify!($call), &subject, &self.0.mask, work).await))
             })*
 
             async fn list_resource(
                 &self,
                 request: Request<wire::list_resource::Request>,
             ) -> Result<Response<BoxStream<wire::list_resource::Event>>, Status> {
-                let request = request.into_inner();
-                let subject = request.type_name.clone();
-                let work = self.0.calls.track_future(self.list_resource(request));
-                let events = answer("ListResource", &subject, work).await;
-                Ok(Response::new(Box::pin(futures::stream::iter(events.into_iter().map(Ok)))))
+                let (server, request) = (self.clone(), request.into_inner());
+                let (mut events, receiver) = Events::new(self.0.mask.clone());
+                let hung_up = events.closed();
+                let work = async move {
+                    let subject = request.type_name.clone();
+                    let work = server.list_resource(request, &mut events);
+                    let ended = answer("ListResource", &subject, &server.0.mask, work).await;
+                    events.finish(ended).await;
+                };
+                tokio::spawn(self.0.calls.track_future(async move {
+                    tokio::select! {
+                        () = work => {}
+                        () = hung_up => {}
+                    }
+                }));
+                Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
             }
         }
     };
 }
 
-// In each row the call, the method of [`Server`] that does its work, and the field of the request that says what it is about.
+// In each row: the call, the method of [`Server`] that does its work, and the field of the request that names its subject.
 service! {
     GetMetadata => get_metadata,
     GetProviderSchema => get_provider_schema,

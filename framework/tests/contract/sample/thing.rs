@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts,
-    Value, computed, model, optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Results,
+    Timeouts, Value, computed, model, optional, required,
 };
 
 use super::{Zone, text};
@@ -246,10 +246,22 @@ impl Listing for Thing {
         parse.optional("prefix", &filter.prefix, |prefix| if prefix == "*" { Err("No wildcards.") } else { Ok(()) });
     }
 
-    async fn list(filter: &FilterModel, found: &mut Vec<String>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+    async fn list(filter: &FilterModel, results: &mut Results, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+        if cx.world.name.is_none() {
+            return Err(cx.defer("The zone"));
+        }
         let prefix = if let Value::Value(prefix) = &filter.prefix { prefix.as_str() } else { "" };
-        let things = cx.world.things.lock().expect("things");
-        found.extend(things.keys().filter(|name| name.starts_with(prefix)).map(|name| format!("here/{name}")));
-        if things.contains_key("secret") { Err(Error::new("Forbidden", "Not all are shown.")) } else { Ok(()) }
+        let things: Vec<_> = cx.world.things.lock().expect("things").keys().cloned().collect();
+        for name in things.iter().filter(|name| name.starts_with(prefix)) {
+            match name.as_str() {
+                "locked" => results.failed(Error::new("Locked", "One shelf can't be opened.")).await,
+                // More of them than anyone wants.
+                "endless" => loop {
+                    results.add("here/endless").await;
+                },
+                name => results.add(format!("here/{name}")).await,
+            }
+        }
+        if things.iter().any(|name| name == "secret") { Err(Error::new("Forbidden", "Not all are shown.")) } else { Ok(()) }
     }
 }
