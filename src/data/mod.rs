@@ -5,7 +5,9 @@ mod object;
 mod release;
 mod secret;
 
-pub use certificate::{Certificate, CertificateFacts};
+pub use certificate::{
+    CaBundle, CaPart, CaPath, CaSubject, CaUse, Certificate, CertificateFacts, Flaw, KeyAlgorithm, Name, NewIntermediate, SigningRequest,
+};
 pub use object::{Kind, MANAGER, ObjectRef};
 pub use release::{Deployed, Release, ReleaseStatus};
 pub use secret::Secret;

@@ -9,35 +9,31 @@ use super::{
     names::{Namespace, ObjectName, ServiceAccountName, TrustDomain},
 };
 use crate::{
-    data::{Certificate, Kind, Secret},
+    data::{CaBundle, CaPart, Certificate, Kind, Secret},
     istio::well_known,
 };
 
 /// The Secret of which istiod takes its CA.
 pub const CACERTS: &str = well_known::CACERTS;
 
-const ROOT_CERTIFICATE: &str = "tls.crt";
-const ROOT_KEY: &str = "tls.key";
+const CA_CERTIFICATE: &str = "ca-cert.pem";
+const CA_KEY: &str = "ca-key.pem";
+const CHAIN: &str = "cert-chain.pem";
+const ROOTS: &str = "root-cert.pem";
+
+/// The keys of a Secret of type `kubernetes.io/tls`.
+const TLS_CERTIFICATE: &str = "tls.crt";
+const TLS_KEY: &str = "tls.key";
+const TLS_ROOTS: &str = "ca.crt";
 
 /// A workload's identity: `spiffe://corp.local/ns/echo/sa/echo`.
 pub fn spiffe_id(trust_domain: &TrustDomain, namespace: &Namespace, account: &ServiceAccountName) -> String {
     format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
 }
 
-/// What istiod of one cluster signs with, and what it trusts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClusterBundle {
-    /// The intermediate's certificate, PEM.
-    pub certificate: String,
-    /// Its key, PEM.
-    pub key: Secret,
-    /// The root's certificate, PEM.
-    pub root_certificate: String,
-}
-
 /// The root's Secret.
 pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate) -> Json {
-    let data = json!({ROOT_CERTIFICATE: STANDARD.encode(&root.certificate), ROOT_KEY: STANDARD.encode(root.key.reveal())});
+    let data = json!({TLS_CERTIFICATE: STANDARD.encode(&root.certificate), TLS_KEY: STANDARD.encode(root.key.reveal())});
     manifest(Kind::SECRET, Some(namespace), name.as_str(), &Owner::RootCa, &[("type", json!("kubernetes.io/tls")), ("data", data)])
 }
 
@@ -46,34 +42,68 @@ pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate)
 /// # Errors
 /// A sentence on the key that is missing or damaged.
 pub fn read_root_secret(secret: &Json) -> Result<Certificate, String> {
-    Ok(Certificate { certificate: text(secret, ROOT_CERTIFICATE)?, key: Secret::new(text(secret, ROOT_KEY)?) })
+    Ok(Certificate { certificate: text(secret, TLS_CERTIFICATE)?, key: Secret::new(text(secret, TLS_KEY)?) })
 }
 
-/// The Secret `cacerts`. istiod wants all four keys: without one of them it doesn't start.
-pub fn cacerts_secret(namespace: &Namespace, bundle: &ClusterBundle) -> Json {
-    let chain = format!("{}{}", with_newline(&bundle.certificate), with_newline(&bundle.root_certificate));
+/// The bundle for istiod of an intermediate. `between` holds the certificates from the intermediate's issuer on towards the root, the root
+/// not included; empty if the root itself is the issuer.
+pub fn bundle(intermediate: &Certificate, between: &str, roots: &str) -> CaBundle {
+    let mut chain = with_newline(&intermediate.certificate);
+    if !between.trim().is_empty() {
+        chain.push_str(&with_newline(between));
+    }
+    // A peer has the roots already. A single one follows by Istio's custom; of several, each handshake would carry them all.
+    if roots.matches("-----BEGIN ").count() <= 1 {
+        chain.push_str(&with_newline(roots));
+    }
+    CaBundle { certificate: intermediate.certificate.clone(), key: intermediate.key.clone(), chain, roots: roots.to_owned() }
+}
+
+/// The Secret `cacerts`. istiod needs all four keys: without one of them it doesn't start.
+pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle) -> Json {
     let data = json!({
-        "ca-cert.pem": STANDARD.encode(&bundle.certificate),
-        "ca-key.pem": STANDARD.encode(bundle.key.reveal()),
-        "root-cert.pem": STANDARD.encode(&bundle.root_certificate),
-        "cert-chain.pem": STANDARD.encode(chain),
+        CA_CERTIFICATE: STANDARD.encode(&bundle.certificate),
+        CA_KEY: STANDARD.encode(bundle.key.reveal()),
+        ROOTS: STANDARD.encode(&bundle.roots),
+        CHAIN: STANDARD.encode(&bundle.chain),
     });
     manifest(Kind::SECRET, Some(namespace), CACERTS, &Owner::ClusterCa, &[("type", json!("Opaque")), ("data", data)])
 }
 
-/// Reads the Secret `cacerts`.
+/// Reads the Secret `cacerts`, in either of the forms that istiod knows: its own with four keys, or, preferred if both are there, that of
+/// cert-manager and other writers of `kubernetes.io/tls` Secrets.
 ///
 /// # Errors
 /// A sentence on the key that is missing or damaged.
-pub fn read_cacerts(secret: &Json) -> Result<ClusterBundle, String> {
-    Ok(ClusterBundle {
-        certificate: text(secret, "ca-cert.pem")?,
-        key: Secret::new(text(secret, "ca-key.pem")?),
-        root_certificate: text(secret, "root-cert.pem")?,
+pub fn read_cacerts(secret: &Json) -> Result<CaBundle, String> {
+    if secret["data"][TLS_CERTIFICATE].is_string() {
+        let certificate = text(secret, TLS_CERTIFICATE)?;
+        let roots = text(secret, TLS_ROOTS)?;
+        let chain = format!("{}{}", with_newline(&certificate), with_newline(&roots));
+        return Ok(CaBundle { key: Secret::new(text(secret, TLS_KEY)?), certificate, chain, roots });
+    }
+    Ok(CaBundle {
+        certificate: text(secret, CA_CERTIFICATE)?,
+        key: Secret::new(text(secret, CA_KEY)?),
+        chain: text(secret, CHAIN)?,
+        roots: text(secret, ROOTS)?,
     })
 }
 
-/// The trust domain in istiod's ConfigMap `istio`, which holds the mesh's configuration as YAML.
+/// The key of the Secret `cacerts` that holds a part of the bundle.
+pub fn key_of(secret: &Json, part: CaPart) -> &'static str {
+    match (part, secret["data"][TLS_CERTIFICATE].is_string()) {
+        (CaPart::Certificate, false) => CA_CERTIFICATE,
+        (CaPart::Key, false) => CA_KEY,
+        (CaPart::Chain, false) => CHAIN,
+        (CaPart::Roots, false) => ROOTS,
+        (CaPart::Certificate | CaPart::Chain, true) => TLS_CERTIFICATE,
+        (CaPart::Key, true) => TLS_KEY,
+        (CaPart::Roots, true) => TLS_ROOTS,
+    }
+}
+
+/// Reads the trust domain of istiod's ConfigMap `istio`, which holds the mesh's configuration as YAML.
 pub fn trust_domain_of_mesh_config(config: &Json) -> Option<TrustDomain> {
     let mesh: Json = serde_saphyr::from_str(config["data"]["mesh"].as_str()?).ok()?;
     TrustDomain::parse(mesh["trustDomain"].as_str().unwrap_or("cluster.local")).ok()
@@ -86,7 +116,7 @@ fn with_newline(pem: &str) -> String {
 fn text(secret: &Json, key: &str) -> Result<String, String> {
     let encoded = secret["data"][key].as_str().ok_or_else(|| format!("it has no key {key}."))?;
     let bytes = STANDARD.decode(encoded).map_err(|_| format!("its key {key} is not base64."))?;
-    String::from_utf8(bytes).map_err(|_| format!("its key {key} is no text."))
+    String::from_utf8(bytes).map_err(|_| format!("its key {key} is not valid UTF-8."))
 }
 
 #[cfg(test)]
@@ -99,11 +129,42 @@ mod tests {
 
     #[test]
     fn a_bundle_is_read_as_it_was_written() {
-        let bundle = ClusterBundle { certificate: "INT".into(), key: Secret::new("KEY"), root_certificate: "ROOT\n".into() };
+        let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
+        let bundle = bundle(&intermediate, "", "ROOT\n");
         let secret = cacerts_secret(&namespace(), &bundle);
         assert_eq!(read_cacerts(&secret), Ok(bundle));
         assert_eq!(STANDARD.decode(secret["data"]["cert-chain.pem"].as_str().unwrap()).unwrap(), b"INT\nROOT\n");
         assert_eq!(read_cacerts(&json!({"data": {}})).unwrap_err(), "it has no key ca-cert.pem.");
+    }
+
+    #[test]
+    fn a_bundle_without_its_chain_is_damaged() {
+        let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
+        let mut secret = cacerts_secret(&namespace(), &bundle(&intermediate, "", "ROOT"));
+        secret["data"].as_object_mut().unwrap().remove("cert-chain.pem");
+        assert_eq!(read_cacerts(&secret).unwrap_err(), "it has no key cert-chain.pem.");
+    }
+
+    #[test]
+    fn a_chain_leads_from_the_intermediate_to_a_single_root() {
+        let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
+        assert_eq!(bundle(&intermediate, "ISSUING\n", "ROOT").chain, "INT\nISSUING\nROOT\n");
+        let two = "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n";
+        assert_eq!(bundle(&intermediate, "ISSUING", two).chain, "INT\nISSUING\n");
+    }
+
+    #[test]
+    fn a_bundle_of_cert_manager_is_read_as_istiod_reads_it() {
+        let data = json!({
+            "tls.crt": STANDARD.encode("INT\nISSUING\n"), "tls.key": STANDARD.encode("KEY"), "ca.crt": STANDARD.encode("ROOT"),
+            "ca-cert.pem": STANDARD.encode("IGNORED"),
+        });
+        let secret = json!({"data": data});
+        let bundle = read_cacerts(&secret).unwrap();
+        assert_eq!((bundle.certificate.as_str(), bundle.chain.as_str()), ("INT\nISSUING\n", "INT\nISSUING\nROOT\n"));
+        assert_eq!((bundle.roots.as_str(), bundle.key.reveal()), ("ROOT", "KEY"));
+        assert_eq!(key_of(&secret, CaPart::Roots), "ca.crt");
+        assert_eq!(key_of(&json!({}), CaPart::Roots), "root-cert.pem");
     }
 
     #[test]

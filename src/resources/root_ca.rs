@@ -14,7 +14,7 @@ use crate::world::{
     namespace,
 };
 use crate::{
-    data::{Certificate, Kind, ObjectRef},
+    data::{CaSubject, Certificate, KeyAlgorithm, Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, ObjectName, labels::Owner, trust},
     ports::Failure,
 };
@@ -138,7 +138,10 @@ impl Resource for RootCa {
             }
             (None, _) => {
                 namespace::ensure(cluster, &spec.namespace).await?;
-                cx.world.authority.create_root(&spec.common_name, &spec.organization, spec.validity)?
+                let (common_name, organization) = (spec.common_name.clone(), spec.organization.clone());
+                cx.world
+                    .authority
+                    .create_root(&CaSubject { common_name, organization, algorithm: KeyAlgorithm::default() }, spec.validity)?
             }
         };
         spec.write(&root, cx).await?;

@@ -105,7 +105,10 @@ fn a_root_of_ones_own_signs_and_its_key_is_nowhere() {
         let give = |key: &str| workspace.write("key.auto.tfvars.json", &serde_json::json!({"root_key": read(key)}).to_string());
         give("other.key");
         let refused = workspace.fail(&["plan", "-no-color"]);
-        assert!(refused.contains("The key doesn't belong to `root_certificate`") && refused.contains("root_private_key_wo"), "{refused}");
+        assert!(
+            refused.contains("The private key doesn't belong to the certificate of") && refused.contains("root_private_key_wo"),
+            "{refused}"
+        );
 
         give("root.key");
         workspace.succeed(&["plan", "-no-color", "-out=plan"]);

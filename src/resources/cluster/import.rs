@@ -49,7 +49,7 @@ async fn find_ca(cluster: LiveCluster<'_>, namespace: &str, cx: &Cx<'_, World>) 
     let Some(Ok(bundle)) = secret.as_ref().map(trust::read_cacerts) else { return Ok(Value::Null) };
     Ok(Value::Value(ClusterCaRef {
         cluster: Value::Value(cluster.key.to_string()),
-        root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint),
+        root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.roots)?.fingerprint),
     }))
 }
 

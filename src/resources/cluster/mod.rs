@@ -69,7 +69,7 @@ impl Cluster {
             None => "it isn't there".to_owned(),
             Some(Err(problem)) => problem,
             Some(Ok(bundle)) => {
-                let found = cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint;
+                let found = cx.world.authority.inspect(&bundle.roots)?.fingerprint;
                 if found == *wanted {
                     return Ok(());
                 }

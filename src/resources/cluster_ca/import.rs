@@ -21,13 +21,13 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaMode
     let live = live.ok_or_else(|| import::nothing(&cluster, &secret.to_string()))?;
     let bundle = trust::read_cacerts(&live).map_err(|problem| Error::new("Damaged cluster CA", problem))?;
     let facts = cx.world.authority.inspect(&bundle.certificate)?;
-    let root = cx.world.authority.inspect(&bundle.root_certificate)?;
+    let root = cx.world.authority.inspect(&bundle.roots)?;
     let root_ca = find_root(&root.fingerprint, cx).await;
     let is_default_name = facts.common_name == default_common_name(&cluster);
     Ok(ClusterCaModel {
         cluster: Value::Value(cluster.to_string()),
         namespace: Value::Value(namespace),
-        root_certificate: if root_ca.is_null() { Value::Value(bundle.root_certificate) } else { Value::Null },
+        root_certificate: if root_ca.is_null() { Value::Value(bundle.roots) } else { Value::Null },
         root_ca,
         // The key of a root is in no cluster, or stays there.
         root_private_key_wo: Value::Null,

@@ -11,12 +11,12 @@ use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use model::ClusterCaModel;
-use root::{RootSource, check_pair, parse_root};
+use root::{RootSource, check_root, parse_root};
 
 use super::authority::{parse_days, parse_subject, read_root};
 use crate::world::{ClusterAccess, World, namespace};
 use crate::{
-    data::{Certificate, CertificateFacts, Kind, ObjectRef, Secret},
+    data::{CaBundle, CaSubject, CaUse, Certificate, CertificateFacts, KeyAlgorithm, Kind, NewIntermediate, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, labels, trust},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
@@ -61,7 +61,7 @@ impl ClusterCa {
             }),
             RootSource::Own { certificate, key: Some(key), .. } => {
                 let mut report = Report::new();
-                check_pair(cx.world, certificate, key, &mut report);
+                check_root(cx.world, certificate, Some(key), &mut report);
                 report.into_result()?;
                 Ok(Certificate { certificate: certificate.clone(), key: key.clone() })
             }
@@ -75,20 +75,15 @@ impl ClusterCa {
     }
 
     /// Why the intermediate in place will not do; none when it does.
-    fn reason_to_issue(
-        &self,
-        live: &trust::ClusterBundle,
-        prior: Option<&Self>,
-        cx: &Cx<'_, World>,
-    ) -> Result<Option<&'static str>, Error> {
+    fn reason_to_issue(&self, live: &CaBundle, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
         let authority = &cx.world.authority;
         let facts = authority.inspect(&live.certificate)?;
-        let root = authority.inspect(&live.root_certificate)?;
-        let wanted_root = match &self.root {
-            RootSource::Resource { fingerprint, .. } => fingerprint.clone(),
-            RootSource::Own { certificate, .. } => authority.inspect(certificate)?.fingerprint,
+        let found_roots = fingerprints(&live.roots, cx)?;
+        let has_wanted_roots = match &self.root {
+            RootSource::Resource { fingerprint, .. } => found_roots.first() == Some(fingerprint),
+            RootSource::Own { certificate, .. } => found_roots == fingerprints(certificate, cx)?,
         };
-        Ok(if root.fingerprint != wanted_root {
+        Ok(if !has_wanted_roots {
             Some("another root")
         } else if prior.is_none_or(|prior| prior.validity != self.validity || prior.subject() != self.subject()) {
             Some("another validity or subject")
@@ -106,29 +101,29 @@ impl ClusterCa {
         (&self.common_name, &self.organization)
     }
 
-    fn status(bundle: &trust::ClusterBundle, drift: Vec<String>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
+    fn status(bundle: &CaBundle, drift: Vec<String>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
         Ok(ClusterCaStatus {
             facts: cx.world.authority.inspect(&bundle.certificate)?,
-            root_fingerprint: cx.world.authority.inspect(&bundle.root_certificate)?.fingerprint,
+            root_fingerprint: cx.world.authority.inspect(&bundle.roots)?.fingerprint,
             certificate: bundle.certificate.clone(),
             drift,
         })
     }
 
     /// What is wrong with the Secret in place, whoever wrote it.
-    fn drift(live: &Json, bundle: &trust::ClusterBundle, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
-        let authority = &cx.world.authority;
+    fn drift(&self, live: &Json, bundle: &CaBundle, cx: &Cx<'_, World>) -> Vec<String> {
         let mut drift = Vec::new();
         if !labels::is_ours(live) {
             drift.push("Secret cacerts: its label says that this provider doesn't manage it".to_owned());
         }
-        if !authority.key_matches(&bundle.certificate, &bundle.key)? {
-            drift.push("Secret cacerts: ca-key.pem doesn't belong to ca-cert.pem".to_owned());
+        if let Err(flaw) = cx.world.authority.verify(bundle, &self.purpose(cx)) {
+            drift.push(format!("Secret cacerts: {}: {flaw}", trust::key_of(live, flaw.part)));
         }
-        if !authority.is_issued_by(&bundle.certificate, &bundle.root_certificate)? {
-            drift.push("Secret cacerts: ca-cert.pem isn't signed by root-cert.pem".to_owned());
-        }
-        Ok(drift)
+        drift
+    }
+
+    fn purpose(&self, cx: &Cx<'_, World>) -> CaUse {
+        CaUse { at: cx.world.clock.now(), namespace: Some(self.namespace.to_string()), trust_domain: None }
     }
 }
 
@@ -180,10 +175,9 @@ impl Resource for ClusterCa {
         if let Parsed::Ready(spec) = spec {
             crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
         }
-        if let (Some(world), Value::Value(certificate), Value::Value(key)) =
-            (plan.world, &plan.config.root_certificate, &plan.config.root_private_key_wo)
-        {
-            check_pair(world, certificate, &Secret::new(key), plan.report);
+        if let (Some(world), Value::Value(certificate)) = (plan.world, &plan.config.root_certificate) {
+            let key = plan.config.root_private_key_wo.as_ref_option().map(Secret::new);
+            check_root(world, certificate, key.as_ref(), plan.report);
         }
         let root_fingerprint = planned_root_fingerprint(&plan.planned, plan.world);
         if let Some(fingerprint) = &root_fingerprint {
@@ -212,18 +206,19 @@ impl Resource for ClusterCa {
         }
         // A bundle that can't be read, or that doesn't hang together, is replaced.
         let usable = match live.as_ref().map(|live| (live, trust::read_cacerts(live))) {
-            Some((live, Ok(bundle))) => match Self::drift(live, &bundle, cx) {
-                Ok(drift) if drift.is_empty() && spec.reason_to_issue(&bundle, prior, cx)?.is_none() => Some(bundle),
-                _ => None,
-            },
+            Some((live, Ok(bundle))) if spec.drift(live, &bundle, cx).is_empty() => {
+                spec.reason_to_issue(&bundle, prior, cx)?.is_none().then_some(bundle)
+            }
             _ => None,
         };
         let bundle = if let Some(bundle) = usable {
             bundle
         } else {
             let root = spec.load_root(cx).await?;
-            let issued = cx.world.authority.issue_intermediate(&root, &spec.common_name, &spec.organization, spec.validity)?;
-            trust::ClusterBundle { certificate: issued.certificate, key: issued.key, root_certificate: root.certificate }
+            let (common_name, organization) = (spec.common_name.clone(), spec.organization.clone());
+            let subject = CaSubject { common_name, organization, algorithm: KeyAlgorithm::default() };
+            let issued = cx.world.authority.issue_intermediate(&root, &NewIntermediate { subject, validity: spec.validity })?;
+            trust::bundle(&issued, "", &root.certificate)
         };
         namespace::ensure(cluster, &spec.namespace).await?;
         cluster.apply(&trust::cacerts_secret(&spec.namespace, &bundle)).await?;
@@ -238,7 +233,7 @@ impl Resource for ClusterCa {
         let live = cx.cluster(&spec.cluster).get(&spec.secret()).await?;
         let Some(live) = live else { return Ok(Observed::Gone) };
         match trust::read_cacerts(&live) {
-            Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, Self::drift(&live, &bundle, cx)?, cx)?)),
+            Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, spec.drift(&live, &bundle, cx), cx)?)),
             Err(problem) => Err(Error::new(
                 "Damaged cluster CA",
                 format!(
@@ -281,6 +276,11 @@ fn planned_root_fingerprint(planned: &ClusterCaModel, world: Option<&World>) -> 
         (_, Value::Value(certificate)) => world?.authority.inspect(certificate).ok().map(|facts| facts.fingerprint),
         _ => None,
     }
+}
+
+/// The fingerprints of all certificates of a PEM string.
+fn fingerprints(certificates: &str, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+    Ok(cx.world.authority.inspect_all(certificates)?.into_iter().map(|facts| facts.fingerprint).collect())
 }
 
 /// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a

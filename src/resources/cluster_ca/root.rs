@@ -2,7 +2,7 @@
 
 use super::model::{ClusterCaModel, RootCaRef};
 use crate::{
-    data::{Kind, ObjectRef, Secret},
+    data::{CaPart, Kind, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
     world::{ClusterAccess, World},
 };
@@ -48,28 +48,11 @@ pub(super) fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Optio
     }
 }
 
-/// Reports a certificate that is no CA, and a key that doesn't belong to it.
-pub(super) fn check_pair(world: &World, certificate: &str, key: &Secret, report: &mut Report) {
-    let mut wrong = |attribute: &'static str, problem: String| {
-        report.error(Error::new(format!("Invalid {attribute}"), problem).at(AttributePath::new(attribute)));
-    };
-    match world.authority.inspect(certificate) {
-        Err(failure) => wrong("root_certificate", failure.detail()),
-        Ok(facts) if !facts.is_ca => {
-            wrong(
-                "root_certificate",
-                "The certificate is not one of an authority: it may not sign others (basicConstraints CA:TRUE).".into(),
-            );
-        }
-        Ok(_) => match world.authority.key_matches(certificate, key) {
-            Err(failure) => wrong("root_private_key_wo", failure.detail()),
-            Ok(false) => wrong(
-                "root_private_key_wo",
-                "The key doesn't belong to `root_certificate`: their public keys differ. Give the key that the certificate was made with."
-                    .into(),
-            ),
-            Ok(true) => {}
-        },
+/// Reports why the root can't sign an intermediate, at the attribute that is wrong.
+pub(super) fn check_root(world: &World, certificate: &str, key: Option<&Secret>, report: &mut Report) {
+    if let Err(flaw) = world.authority.verify_root(certificate, key, world.clock.now()) {
+        let attribute = if flaw.part == CaPart::Key { "root_private_key_wo" } else { "root_certificate" };
+        report.error(Error::new(format!("Invalid {attribute}"), flaw.reason).at(AttributePath::new(attribute)));
     }
 }
 
