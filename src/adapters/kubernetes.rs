@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::{Method, Request};
 use kube::config::Kubeconfig;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -193,12 +193,25 @@ impl Objects for Kubernetes {
 
     async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure> {
         let attempt = Attempt { cluster, verb: Verb::Delete, object: object.to_string() };
-        let call = Call { method: Method::DELETE, ..Call::get(format!("{}?propagationPolicy=Background", path(object))) };
-        let Some(answer) = absent(self.send(&attempt, &call, deadline).await)? else { return Ok(()) };
-        // The answer is the object while something holds it, else a word on what was deleted.
-        let uid = [&answer["metadata"]["uid"], &answer["details"]["uid"]].into_iter().find_map(Json::as_str);
-        // Under the same name there may be a new one already, as of a Secret that a controller makes.
-        let is_gone = |live: Option<&Json>| live.is_none_or(|live| uid.is_some_and(|uid| live["metadata"]["uid"] != uid));
+        // Tried again after a lost answer, a deletion by name would hit what somebody has made anew meanwhile.
+        let Some(live) = absent(self.send(&attempt, &Call::get(path(object)), deadline).await)? else { return Ok(()) };
+        self.delete_exactly(cluster, object, live["metadata"]["uid"].as_str().unwrap_or_default(), deadline).await
+    }
+
+    async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
+        let attempt = Attempt { cluster, verb: Verb::Delete, object: object.to_string() };
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid},
+        });
+        let call = Call { method: Method::DELETE, body: options.to_string(), ..Call::get(path(object)) };
+        match absent(self.send(&attempt, &call, deadline).await) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            // It is another one by now, or a namespace that is being deleted already: waiting shows which.
+            Err(failure) if failure.kind == FailureKind::Conflict => {}
+            Err(failure) => return Err(failure),
+        }
+        let is_gone = |live: Option<&Json>| live.is_none_or(|live| live["metadata"]["uid"] != uid);
         let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
         let failure = Failure { summary: attempt.title(), ..failure };
         if failure.kind != FailureKind::TimedOut {
@@ -246,11 +259,9 @@ fn absent(outcome: Result<Json, Failure>) -> Result<Option<Json>, Failure> {
 mod tests {
     use std::sync::{Mutex, PoisonError};
 
+    use super::*;
     use http::{Response, StatusCode};
     use kube::client::Body;
-    use serde_json::json;
-
-    use super::*;
 
     /// What the scripted API server was asked: `GET /api/v1/…`.
     type Asked = Arc<Mutex<Vec<String>>>;
@@ -397,17 +408,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deletion_lasts_until_the_object_is_gone() {
         let (clusters, asked) = scripted(|count, _| match count {
-            0..=4 => ok(&json!({"metadata": {"uid": "1"}})),
+            0..=5 => ok(&json!({"metadata": {"uid": "1"}})),
             _ => status(404, "NotFound", "secrets \"cacerts\" not found"),
         });
         clusters.delete("eu", &secret(), &minutes()).await.unwrap();
-        assert_eq!(asked.lock().unwrap().len(), 6);
+        assert_eq!(asked.lock().unwrap().len(), 7);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_object_that_came_anew_under_the_name_is_another() {
-        let (clusters, _) = scripted(|count, _| ok(&json!({"metadata": {"uid": if count < 2 { "old" } else { "new" }}})));
+        let (clusters, _) = scripted(|count, _| ok(&json!({"metadata": {"uid": if count < 3 { "old" } else { "new" }}})));
         clusters.delete("eu", &secret(), &minutes()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_was_made_anew_before_the_deletion_stays() {
+        let precondition = "Precondition failed: UID in precondition: old, UID in object meta: new";
+        let (clusters, asked) = scripted(move |_, line| match line.split(' ').next() {
+            Some("DELETE") => status(409, "Conflict", precondition),
+            _ => ok(&json!({"metadata": {"uid": "new"}})),
+        });
+        clusters.delete_exactly("eu", &secret(), "old", &minutes()).await.unwrap();
+        let path = "/api/v1/namespaces/istio-system/secrets/cacerts";
+        assert_eq!(*asked.lock().unwrap(), [format!("DELETE {path}"), format!("GET {path}")]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ mod clock;
 mod connection;
 mod helm;
 mod kubernetes;
+mod process;
 mod refusal;
 mod tokens;
 

@@ -101,6 +101,13 @@ impl Objects for FakeObjects {
         Ok(())
     }
 
+    async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
+        match self.get(cluster, object, deadline).await? {
+            Some(live) if live["metadata"]["uid"].as_str().unwrap_or_default() == uid => self.delete(cluster, object, deadline).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn wait(
         &self,
         cluster: &str,

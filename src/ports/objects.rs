@@ -26,8 +26,11 @@ pub trait Objects: Send + Sync {
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure>;
 
-    /// Deletes, and waits until it is gone, finalizers included. What is gone already is fine.
+    /// Deletes the object that there is, and waits until it is gone, finalizers included. One that is gone already is fine.
     async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure>;
+
+    /// Deletes the object only if it is the one with this UID, and waits until that one is gone.
+    async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure>;
 
     /// Waits until the object (none: it doesn't exist) is as wanted, and returns it. `what` completes "while waiting for …".
     async fn wait(

@@ -1,27 +1,37 @@
 //! Helm releases: written by the real program, read natively from Helm's own storage.
 
+mod complaint;
 mod program;
+mod runs;
 mod storage;
 mod workspace;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
 use super::Kubernetes;
 use crate::{
-    data::{Deployed, Kind, MANAGER, ObjectRef, Release, ReleaseStatus, Secret},
+    data::{Deployed, Kind, ObjectRef, Release, Secret},
     ports::{Failure, FailureKind, Objects as _, Releases},
 };
 use framework::Deadline;
 use program::Program;
+use storage::Worker;
 use workspace::Workspace;
 
 /// The least time that Helm is to end before the operation's deadline. Helm's clock starts only when it begins to wait.
 const RESERVE: Duration = Duration::from_secs(15);
+
+/// How often to look whether another run is over.
+const POLL: Duration = Duration::from_secs(2);
+
+/// How many objects are removed at once.
+const AT_ONCE: usize = 16;
 
 /// How charts are had and installed.
 #[derive(Clone, Debug)]
@@ -66,6 +76,13 @@ impl Repository {
     }
 }
 
+/// One release of one cluster.
+struct At<'a> {
+    cluster: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
 /// Releases in the clusters of the provider.
 pub struct Helm {
     settings: HelmSettings,
@@ -91,20 +108,79 @@ impl Helm {
         Ok(revisions)
     }
 
-    /// Forgets a revision that a killed Helm left pending: with it there, Helm refuses every further operation. Its objects stay, and
-    /// the operation that follows brings them to what is wanted. While somebody else may be at work on it, it is left alone.
-    async fn recover(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
-        for secret in self.revisions(cluster, namespace, name, deadline).await? {
-            if storage::is_pending(&secret) {
-                let revision = secret["metadata"]["name"].as_str().unwrap_or_default();
-                if !storage::is_abandoned(&secret, OffsetDateTime::now_utc()) {
-                    return Err(at_work(&Self::title("install", name, cluster), revision));
+    /// Returns the newest revision of a release once no other Helm is at work on it, and `None` if there is none.
+    ///
+    /// A revision that a killed Helm left pending is forgotten: with it there, Helm refuses every further operation. Its objects stay, and
+    /// the operation that follows brings them to what is wanted.
+    async fn settled(&self, title: &str, at: &At<'_>, deadline: &Deadline) -> Result<Option<Json>, Failure> {
+        let temporary = std::env::temp_dir();
+        runs::sweep(&temporary).await;
+        loop {
+            let mut revisions = self.revisions(at.cluster, at.namespace, at.name, deadline).await?;
+            let Some(pending) = revisions.iter().rfind(|revision| storage::is_in_flight(revision)) else { return Ok(revisions.pop()) };
+            let revision = ObjectRef::namespaced(Kind::SECRET, at.namespace, pending["metadata"]["name"].as_str().unwrap_or_default());
+            let now = OffsetDateTime::now_utc();
+            let worker = match storage::worker(pending, &revisions, now) {
+                Worker::Ours { run, until } => {
+                    let is_over = runs::is_alive(&run, &temporary).map_or(now > until, |is_alive| !is_alive);
+                    if is_over { Worker::Nobody } else { Worker::Ours { run, until } }
                 }
-                tracing::info!(cluster, revision, "forgetting a revision that was left pending");
-                self.clusters.delete(cluster, &ObjectRef::namespaced(Kind::SECRET, namespace, revision), deadline).await?;
+                worker => worker,
+            };
+            match worker {
+                Worker::Nobody if storage::is_uninstalling(pending) => return Ok(revisions.pop()),
+                Worker::Nobody => {
+                    tracing::info!(cluster = at.cluster, %revision, "forgetting a revision that was left pending");
+                    let uid = pending["metadata"]["uid"].as_str().unwrap_or_default();
+                    self.clusters.delete_exactly(at.cluster, &revision, uid, deadline).await?;
+                }
+                Worker::Ours { until, .. } if until - now < deadline.remaining() => {
+                    tracing::info!(cluster = at.cluster, %revision, "waiting for another run of the provider");
+                    deadline.pause(POLL).await.map_err(|_| at_work(title, &revision.name, Some(until)))?;
+                }
+                Worker::Ours { until, .. } => return Err(at_work(title, &revision.name, Some(until))),
+                Worker::Somebody => return Err(at_work(title, &revision.name, None)),
             }
         }
-        Ok(())
+    }
+
+    /// Uninstalls the release of which `revision` is the newest.
+    async fn uninstall(&self, at: &At<'_>, revision: &Json, deadline: &Deadline) -> Result<(), Failure> {
+        let title = Self::title("remove", at.name, at.cluster);
+        let live = decode(revision, at.cluster)?;
+        let program = self.program().await?;
+        let workspace = Workspace::new(&*self.clusters.kubeconfig(at.cluster)?, &Json::Null, &self.settings)?;
+        // An uninstall that is cut short leaves the release `uninstalling`; by this mark the next run knows that it was ours.
+        let mark = storage::removal_mark(revision, &workspace.run(), end_of(deadline));
+        match self.clusters.apply(at.cluster, &mark, deadline).await {
+            // Somebody else has removed the revision meanwhile.
+            Err(failure) if failure.kind == FailureKind::Conflict => {}
+            marked => drop(marked?),
+        }
+        let arguments =
+            ["uninstall", at.name, "--namespace", at.namespace, "--ignore-not-found", "--wait", "--timeout", &timeout(deadline)];
+        program.run(&title, &arguments.map(str::to_owned), &workspace, deadline).await?;
+        // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
+        let objects = live
+            .manifest
+            .iter()
+            .filter(|manifest| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] != "keep")
+            .filter_map(|manifest| ObjectRef::of(manifest, at.namespace))
+            .filter(|object| object.kind != Kind::CRD);
+        let removals: Vec<_> = objects.map(|object| self.removed(at, object, deadline)).collect();
+        stream::iter(removals).buffer_unordered(AT_ONCE).try_collect::<()>().await
+    }
+
+    /// Waits until an object of an uninstalled release is gone, and deletes it if Helm has not. What another release has taken over stays.
+    async fn removed(&self, at: &At<'_>, object: ObjectRef, deadline: &Deadline) -> Result<(), Failure> {
+        let Some(live) = self.clusters.get(at.cluster, &object, deadline).await? else { return Ok(()) };
+        let metadata = &live["metadata"];
+        let annotation = |name: &str| metadata["annotations"][format!("meta.helm.sh/release-{name}")].as_str().unwrap_or_default();
+        if metadata["deletionTimestamp"].is_null() && (annotation("name"), annotation("namespace")) != (at.name, at.namespace) {
+            tracing::warn!(cluster = at.cluster, %object, release = at.name, "not deleted: it no longer belongs to the release");
+            return Ok(());
+        }
+        self.clusters.delete_exactly(at.cluster, &object, metadata["uid"].as_str().unwrap_or_default(), deadline).await
     }
 
     fn chart_arguments(&self, release: &Release, workspace: &Workspace) -> Vec<String> {
@@ -140,12 +216,25 @@ fn timeout(deadline: &Deadline) -> String {
     format!("{}s", left.saturating_sub(reserve).as_secs().max(1))
 }
 
-/// The failure of an operation that would come in somebody else's way.
-fn at_work(title: &str, revision: &str) -> Failure {
-    let why = format!(
-        "Somebody else's Helm is at work on the release, or was killed at it less than ten minutes ago: its revision {revision} is pending."
-    );
-    Failure::new(FailureKind::Conflict, title, why).advice(program::AT_WORK)
+/// The time at which Helm, started now, has ended.
+fn end_of(deadline: &Deadline) -> OffsetDateTime {
+    OffsetDateTime::now_utc() + deadline.remaining()
+}
+
+/// The failure of an operation that would interfere with another Helm. `until`: another run of this provider ends by then.
+fn at_work(title: &str, revision: &str, until: Option<OffsetDateTime>) -> Failure {
+    let why = match until {
+        Some(until) => format!(
+            "Another run of this provider, on another machine, is at work on the release until {} at the latest, or was killed at it: its \
+             revision {revision} is pending.",
+            until.replace_nanosecond(0).unwrap_or(until)
+        ),
+        None => format!(
+            "Somebody else's Helm is at work on the release, or was killed at it less than ten minutes ago: its revision {revision} is \
+             pending."
+        ),
+    };
+    Failure::new(FailureKind::Conflict, title, why).advice(complaint::AT_WORK)
 }
 
 /// Reads a revision.
@@ -168,13 +257,18 @@ impl Releases for Helm {
 
     async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
-        self.recover(cluster, &release.namespace, &release.name, deadline).await?;
+        let title = Self::title("install", &release.name, cluster);
+        let at = At { cluster, namespace: &release.namespace, name: &release.name };
+        if let Some(revision) = self.settled(&title, &at, deadline).await?.filter(storage::is_uninstalling) {
+            tracing::info!(cluster, release = at.name, "finishing an uninstall that was cut short, before the release is installed again");
+            self.uninstall(&at, &revision, deadline).await?;
+        }
         let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
         let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone()];
         arguments.extend(self.chart_arguments(release, &workspace));
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
-        arguments.extend(["--labels".to_owned(), format!("{}={MANAGER}", storage::INSTALLED_BY)]);
+        arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline))]);
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
         arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
         if program.applies_on_the_server() {
@@ -182,7 +276,6 @@ impl Releases for Helm {
             // release that Helm 3 made, and there it can't be forced.
             arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
         }
-        let title = Self::title("install", &release.name, cluster);
         if workspace.has_named_repository() {
             program.update_index(&title, &workspace, deadline).await?;
         }
@@ -207,26 +300,11 @@ impl Releases for Helm {
     }
 
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
-        let Some(live) = self.get(cluster, namespace, name, deadline).await? else { return Ok(()) };
-        let program = self.program().await?;
-        if matches!(live.status, ReleaseStatus::Pending(_)) {
-            // Helm uninstalls what is pending, too; only an upgrade is refused.
-            tracing::info!(cluster, name, status = ?live.status, "removing a release that was left pending");
+        let at = At { cluster, namespace, name };
+        match self.settled(&Self::title("remove", name, cluster), &at, deadline).await? {
+            Some(revision) => self.uninstall(&at, &revision, deadline).await,
+            None => Ok(()),
         }
-        let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &Json::Null, &self.settings)?;
-        let arguments = ["uninstall", name, "--namespace", namespace, "--ignore-not-found", "--wait", "--timeout", &timeout(deadline)]
-            .map(str::to_owned);
-        program.run(&Self::title("remove", name, cluster), &arguments, &workspace, deadline).await?;
-        // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
-        let objects: Vec<_> = live
-            .manifest
-            .iter()
-            .filter(|manifest| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] != "keep")
-            .filter_map(|manifest| ObjectRef::of(manifest, namespace))
-            .filter(|object| object.kind != Kind::CRD)
-            .collect();
-        let deletions = objects.iter().map(|object| self.clusters.delete(cluster, object, deadline));
-        futures::future::try_join_all(deletions).await.map(|_| ())
     }
 }
 

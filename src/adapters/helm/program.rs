@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
-    process::Command,
-};
+use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::workspace::{REPOSITORY, Workspace};
+use super::{
+    complaint::complaint,
+    workspace::{REPOSITORY, Workspace},
+};
+use crate::adapters::process::{self, Trouble};
 use crate::ports::{Failure, FailureKind};
 use framework::Deadline;
 
@@ -25,12 +26,11 @@ pub(super) struct Program {
 /// Earlier ones lack flags that are used here.
 const OLDEST: semver::Version = semver::Version::new(3, 18, 0);
 
-/// What to do about a release that another Helm is at work on.
-pub(super) const AT_WORK: &str =
-    "Let it end, and apply again. What a killed Helm has left is taken over: at once if it was the provider's, else after ten minutes.";
+/// How long Helm may take to print its version: a wrapper script, or a file system that hangs, must not block an apply.
+const VERSION: Duration = Duration::from_secs(10);
 
-/// How long an interrupted Helm may take to note down that it was.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// A shell to run the guard with; a container may have none.
+const SHELL: &str = "/bin/sh";
 
 fn missing(why: String) -> Failure {
     Failure::new(FailureKind::Unconfigured, "No usable helm", why)
@@ -59,11 +59,17 @@ impl Program {
     /// Finds it, and asks for its version.
     pub(super) async fn find(configured: Option<&Path>) -> Result<Self, Failure> {
         let path = locate(configured)?;
-        let output = Command::new(&path).args(["version", "--template", "{{.Version}}"]).stdin(Stdio::null()).output().await;
-        let output = output.map_err(|error| missing(format!("{} can't be run.", path.display())).raw(error))?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        let mut command = Command::new(&path);
+        command.args(["version", "--template", "{{.Version}}"]).stdin(Stdio::null());
+        without_settings(&mut command);
+        let ended = match process::run(&mut command, &Deadline::after(VERSION, CancellationToken::new())).await {
+            Ok(ended) => ended,
+            Err(Trouble::Start(error)) => return Err(missing(format!("{} can't be run.", path.display())).raw(error)),
+            Err(Trouble::Cut(_)) => return Err(missing(format!("{} printed no version within {VERSION:?}.", path.display()))),
+        };
+        let text = String::from_utf8_lossy(&ended.output);
         let version = parse_version(text.trim())
-            .ok_or_else(|| missing(format!("{} doesn't tell its version: {:?}.", path.display(), text.trim())))?;
+            .ok_or_else(|| missing(format!("{} doesn't print a version, but {:?}.", path.display(), text.trim())))?;
         if semver::Version::new(version.major, version.minor, version.patch) < OLDEST {
             return Err(missing(format!("{} is Helm {version}, which is too old.", path.display())));
         }
@@ -95,113 +101,46 @@ impl Program {
     }
 
     async fn execute(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<Ended, Failure> {
-        let mut command = Command::new(&self.path);
-        command
-            .args(arguments)
-            .arg("--kubeconfig")
-            .arg(workspace.kubeconfig())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        // The environment stays, as credential plugins need it; but nothing of it may lead Helm elsewhere.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HELM_")) {
-            command.env_remove(name);
-        }
-        command.env_remove("KUBECONFIG").envs(workspace.environment());
-        // At Ctrl-C the terminal signals the whole process group; Helm is to end when we say so.
-        command.process_group(0).kill_on_drop(true);
-
+        let mut command = if Path::new(SHELL).exists() {
+            let mut guarded = Command::new(SHELL);
+            guarded.args(["-c", include_str!("guard.sh"), SHELL]).arg(workspace.folder()).arg(&self.path);
+            // Closed by the kernel when this process dies, and then the guard ends Helm.
+            guarded.stdin(Stdio::piped());
+            guarded
+        } else {
+            let mut bare = Command::new(&self.path);
+            bare.stdin(Stdio::null());
+            bare
+        };
+        command.args(arguments).arg("--kubeconfig").arg(workspace.kubeconfig());
+        without_settings(&mut command);
+        command.envs(workspace.environment());
         tracing::debug!(program = %self.path.display(), verb = arguments.first().map(String::as_str), "running helm");
-        let unstartable = |error: std::io::Error| Failure::new(FailureKind::Unconfigured, title, "Helm can't be run.").raw(error);
-        let mut child = command.spawn().map_err(unstartable)?;
-        let (mut output, mut errors) = (child.stdout.take(), child.stderr.take());
-        let work = async { tokio::try_join!(read(&mut output), read(&mut errors), child.wait()) };
-        let outcome = deadline.bound(work).await;
-        match outcome {
-            Ok(Ok((output, errors, status))) => Ok(Ended { is_success: status.success(), output, errors }),
-            Ok(Err(error)) => Err(unstartable(error)),
-            Err(cut) => {
-                terminate(&mut child).await;
-                Err(Failure::cut(cut, title, "waiting for Helm"))
-            }
+        match process::run(&mut command, deadline).await {
+            Ok(ended) => Ok(Ended {
+                is_success: ended.status.success(),
+                output: String::from_utf8_lossy(&ended.output).into_owned(),
+                errors: ended.errors,
+            }),
+            Err(Trouble::Start(error)) => Err(Failure::new(FailureKind::Unconfigured, title, "Helm can't be run.").raw(error)),
+            Err(Trouble::Cut(cut)) => Err(Failure::cut(cut, title, "waiting for Helm")),
         }
     }
 }
 
-/// How a run ended.
+/// The environment stays, as credential plugins need it; but nothing of it may lead Helm elsewhere.
+fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HELM_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("KUBECONFIG");
+}
+
+/// How a run of Helm ended.
 struct Ended {
     is_success: bool,
     output: String,
     errors: String,
-}
-
-/// All that a pipe gives.
-async fn read(pipe: &mut Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
-    let mut said = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.read_to_end(&mut said).await?;
-    }
-    Ok(String::from_utf8_lossy(&said).into_owned())
-}
-
-/// Lets Helm note down that it was interrupted, and kills it if it takes too long.
-async fn terminate(child: &mut tokio::process::Child) {
-    if let Some(process) = child.id() {
-        // tokio can only kill; `kill` asks politely.
-        let _ = Command::new("kill").arg("-TERM").arg(process.to_string()).stdin(Stdio::null()).stderr(Stdio::null()).status().await;
-    }
-    let last = Deadline::after(LAST_WORDS, CancellationToken::new());
-    if last.bound(child.wait()).await.is_err() {
-        let _ = child.kill().await;
-    }
-}
-
-/// What Helm's complaint means.
-fn complaint(title: &str, said: &str) -> Failure {
-    let lines: Vec<_> =
-        said.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("WARNING") && !line.starts_with("level=")).collect();
-    let text = lines.join("\n");
-    let text = text.trim_start_matches("Error: ").to_owned();
-    let has = |words: &str| text.to_lowercase().contains(words);
-    let new = |kind, why: &str, advice: &str| Failure::new(kind, title, why).advice(advice).raw(&text);
-    if has("another operation") {
-        return new(FailureKind::Conflict, "Another Helm is at work on this release, or one was killed while it was.", AT_WORK);
-    }
-    if has("failed to fetch") && (has("401 unauthorized") || has("403 forbidden")) {
-        return new(
-            FailureKind::Denied,
-            "The chart repository refuses the provider's `helm.username` and `helm.password`, or there are none.",
-            "Set both to what the repository knows.",
-        );
-    }
-    if has("not found") && (has("chart") || has("manifest unknown") || has("version") || has("repo"))
-        || has("no such file")
-        || has("failed to fetch")
-    {
-        return new(
-            FailureKind::NotFound,
-            "Helm can't get the chart.",
-            "Check the provider's `helm.repository` and the version: `helm.version`, or `istio_version` of the resource.",
-        );
-    }
-    if has("timed out") || has("context deadline exceeded") || has("not ready") {
-        return new(
-            FailureKind::TimedOut,
-            "What the chart installs did not become ready in time.",
-            "See below what the pods say. If it only needs longer, raise the operation's time in `timeouts`.",
-        );
-    }
-    if has("connection refused") || has("no route to host") || has("i/o timeout") || has("cluster unreachable") {
-        return new(
-            FailureKind::Unreachable,
-            "Helm can't reach the API server.",
-            "Check the address in the provider's `clusters` and the network on the way.",
-        );
-    }
-    if has("schema") || has("values don't meet") {
-        return new(FailureKind::Rejected, "The chart refuses the values.", "Correct `values`; the message names the key.");
-    }
-    new(FailureKind::Other, "Helm failed.", "The message below is Helm's own.")
 }
 
 #[cfg(test)]
@@ -293,18 +232,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn complaints_are_told_apart() {
-        for (said, kind) in [
-            ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", FailureKind::Conflict),
-            ("Error: chart \"istiod\" version \"9.9.9\" not found in https://x repository", FailureKind::NotFound),
-            ("Error: UPGRADE FAILED: context deadline exceeded", FailureKind::TimedOut),
-            ("Error: kubernetes cluster unreachable: Get \"https://x\": dial tcp: connect: connection refused", FailureKind::Unreachable),
-            ("Error: something else", FailureKind::Other),
-        ] {
-            let failure = complaint("Can't", said);
-            assert_eq!(failure.kind, kind, "{said}");
-            assert!(failure.detail().contains(said.trim_start_matches("Error: ")));
-        }
+    #[tokio::test]
+    async fn a_helm_whose_provider_is_killed_ends_and_leaves_no_credentials() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("note");
+        let text = format!("trap 'echo ended > {}; exit 1' TERM; while :; do sleep 0.1; done", note.display());
+        let program = script(folder.path(), "v4.3.1", &text);
+        let workspace = workspace();
+        let home = workspace.folder().to_path_buf();
+        // The guard is all there is of a provider that is killed: it sees the end of its standard input.
+        let mut guard = std::process::Command::new(SHELL)
+            .args(["-c", include_str!("guard.sh"), SHELL])
+            .args([workspace.folder(), &program.path])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        within(Duration::from_millis(500)).pause(Duration::from_millis(300)).await.unwrap();
+        assert!(home.exists() && !note.exists());
+        drop(guard.stdin.take());
+        assert!(!guard.wait().unwrap().success());
+        assert_eq!(fs::read_to_string(note).unwrap(), "ended\n");
+        assert!(!home.exists(), "the credentials are still there");
+    }
+
+    #[tokio::test]
+    async fn the_guard_passes_on_how_helm_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = script(folder.path(), "v4.3.1", "echo 'Error: something else' >&2; exit 7");
+        let failure = program.run("Can't", &["upgrade".to_owned()], &workspace(), &within(Duration::from_secs(10))).await.unwrap_err();
+        assert_eq!(failure.raw.as_deref(), Some("something else"));
+    }
+
+    #[tokio::test]
+    async fn a_helm_that_prints_no_version_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = script(folder.path(), "v4.3.1", "sleep 60");
+        let begin = std::time::Instant::now();
+        let failure = Program::find(Some(&program.path)).await.err().expect("no version");
+        assert!(failure.why.contains("printed no version within 10s"), "{failure}");
+        assert!(begin.elapsed() < Duration::from_secs(15));
     }
 }

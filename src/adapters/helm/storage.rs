@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -21,23 +21,80 @@ pub(super) fn release(secret: &Json) -> (&str, &str) {
     (metadata["namespace"].as_str().unwrap_or_default(), metadata["labels"]["name"].as_str().unwrap_or_default())
 }
 
-/// Whether an operation has begun and not ended.
-pub(super) fn is_pending(secret: &Json) -> bool {
-    secret["metadata"]["labels"]["status"].as_str().is_some_and(|status| status.starts_with("pending-"))
+/// Returns whether an operation on the release has begun and not ended.
+pub(super) fn is_in_flight(secret: &Json) -> bool {
+    status(secret).starts_with("pending-") || is_uninstalling(secret)
+}
+
+/// Returns whether the release is being uninstalled. Helm can't upgrade such a release.
+pub(super) fn is_uninstalling(secret: &Json) -> bool {
+    status(secret) == "uninstalling"
+}
+
+fn status(secret: &Json) -> &str {
+    secret["metadata"]["labels"]["status"].as_str().unwrap_or_default()
 }
 
 /// The label by which the revisions of the provider's own Helm are known.
-pub(super) const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";
+const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";
+/// The label with the run of Helm that made the revision.
+const RUN: &str = "mesh.terraform.io/run";
+/// The label with the time at which that run ends at the latest, in seconds since 1970.
+const UNTIL: &str = "mesh.terraform.io/until";
+/// The label with the run of Helm that uninstalls the release.
+const REMOVED_BY: &str = "mesh.terraform.io/removed-by";
 
-/// How long anybody else's Helm is taken to be at work: twice as long as it waits by default.
+/// Returns the labels of a revision that is to be made by a run, as an argument of Helm.
+pub(super) fn labels(run: &str, until: OffsetDateTime) -> String {
+    format!("{INSTALLED_BY}={MANAGER},{RUN}={run},{UNTIL}={}", until.unix_timestamp())
+}
+
+/// Returns the manifest that marks a revision as being uninstalled by a run. Nothing is applied if the revision is gone.
+pub(super) fn removal_mark(revision: &Json, run: &str, until: OffsetDateTime) -> Json {
+    let metadata = &revision["metadata"];
+    json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
+            "labels": {REMOVED_BY: run, UNTIL: until.unix_timestamp().to_string()},
+        },
+    })
+}
+
+/// How long another Helm than the provider's is assumed to be at work: twice as long as it waits by default.
 const ABANDONED: time::Duration = time::Duration::minutes(10);
 
-/// Whether nobody is at work on a pending revision any more. One of our own is left when a run was killed: the CLI sees to it that there is
-/// only one run at a time.
-pub(super) fn is_abandoned(secret: &Json, now: OffsetDateTime) -> bool {
-    let metadata = &secret["metadata"];
-    let begun = metadata["creationTimestamp"].as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
-    metadata["labels"][INSTALLED_BY] == MANAGER || begun.is_none_or(|begun| now - begun > ABANDONED)
+/// Who is at work on a release with a revision in flight.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Worker {
+    /// The one who was has been killed.
+    Nobody,
+    /// A run of this provider, perhaps; it ends at the latest at this time.
+    Ours { run: String, until: OffsetDateTime },
+    /// A person, or a pipeline.
+    Somebody,
+}
+
+/// Returns who is at work on a revision in flight, which is one of `revisions`.
+pub(super) fn worker(in_flight: &Json, revisions: &[Json], now: OffsetDateTime) -> Worker {
+    let labels = &in_flight["metadata"]["labels"];
+    let seconds = |label: &str| OffsetDateTime::from_unix_timestamp(labels[label].as_str()?.parse().ok()?).ok();
+    let run = if is_uninstalling(in_flight) {
+        labels[REMOVED_BY].as_str()
+    } else {
+        // An upgrade or rollback by somebody else takes over the labels of the revision before it, ours among them.
+        let is_inherited = |run: &str| {
+            let mut others = revisions.iter().filter(|other| revision(other) != revision(in_flight));
+            others.any(|other| other["metadata"]["labels"][RUN] == run)
+        };
+        labels[RUN].as_str().filter(|run| labels[INSTALLED_BY] == MANAGER && !is_inherited(run))
+    };
+    if let (Some(run), Some(until)) = (run, seconds(UNTIL)) {
+        return Worker::Ours { run: run.to_owned(), until };
+    }
+    let created = in_flight["metadata"]["creationTimestamp"].as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    let begun = if is_uninstalling(in_flight) { seconds("modifiedAt") } else { created };
+    if begun.is_none_or(|begun| now - begun > ABANDONED) { Worker::Nobody } else { Worker::Somebody }
 }
 
 /// Reads a revision; an error says what can't be read.
@@ -104,7 +161,6 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use serde_json::json;
 
     fn secret(release: &Json) -> Json {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -146,18 +202,48 @@ mod tests {
     }
 
     #[test]
-    fn pending_is_seen_by_the_label() {
-        assert!(is_pending(&json!({"metadata": {"labels": {"status": "pending-upgrade"}}})));
-        assert!(!is_pending(&secret(&json!({}))));
+    fn an_operation_in_flight_is_seen_by_the_label() {
+        for (status, in_flight) in [("pending-upgrade", true), ("pending-rollback", true), ("uninstalling", true), ("deployed", false)] {
+            assert_eq!(is_in_flight(&json!({"metadata": {"labels": {"status": status}}})), in_flight, "{status}");
+        }
         assert!(decode(&json!({"data": {}})).unwrap_err().contains("no key `release`"));
     }
 
+    const NOW: OffsetDateTime = time::macros::datetime!(2030-01-01 00:00 UTC);
+
+    fn revision_with(number: u64, status: &str, labels: &[(&str, &str)], created: &str) -> Json {
+        let mut revision = json!({"metadata": {"creationTimestamp": created, "labels": {"version": number.to_string(), "status": status}}});
+        for (label, value) in labels {
+            revision["metadata"]["labels"][*label] = json!(value);
+        }
+        revision
+    }
+
+    const OURS: [(&str, &str); 3] = [(INSTALLED_BY, MANAGER), (RUN, "here.abc"), (UNTIL, "1893456300")];
+
     #[test]
-    fn what_somebody_else_is_at_work_on_is_not_abandoned() {
-        let now = time::macros::datetime!(2030-01-01 00:00 UTC);
-        let begun = |labels: Json, at: &str| json!({"metadata": {"labels": labels, "creationTimestamp": at}});
-        assert!(!is_abandoned(&begun(json!({}), "2029-12-31T23:55:00Z"), now));
-        assert!(is_abandoned(&begun(json!({}), "2029-12-31T23:45:00Z"), now));
-        assert!(is_abandoned(&begun(json!({INSTALLED_BY: MANAGER}), "2029-12-31T23:59:59Z"), now), "a run of our own was killed");
+    fn a_pending_revision_of_a_run_of_ours_names_the_run() {
+        let former = revision_with(1, "deployed", &[(INSTALLED_BY, MANAGER), (RUN, "here.before")], "2029-12-31T20:00:00Z");
+        let pending = revision_with(2, "pending-upgrade", &OURS, "2029-12-31T23:59:00Z");
+        let until = time::macros::datetime!(2030-01-01 00:05 UTC);
+        assert_eq!(worker(&pending, &[former, pending.clone()], NOW), Worker::Ours { run: "here.abc".to_owned(), until });
+    }
+
+    #[test]
+    fn labels_that_an_upgrade_by_somebody_else_has_inherited_are_not_taken_for_ours() {
+        let former = revision_with(1, "deployed", &OURS, "2029-12-31T20:00:00Z");
+        for (created, expected) in [("2029-12-31T23:55:00Z", Worker::Somebody), ("2029-12-31T23:45:00Z", Worker::Nobody)] {
+            let pending = revision_with(2, "pending-upgrade", &OURS, created);
+            assert_eq!(worker(&pending, &[former.clone(), pending.clone()], NOW), expected, "{created}");
+        }
+    }
+
+    #[test]
+    fn an_uninstall_is_ours_if_it_is_marked_so() {
+        let labels = [OURS.as_slice(), &[("modifiedAt", "1893455940")]].concat();
+        let theirs = revision_with(1, "uninstalling", &labels, "2029-01-01T00:00:00Z");
+        assert_eq!(worker(&theirs, std::slice::from_ref(&theirs), NOW), Worker::Somebody);
+        let ours = revision_with(1, "uninstalling", &[labels.as_slice(), &[(REMOVED_BY, "here.xyz")]].concat(), "2029-01-01T00:00:00Z");
+        assert!(matches!(worker(&ours, std::slice::from_ref(&ours), NOW), Worker::Ours { run, .. } if run == "here.xyz"));
     }
 }

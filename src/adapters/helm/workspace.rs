@@ -1,4 +1,4 @@
-//! What one run of Helm needs on disk: a folder of its own, for nobody else to read, gone when the run is over however it ends.
+//! The files of one run of Helm: in a folder of its own that only the user can read, and that is removed when the run is over.
 
 use std::{
     fs,
@@ -11,15 +11,17 @@ use base64::Engine as _;
 use kube::config::Kubeconfig;
 use serde_json::{Value as Json, json};
 
-use super::{HelmSettings, Repository};
+use super::{HelmSettings, Repository, runs};
 use crate::ports::{Failure, FailureKind};
 
 /// The name of a repository with credentials.
 pub(super) const REPOSITORY: &str = "mesh";
 
-/// The folder.
+/// The folder of one run.
 pub(super) struct Workspace {
     folder: tempfile::TempDir,
+    /// Shows other providers that this one is alive.
+    _lock: fs::File,
     has_registry_credentials: bool,
     has_repository_credentials: bool,
 }
@@ -37,9 +39,11 @@ impl Workspace {
         };
         // Without the mode it would be for everybody to list.
         let only_owner = fs::Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix("mesh-helm-").permissions(only_owner).tempdir().map_err(|error| unwritable(&error))?;
+        let folder = tempfile::Builder::new().prefix(runs::PREFIX).rand_bytes(16).permissions(only_owner).tempdir();
+        let folder = folder.map_err(|error| unwritable(&error))?;
+        let lock = runs::hold(folder.path()).map_err(|error| unwritable(&error))?;
         let kubeconfig = serde_saphyr::to_string(kubeconfig).map_err(|error| unwritable(&error))?;
-        let mut workspace = Self { folder, has_registry_credentials: false, has_repository_credentials: false };
+        let mut workspace = Self { folder, _lock: lock, has_registry_credentials: false, has_repository_credentials: false };
         let mut files = vec![("kubeconfig", kubeconfig), ("values.json", values.to_string())];
         if let (Some(username), Some(password)) = (&settings.username, &settings.password) {
             match &settings.repository {
@@ -71,6 +75,15 @@ impl Workspace {
 
     fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
+    }
+
+    /// Names the run, as a label's value.
+    pub(super) fn run(&self) -> String {
+        runs::id(self.folder.path()).unwrap_or_default()
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(super) fn kubeconfig(&self) -> PathBuf {
