@@ -1,6 +1,9 @@
 //! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is there when the load
 //! balancer has given its address.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,

@@ -5,7 +5,11 @@ mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
 mod root_ca;
+#[cfg(test)]
+mod round_trip;
 mod service_export;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,8 @@
 //! `mesh_root_ca`: the mesh's root of trust. Owns one Secret in one cluster; the key never leaves it for state or plan.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

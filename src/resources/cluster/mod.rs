@@ -4,6 +4,8 @@
 mod import;
 mod leftovers;
 mod model;
+#[cfg(test)]
+mod tests;
 mod webhooks;
 
 use std::time::Duration;

@@ -3,6 +3,8 @@
 mod import;
 pub(super) mod model;
 mod root;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

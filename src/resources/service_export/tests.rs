@@ -6,7 +6,7 @@ use super::{ServiceExport, ServiceExportModel, ports::PortModel};
 use crate::{
     data::{Kind, ObjectRef},
     ports::{Failure, FailureKind},
-    resources::tests::{Scene, apply, balancer, created, destroy, drift, echo, export, import, model, read, scene, text, unreachable},
+    resources::testing::{Scene, apply, balancer, created, destroy, drift, echo, export, import, model, read, scene, text, unreachable},
     world::Clusters,
 };
 use framework::{Dynamic, Value, encode, erase};

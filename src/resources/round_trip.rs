@@ -1,0 +1,274 @@
+//! Every resource with every optional attribute set goes through create, import and plan, by the rules of the protocol and of the CLIs' core.
+
+use std::sync::Arc;
+
+use framework::{
+    AnyResource, AttributeConstraint, Parse, Provider, Type, Value as Known,
+    protocol::{
+        Mask, Server,
+        wire::{self, get_provider_schema, provider_server::Provider as _, schema::Attribute},
+    },
+};
+use plugin_host::{
+    rules,
+    values::{decode, encode, get, is_unknown},
+};
+use rmpv::Value;
+use serde_json::{Value as Json, json};
+use tonic::Request;
+
+use super::testing::{balancer, echo};
+use crate::{
+    data::{CaSubject, Certificate, KeyAlgorithm},
+    ports::{
+        Authority,
+        fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
+    },
+    world::World,
+};
+
+/// Namespace of Istio: not the default, so that an attribute that isn't read back shows.
+const NAMESPACE: &str = "mesh-system";
+
+/// Attributes that the clusters can't show, so that an import leaves them null or at their default.
+const NOT_IN_A_CLUSTER: &[&str] = &["timeouts", "istio_version", "delete_crds", "renew_before_days", "root_private_key_wo_version"];
+
+/// The provider with its own resources, over fakes.
+struct FakeMesh(Arc<FakeObjects>);
+
+#[async_trait::async_trait]
+impl Provider for FakeMesh {
+    type World = World;
+    type Model = framework::Timeouts;
+    type Spec = ();
+
+    fn name(&self) -> &'static str {
+        "mesh"
+    }
+
+    fn parse(&self, _: &framework::Timeouts, _: &mut Parse<'_>) -> Option<()> {
+        Some(())
+    }
+
+    fn configure(&self, (): ()) -> World {
+        World::fake(&self.0, &Arc::new(FakeReleases::default()), &FakeClock::default())
+    }
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
+        super::all()
+    }
+}
+
+/// A configured provider, called as the core calls it.
+struct Session {
+    server: Server<FakeMesh>,
+    schemas: get_provider_schema::Response,
+    objects: Arc<FakeObjects>,
+}
+
+fn no_errors(what: &str, diagnostics: &[wire::Diagnostic]) {
+    assert!(diagnostics.iter().all(|found| found.severity() != wire::diagnostic::Severity::Error), "{what}: {diagnostics:#?}");
+}
+
+impl Session {
+    async fn new() -> Self {
+        let objects = Arc::new(FakeObjects::default());
+        let server = Server::new(FakeMesh(objects.clone()), Mask::idle());
+        let schemas = server.get_provider_schema(Request::new(wire::get_provider_schema::Request {})).await.expect("a schema").into_inner();
+        let attributes = &schemas.provider.as_ref().and_then(|schema| schema.block.as_ref()).expect("a block").attributes;
+        let config = Some(encode(&rules::config(attributes, &[])));
+        let request = wire::configure_provider::Request { config, ..Default::default() };
+        no_errors("configure", &server.configure_provider(Request::new(request)).await.expect("an answer").into_inner().diagnostics);
+        Self { server, schemas, objects }
+    }
+
+    fn attributes(&self, name: &str) -> &[Attribute] {
+        &self.schemas.resource_schemas[name].block.as_ref().expect("a block").attributes
+    }
+
+    /// Plans, by the rules that the core holds a provider to.
+    async fn plan(&self, name: &str, prior: &Value, config: &Value) -> Value {
+        let attributes = self.attributes(name);
+        let request = wire::plan_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(encode(prior)),
+            config: Some(encode(config)),
+            proposed_new_state: Some(encode(&rules::proposed(attributes, prior, config))),
+            ..Default::default()
+        };
+        let response = self.server.plan_resource_change(Request::new(request)).await.expect("an answer").into_inner();
+        no_errors(name, &response.diagnostics);
+        let planned = decode(response.planned_state.as_ref());
+        assert_eq!(rules::plan_faults(attributes, prior, config, &planned), [""; 0], "{name}");
+        planned
+    }
+
+    /// Applies a plan, by the rules that the core holds a provider to; returns the state and the identity.
+    async fn create(&self, name: &str, config: &Value) -> (Value, Option<wire::ResourceIdentityData>) {
+        let planned = self.plan(name, &Value::Nil, config).await;
+        let request = wire::apply_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(encode(&Value::Nil)),
+            planned_state: Some(encode(&planned)),
+            config: Some(encode(config)),
+            ..Default::default()
+        };
+        let response = self.server.apply_resource_change(Request::new(request)).await.expect("an answer").into_inner();
+        no_errors(name, &response.diagnostics);
+        let state = decode(response.new_state.as_ref());
+        assert_eq!(rules::apply_faults(name, &planned, &state), [""; 0]);
+        (state, response.new_identity)
+    }
+
+    /// Imports by identity, and reads, as the core does after an import.
+    async fn import(&self, name: &str, identity: Option<wire::ResourceIdentityData>) -> Value {
+        let request = wire::import_resource_state::Request { type_name: name.to_owned(), identity, ..Default::default() };
+        let response = self.server.import_resource_state(Request::new(request)).await.expect("an answer").into_inner();
+        no_errors(name, &response.diagnostics);
+        let current_state = response.imported_resources.first().and_then(|imported| imported.state.clone());
+        let request = wire::read_resource::Request { type_name: name.to_owned(), current_state, ..Default::default() };
+        let response = self.server.read_resource(Request::new(request)).await.expect("an answer").into_inner();
+        no_errors(name, &response.diagnostics);
+        decode(response.new_state.as_ref())
+    }
+}
+
+/// A configuration as the wire carries it.
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Nil,
+        Json::Bool(on) => Value::from(*on),
+        Json::Number(number) => Value::from(number.as_i64().expect("an integer")),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(elements) => Value::Array(elements.iter().map(value).collect()),
+        Json::Object(entries) => Value::Map(entries.iter().map(|(key, entry)| (Value::from(key.as_str()), value(entry))).collect()),
+    }
+}
+
+/// Configurations of a resource that together set each optional attribute, to something else than its default.
+fn configurations(name: &str, root_fingerprint: &str) -> Vec<Json> {
+    let timeouts = json!({"create": "5m", "read": "1m", "update": "5m", "delete": "5m"});
+    match name {
+        "mesh_root_ca" => vec![json!({
+            "cluster": "us", "namespace": NAMESPACE, "name": "root", "common_name": "Root", "organization": "Corp", "validity_days": 400,
+            "timeouts": timeouts,
+        })],
+        "mesh_cluster_ca" => vec![
+            json!({
+                "cluster": "eu", "namespace": NAMESPACE, "common_name": "CA", "organization": "Corp", "validity_days": 200,
+                "renew_before_days": 20, "timeouts": timeouts,
+                "root_ca": {"cluster": "us", "namespace": NAMESPACE, "name": "root", "fingerprint": root_fingerprint},
+            }),
+            json!({
+                "cluster": "us", "namespace": "own", "root_private_key_wo_version": 2,
+                "root_certificate": own_root().certificate, "root_private_key_wo": own_root().key.reveal(),
+            }),
+        ],
+        "mesh_cluster" => vec![json!({
+            "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "cluster_name": "europe",
+            "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint}, "istio_version": "1.30.0",
+            "values": ["global: {hub: h}"], "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true, "timeouts": timeouts,
+        })],
+        "mesh_eastwest_gateway" => vec![json!({
+            "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "istio_version": "1.30.0",
+            "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
+            "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
+        })],
+        "mesh_service_export" => vec![json!({
+            "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",
+            "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "port": 443, "addresses": ["198.51.100.9"]},
+            "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
+            "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
+            "trust_domain": "corp.local", "locality": "eu/a", "timeouts": timeouts,
+        })],
+        other => panic!("{other} has no configuration here: add one that sets all of its attributes"),
+    }
+}
+
+/// The user's own root. The fake numbers its certificates, so this one comes after those of the resources.
+fn own_root() -> Certificate {
+    let authority = FakeAuthority::at(FakeClock::default());
+    let subject = CaSubject { common_name: "Own".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
+    let create = || authority.create_root(&subject, std::time::Duration::from_secs(86_400 * 1000)).expect("a root");
+    (0..9).map(|_| create()).next_back().expect("nine roots")
+}
+
+/// The attributes of a resource that none of the configurations sets, or only to their default.
+fn unset(declared: &[framework::Attribute], given: &[&Json], path: &str) -> Vec<String> {
+    let mut unset = Vec::new();
+    for attribute in declared.iter().filter(|attribute| attribute.rules.constraint != AttributeConstraint::Computed) {
+        let values: Vec<&Json> = given.iter().map(|given| &given[attribute.name]).filter(|given| !given.is_null()).collect();
+        let is_default = |given: &&Json| match (&attribute.rules.default, given) {
+            (Some(Known::Value(framework::Datum::String(default))), Json::String(given)) => given == default,
+            (Some(Known::Value(framework::Datum::Bool(default))), Json::Bool(given)) => given == default,
+            _ => false,
+        };
+        let path = format!("{path}.{}", attribute.name);
+        if values.iter().all(is_default) {
+            unset.push(path);
+        } else if let Type::Nested(_, inner) = &attribute.ty {
+            let objects: Vec<&Json> =
+                values.into_iter().flat_map(|given| given.as_array().map_or_else(|| vec![given], |all| all.iter().collect())).collect();
+            unset.extend(self::unset(inner, &objects, &path));
+        }
+    }
+    unset
+}
+
+#[tokio::test]
+async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
+    let session = Session::new().await;
+    session.objects.put("eu", echo());
+    session.objects.put("eu", balancer("198.51.100.9"));
+    let mut gateway = balancer("198.51.100.9");
+    gateway["metadata"] = json!({"name": "gateway", "namespace": NAMESPACE});
+    session.objects.put("eu", gateway);
+    session.objects.put(
+        "eu",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": format!("istio-sidecar-injector-{NAMESPACE}")}, "webhooks": [{"clientConfig": {"caBundle": "abc"}}],
+        }),
+    );
+    let mut root_fingerprint = String::new();
+    for resource in super::all() {
+        let name = resource.name();
+        let configurations = configurations(name, &root_fingerprint);
+        assert_eq!(unset(&resource.schema().attributes, &configurations.iter().collect::<Vec<_>>(), name), [""; 0], "set them here");
+        for configuration in configurations {
+            let set: Vec<_> = configuration.as_object().expect("an object").iter().map(|(key, set)| (key.as_str(), value(set))).collect();
+            let config = rules::config(session.attributes(name), &set);
+            let (state, identity) = session.create(name, &config).await;
+            if name == "mesh_root_ca" {
+                root_fingerprint = get(&state, "fingerprint").as_str().expect("a fingerprint").to_owned();
+            }
+            assert_eq!(session.plan(name, &state, &config).await, state, "{name}: the plan right after the apply is empty");
+
+            let imported = session.import(name, identity).await;
+            let planned = session.plan(name, &imported, &config).await;
+            for attribute in session.attributes(name) {
+                let (before, after) = (get(&imported, &attribute.name), get(&planned, &attribute.name));
+                let may_change = NOT_IN_A_CLUSTER.contains(&attribute.name.as_str()) || is_unknown(after);
+                assert!(before == after || may_change, "{name}.{} is imported as {before}, and was created as {after}", attribute.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_computed_attribute_is_kept_by_is_an_attribute() {
+    for resource in super::all() {
+        let attributes = resource.schema().attributes;
+        for attribute in &attributes {
+            if let framework::Forecast::Kept(unless) = attribute.rules.forecast {
+                let unknown: Vec<_> = unless.iter().filter(|name| !attributes.iter().any(|other| other.name == **name)).collect();
+                assert!(
+                    unknown.is_empty(),
+                    "{}.{} is kept unless {unknown:?} change, which it doesn't have",
+                    resource.name(),
+                    attribute.name
+                );
+            }
+        }
+    }
+}

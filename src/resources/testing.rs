@@ -1,0 +1,198 @@
+//! What the tests of the resources share: a world of fakes, configurations to start from, and the calls of the protocol.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{ClusterCaModel, ClusterModel, EastwestGatewayModel, RootCaModel, ServiceExportModel};
+use crate::world::{Discover, InClusters, ListModel, World};
+use crate::{
+    data::{Kind, ObjectRef},
+    ports::{
+        Failure, FailureKind,
+        fakes::{FakeClock, FakeObjects, FakeReleases},
+    },
+};
+use framework::{
+    AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Resource, Value, decode,
+    encode, erase, erase_listing, set_attribute,
+};
+
+/// A world of fakes, with a hand on each.
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) objects: Arc<FakeObjects>,
+    pub(super) releases: Arc<FakeReleases>,
+    pub(super) clock: FakeClock,
+}
+
+pub(super) fn scene() -> Scene {
+    let (objects, releases, clock) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()), FakeClock::default());
+    let world = World::fake(&objects, &releases, &clock);
+    Scene { world, objects, releases, clock }
+}
+
+/// A configuration as it is planned: with the schema's defaults, and unknown in what is computed.
+pub(super) fn planned<R: Resource>(model: R::Model) -> Dynamic {
+    let mut plan = encode(&Value::Value(model));
+    for attribute in R::Model::attributes() {
+        let is_null = framework::attribute(&plan, attribute.name).is_null();
+        match (&attribute.rules.forecast, &attribute.rules.default) {
+            (Forecast::Settled(value), _) => set_attribute(&mut plan, attribute.name, value.clone()),
+            (_, Some(default)) if is_null => set_attribute(&mut plan, attribute.name, default.clone()),
+            _ if attribute.rules.constraint == AttributeConstraint::Computed => set_attribute(&mut plan, attribute.name, Value::Unknown),
+            _ => {}
+        }
+    }
+    plan
+}
+
+pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
+    let config = encode(&Value::Value(model.clone()));
+    erase::<R>().apply(prior, &config, planned::<R>(model), &scene.world, CancellationToken::new()).await
+}
+
+pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
+    let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    state
+}
+
+pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+    let outcome = erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await;
+    (outcome.found, outcome.diagnostics)
+}
+
+pub(super) async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
+    erase::<R>().apply(state, &Value::Null, Value::Null, &scene.world, CancellationToken::new()).await
+}
+
+pub(super) fn model<M: Model>(state: &Dynamic) -> M {
+    match decode::<M>(state, &AttributePath::root()) {
+        Ok(Value::Value(model)) => model,
+        _ => panic!("no state"),
+    }
+}
+
+pub(super) fn text(text: &str) -> Value<String> {
+    Value::Value(text.to_owned())
+}
+
+pub(super) fn drift(state: &Dynamic) -> Vec<String> {
+    match framework::attribute(state, "drift") {
+        Value::Value(Datum::List(lines)) => {
+            lines.iter().filter_map(|line| String::decode(line.as_ref_option()?, &AttributePath::root()).ok()).collect()
+        }
+        other => panic!("no drift: {other:?}"),
+    }
+}
+
+pub(super) fn unreachable() -> Failure {
+    Failure::new(FailureKind::Unreachable, "Can't reach cluster \"eu\"", "Nobody answers.")
+}
+
+pub(super) fn root() -> RootCaModel {
+    RootCaModel { cluster: text("us"), ..RootCaModel::default() }
+}
+
+pub(super) fn cluster_ca(root: &Dynamic) -> ClusterCaModel {
+    let root: RootCaModel = model(root);
+    let reference = super::cluster_ca::model::RootCaRef {
+        cluster: root.cluster,
+        namespace: root.namespace,
+        name: root.name,
+        fingerprint: root.fingerprint,
+    };
+    ClusterCaModel { cluster: text("eu"), root_ca: Value::Value(reference), ..ClusterCaModel::default() }
+}
+
+pub(super) fn cluster() -> ClusterModel {
+    ClusterModel { cluster: text("eu"), mesh_id: text("m"), network: text("eu-net"), ..ClusterModel::default() }
+}
+
+pub(super) fn gateway() -> EastwestGatewayModel {
+    EastwestGatewayModel { cluster: text("eu"), network: text("eu-net"), ..EastwestGatewayModel::default() }
+}
+
+pub(super) fn export(address: &str) -> ServiceExportModel {
+    ServiceExportModel {
+        host: text("echo.eu.mesh.local"),
+        gateway: Value::Value(super::service_export::model::GatewayRef {
+            cluster: text("eu"),
+            namespace: text("istio-system"),
+            name: text("istio-eastwestgateway"),
+            port: Value::Value(15443),
+            addresses: Value::Value(vec![text(address)]),
+        }),
+        namespace: text("echo"),
+        service: text("echo"),
+        importers: Value::Value([text("us")].into()),
+        trust_domain: text("corp.local"),
+        ..ServiceExportModel::default()
+    }
+}
+
+pub(super) fn echo() -> Json {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "echo", "namespace": "echo"},
+        "spec": {"selector": {"app": "echo"}, "clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80, "targetPort": 8080, "protocol": "TCP"}]},
+    })
+}
+
+pub(super) fn balancer(address: &str) -> Json {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
+        "status": {"loadBalancer": {"ingress": [{"ip": address}]}},
+    })
+}
+
+pub(super) fn injector() -> Json {
+    json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": "istio-sidecar-injector"},
+        "webhooks": [{"name": "a", "clientConfig": {"caBundle": "abc"}}],
+    })
+}
+
+pub(super) fn secret(name: &str) -> ObjectRef {
+    ObjectRef::namespaced(Kind::SECRET, "istio-system", name)
+}
+
+pub(super) async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
+    let imported = resource.import(id, &scene.world, CancellationToken::new()).await;
+    assert!(imported.diagnostics.errors.is_empty(), "{id}: {:?}", imported.diagnostics.errors);
+    resource.read(imported.found, &scene.world, CancellationToken::new()).await.found
+}
+
+/// The names that a listing finds in some clusters, or all; and what went wrong.
+pub(super) async fn list<R: Discover>(scene: &Scene, clusters: Option<&[&str]>) -> (Vec<String>, Vec<String>) {
+    let clusters = clusters.map_or(Value::Null, |keys| Value::Value(keys.iter().map(|key| text(key)).collect()));
+    let filter = encode(&Value::Value(ListModel { clusters }));
+    let listing = erase_listing::<InClusters<R>>();
+    let search = async |whole| {
+        let (sender, mut results) = tokio::sync::mpsc::channel(1);
+        let listing = listing.list(&filter, usize::MAX, whole, &scene.world, CancellationToken::new(), sender);
+        let collect = async {
+            let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
+            while let Some(result) = results.recv().await {
+                match result {
+                    Listed::Object(object) => _ = found.insert(object.id.clone(), object),
+                    Listed::Failed(error) => failures.push(error.detail),
+                }
+            }
+            (found, failures)
+        };
+        let (ended, (found, mut failures)) = tokio::join!(listing, collect);
+        failures.extend(ended.errors.into_iter().map(|error| error.detail.into_owned()));
+        (found, failures)
+    };
+    let ((listed, failures), (whole, _)) = (search(false).await, search(true).await);
+    let identity = erase::<R>().identity().expect("an identity");
+    for (id, found) in &whole {
+        assert!(found.state.is_value() && found.diagnostics.errors.is_empty(), "{id}: {:?}", found.diagnostics);
+        let named = identity.of_import_name(id).expect("an identity");
+        assert_eq!(identity.of(&found.state), Some(named), "the import ID, the identity and the state are of one object");
+    }
+    assert!(listed.keys().eq(whole.keys()));
+    (listed.into_keys().collect(), failures)
+}
