@@ -8,7 +8,7 @@ use std::{
 
 use framework::{AttributePath, Error};
 
-use crate::mesh::{ClusterKey, Host, MeshId, Namespace, NetworkName, TrustDomain, Vip};
+use crate::mesh::{ClusterKey, ExportId, MeshId, NetworkName, TrustDomain, Vip};
 
 /// What one run has planned so far.
 #[derive(Default)]
@@ -45,9 +45,6 @@ pub enum PlannedRoot {
     /// The SHA-256 fingerprint of the root's certificate.
     Fingerprint(String),
 }
-
-/// The cluster, namespace and host of an export: its identity.
-pub type ExportId = (ClusterKey, Namespace, Host);
 
 /// An export as far as its plan knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,8 +163,8 @@ fn without_ca<'a>(cluster: &'a PlannedCluster, others: impl Iterator<Item = &'a 
 
 impl PlannedExport {
     fn conflicts(&self, other: &Self) -> Vec<Error> {
-        let (exporter, namespace, host) = &self.id;
-        let (other_exporter, other_namespace, other_host) = &other.id;
+        let ExportId { exporter, namespace, host } = &self.id;
+        let ExportId { exporter: other_exporter, namespace: other_namespace, host: other_host } = &other.id;
         let mut warnings = Vec::new();
         if host == other_host
             && let Some(shared) = names(self.clusters().intersection(&other.clusters()).copied())
@@ -202,7 +199,7 @@ impl PlannedExport {
 
     /// The clusters that resolve the host.
     fn clusters(&self) -> BTreeSet<&ClusterKey> {
-        std::iter::once(&self.id.0).chain(&self.importers).collect()
+        std::iter::once(&self.id.exporter).chain(&self.importers).collect()
     }
 }
 
@@ -215,6 +212,7 @@ fn names<'a>(keys: impl Iterator<Item = &'a ClusterKey>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::{Host, Namespace};
 
     fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
         PlannedCluster {
@@ -232,7 +230,11 @@ mod tests {
 
     fn export(exporter: &str, host: &str, importers: &[&str], vip: &str) -> PlannedExport {
         PlannedExport {
-            id: (ClusterKey::parse(exporter).unwrap(), Namespace::parse("echo").unwrap(), Host::parse(host).unwrap()),
+            id: ExportId {
+                exporter: ClusterKey::parse(exporter).unwrap(),
+                namespace: Namespace::parse("echo").unwrap(),
+                host: Host::parse(host).unwrap(),
+            },
             importers: importers.iter().map(|key| ClusterKey::parse(key).unwrap()).collect(),
             vip: Vip::parse(vip).ok(),
         }
