@@ -8,6 +8,7 @@ mod process;
 mod resources;
 mod session;
 mod snapshots;
+mod states;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");
