@@ -91,7 +91,9 @@ impl Daemon {
 
     fn start(&self, layout: &Layout) -> Result<Process> {
         // The entry in the cgroups comes before the program's first instruction, so that no child can escape.
+        // Descriptors that this process inherited (a lock of `flock`, make's job server) would live as long as the daemon.
         const ENTER: &str = r#"namespace=$1; shift
+            for open in /proc/$$/fd/[3-9]; do eval "exec ${open##*/}>&-"; done 2>/dev/null
             while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift
             exec setsid nsenter --net="$namespace" -- "$@""#;
         let cgroups = Cgroups::detect()?;
