@@ -20,6 +20,9 @@ fn the_documents_are_those_of_the_schemas() {
         let identity = resource.identity().expect("an identity");
         wanted.push((file("resources", resource.name()), resource_page(resource.name(), &resource.schema(), &identity)));
     }
+    for source in Mesh.data_sources() {
+        wanted.push((file("data-sources", source.name()), data_source_page(source.name(), &source.schema())));
+    }
     for listing in Mesh.listings() {
         wanted.push((file("list-resources", listing.name()), list_page(listing.name(), &listing.schema())));
     }
@@ -40,8 +43,8 @@ fn the_documents_are_those_of_the_schemas() {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(found == *page, "docs/{file} is not what the schema says; run `make docs`");
     }
-    for folder in ["resources", "list-resources", "ephemeral-resources", "functions"] {
-        for entry in fs::read_dir(docs.join(folder)).expect("a folder of docs") {
+    for folder in ["resources", "data-sources", "list-resources", "ephemeral-resources", "functions"] {
+        for entry in fs::read_dir(docs.join(folder)).into_iter().flatten() {
             let file = format!("{folder}/{}", entry.expect("an entry").file_name().to_string_lossy());
             assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
         }
@@ -62,6 +65,14 @@ fn resource_page(name: &str, schema: &Schema, identity: &Identity) -> String {
     write!(page, "# {name} (Resource)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
     page.push_str(&schema_section(schema));
     page.push_str(&import_section(name, identity));
+    page
+}
+
+fn data_source_page(name: &str, schema: &Schema) -> String {
+    let mut page = front_matter(&format!("{name} Data Source - mesh"), &schema.description);
+    let usage = example(&format!("data-sources/{name}/data-source.tf"));
+    write!(page, "# {name} (Data Source)\n\n{}\n\n## Example Usage\n\n{usage}", schema.description).expect("a string");
+    page.push_str(&schema_section(schema));
     page
 }
 
