@@ -116,7 +116,7 @@ impl Session {
         let response = self.server.apply_resource_change(Request::new(request)).await.expect("an answer").into_inner();
         no_errors(name, &response.diagnostics);
         let state = decode(response.new_state.as_ref());
-        assert_eq!(rules::apply_faults(name, &planned, &state), [""; 0]);
+        assert_eq!(rules::apply_faults(self.attributes(name), &planned, &state, true), [""; 0], "{name}");
         (state, response.new_identity)
     }
 

@@ -11,3 +11,4 @@ mod listing;
 mod migration;
 mod sample;
 mod schema;
+mod taint;

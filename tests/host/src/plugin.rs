@@ -24,6 +24,8 @@ use rustls::{
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::MESSAGE_LIMIT;
+
 const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
 
 /// The certificate that a host shows: go-plugin's are of P-521, and CAs used as end entities.
@@ -170,9 +172,8 @@ impl Plugin {
 
     /// A client of the provider, with the limits that the CLIs have.
     pub async fn provider(&self) -> ProviderClient<Channel> {
-        let limit = 256 << 20;
         let channel = self.channel().await.expect("a channel");
-        ProviderClient::new(channel).max_decoding_message_size(limit).max_encoding_message_size(limit)
+        ProviderClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT).max_encoding_message_size(MESSAGE_LIMIT)
     }
 
     /// Asks it to end, and waits; how long that took.

@@ -1,10 +1,13 @@
 //! Queries of `list` blocks, with the rules of Terraform's `ListResource`.
 
-use framework::protocol::wire::{Diagnostic, ResourceIdentityData, diagnostic::Severity, list_resource, provider_client::ProviderClient};
+use framework::protocol::wire::{Diagnostic, ResourceIdentityData, list_resource, provider_client::ProviderClient};
 use rmpv::Value;
 use tonic::transport::Channel;
 
-use crate::values::{decode, encode};
+use crate::{
+    diagnostics::{errors, warnings},
+    values::{decode, encode},
+};
 
 /// How many results Terraform wants if the configuration has no `limit`.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -37,20 +40,12 @@ impl Listed {
 
     /// Returns the titles of the errors.
     pub fn errors(&self) -> Vec<&str> {
-        self.titles(Severity::Error)
+        errors(&self.diagnostics)
     }
 
     /// Returns the titles of the warnings.
     pub fn warnings(&self) -> Vec<&str> {
-        self.titles(Severity::Warning)
-    }
-
-    fn titles(&self, severity: Severity) -> Vec<&str> {
-        self.diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity() == severity)
-            .map(|diagnostic| diagnostic.summary.as_str())
-            .collect()
+        warnings(&self.diagnostics)
     }
 }
 

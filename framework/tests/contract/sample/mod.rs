@@ -15,15 +15,8 @@ use std::{
 use async_trait::async_trait;
 use framework::{
     AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, Datum, Dynamic, Field as _, Function, Parameter, Parse, Provider,
-    Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model,
-    protocol::{
-        Mask, Server,
-        wire::{provider_client::ProviderClient, provider_server::ProviderServer},
-    },
-    required,
+    Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
 };
-use hyper_util::rt::TokioIo;
-use tonic::transport::{Channel, Endpoint};
 
 model! {
     /// A sample.
@@ -112,23 +105,7 @@ impl Function for Explode {
     }
 }
 
-/// A client of the provider, and the mask that learns its secrets.
-pub(crate) async fn serve(sample: Sample) -> (ProviderClient<Channel>, Mask) {
-    let (ours, theirs) = tokio::io::duplex(1 << 20);
-    let mask = Mask::new();
-    let server = ProviderServer::new(Server::new(sample, mask.clone()));
-    let incoming = futures::stream::once(async move { Ok::<_, std::io::Error>(ours) });
-    tokio::spawn(tonic::transport::Server::builder().add_service(server).serve_with_incoming(incoming));
-    let mut theirs = Some(theirs);
-    let connector = tower::service_fn(move |_| {
-        let connection = theirs.take().map(TokioIo::new).ok_or_else(|| std::io::Error::other("there is one connection only"));
-        async move { connection }
-    });
-    let channel = Endpoint::from_static("http://sample").connect_with_connector(connector).await.expect("a channel");
-    (ProviderClient::new(channel), mask)
-}
-
-/// Known texts.
+/// A known string.
 pub(crate) fn text(text: &str) -> Value<String> {
     Value::Value(text.to_owned())
 }
