@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use base64::Engine as _;
@@ -69,9 +70,16 @@ pub struct ExecPlugin {
     pub env: BTreeMap<String, String>,
 }
 
+/// A kubeconfig with just one cluster, and the context of the user's file that it was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resolved {
+    pub(super) kubeconfig: Arc<Kubeconfig>,
+    context: Option<String>,
+}
+
 impl ClusterAccess {
-    /// The kubeconfig with just this cluster. Reads the file of the user's, if it is one; asks nobody.
-    pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Kubeconfig, Failure> {
+    /// Resolves to a kubeconfig with just this cluster. Reads the user's file, if there is one; contacts no server.
+    pub(super) fn resolve(&self, cluster: &str) -> Result<Resolved, Failure> {
         match self {
             Self::Kubeconfig { path, context } => from_file(cluster, path, context.as_deref()),
             Self::Explicit { host, ca_certificate, credentials, insecure, tls_server_name, proxy_url } => {
@@ -83,16 +91,34 @@ impl ClusterAccess {
                     proxy_url: proxy_url.clone(),
                     ..Cluster::default()
                 };
-                Ok(single(cluster, server, credentials.auth_info(), None))
+                let kubeconfig = Arc::new(single(cluster, server, credentials.auth_info(), None));
+                Ok(Resolved { kubeconfig, context: None })
             }
         }
+    }
+
+    /// Returns whether there may be other credentials later on.
+    pub(super) fn may_change(&self) -> bool {
+        match self {
+            Self::Kubeconfig { .. } => true,
+            Self::Explicit { credentials, .. } => matches!(credentials, Credentials::Exec(_)),
+        }
+    }
+
+    /// Reads the credentials anew, of the context of before and for the same server. `None` if the file is not what it was.
+    pub(super) fn renewed(&self, cluster: &str, former: &Resolved) -> Option<Resolved> {
+        let Self::Kubeconfig { path, .. } = self else { return Some(former.clone()) };
+        let now = from_file(cluster, path, former.context.as_deref()).ok()?;
+        let server = |resolved: &Resolved| resolved.kubeconfig.clusters.iter().find_map(|named| named.cluster.as_ref()?.server.clone());
+        (server(&now) == server(former)).then_some(now)
     }
 }
 
 impl Credentials {
     fn auth_info(&self) -> AuthInfo {
         match self {
-            Self::Token(token) => AuthInfo { token: Some(token.reveal().to_owned().into()), ..AuthInfo::default() },
+            // One read from a file ends with its line.
+            Self::Token(token) => AuthInfo { token: Some(token.reveal().trim().to_owned().into()), ..AuthInfo::default() },
             Self::ClientCertificate { certificate, key } => AuthInfo {
                 client_certificate_data: Some(encode(certificate)),
                 client_key_data: Some(encode(key.reveal()).into()),
@@ -139,7 +165,7 @@ fn single(name: &str, cluster: Cluster, auth_info: AuthInfo, namespace: Option<S
     }
 }
 
-fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeconfig, Failure> {
+fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Resolved, Failure> {
     let expanded = expand_home(path);
     // Paths inside of the file are meant from where it lies, and Helm gets them by way of a file that lies elsewhere.
     let path = std::path::absolute(&expanded).unwrap_or(expanded);
@@ -174,11 +200,19 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Kubeco
             .and_then(|info| info.auth_info.clone())
             .ok_or_else(|| missing(format!("user `{user}`, whom context `{name}` names")))?,
     };
+    if let Some(provider) = &auth_info.auth_provider {
+        // Helm would renew its token, and leave the user's own kubeconfig with one that is no longer valid.
+        let why =
+            format!("User `{}` has an `auth-provider` ({}), which is not supported.", context.user.unwrap_or_default(), provider.name);
+        let advice = "Use a credential plugin (`exec`) instead, such as `kubectl oidc-login get-token` (kubelogin) or that of your cloud.";
+        return Err(unusable(why).advice(advice));
+    }
     if let Some(plugin) = &mut auth_info.exec {
         // Standard input is Terraform's own, and what the plugin writes to an inherited standard error reaches no user.
         plugin.interactive_mode = Some(ExecInteractiveMode::Never);
     }
-    Ok(single(cluster, server, auth_info, context.namespace))
+    let kubeconfig = Arc::new(single(cluster, server, auth_info, context.namespace));
+    Ok(Resolved { kubeconfig, context: Some(name.to_owned()) })
 }
 
 fn expand_home(path: &Path) -> PathBuf {
@@ -202,20 +236,22 @@ clusters:
 - {name: c, cluster: {server: 'https://c.example', certificate-authority: ca.pem, insecure-skip-tls-verify: true}}
 users:
 - {name: me, user: {token: t0ken}}
+- {name: dex, user: {auth-provider: {name: oidc, config: {id-token: t0ken, refresh-token: s3cret}}}}
 - {name: aws, user: {exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws, installHint: Install the AWS CLI.}}}
 contexts:
 - {name: prod, context: {cluster: a, user: me}}
 - {name: empty, context: {cluster: b, user: me}}
 - {name: nobody, context: {cluster: a, user: ann}}
+- {name: oidc, context: {cluster: a, user: dex}}
 - {name: eks, context: {cluster: a, user: aws}}
 - {name: lax, context: {cluster: c, user: me}}
 ";
 
-    fn read(context: Option<&str>) -> Result<Kubeconfig, Failure> {
+    fn read(context: Option<&str>) -> Result<Arc<Kubeconfig>, Failure> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         std::fs::write(&path, FILE).unwrap();
-        ClusterAccess::Kubeconfig { path, context: context.map(str::to_owned) }.kubeconfig("us")
+        ClusterAccess::Kubeconfig { path, context: context.map(str::to_owned) }.resolve("us").map(|resolved| resolved.kubeconfig)
     }
 
     #[test]
@@ -225,7 +261,7 @@ contexts:
         let server = config.clusters[0].cluster.as_ref().unwrap();
         assert_eq!(server.server.as_deref(), Some("https://a.example:6443"));
         assert!(Path::new(server.certificate_authority.as_deref().unwrap()).is_absolute());
-        let text = serde_saphyr::to_string(&config).unwrap();
+        let text = serde_saphyr::to_string(&*config).unwrap();
         assert!(text.contains("t0ken"), "Helm needs the token: {text}");
     }
 
@@ -243,7 +279,7 @@ contexts:
         let path = folder.path().join("config");
         let path = path.strip_prefix(std::env::current_dir().unwrap()).unwrap().to_path_buf();
         std::fs::write(&path, FILE).unwrap();
-        let config = ClusterAccess::Kubeconfig { path, context: None }.kubeconfig("us").unwrap();
+        let config = ClusterAccess::Kubeconfig { path, context: None }.resolve("us").unwrap().kubeconfig;
         let file = config.clusters[0].cluster.as_ref().unwrap().certificate_authority.clone().unwrap();
         assert!(Path::new(&file).is_absolute(), "{file}");
     }
@@ -252,6 +288,29 @@ contexts:
     fn a_user_that_the_file_lacks_is_named() {
         let failure = read(Some("nobody")).unwrap_err();
         assert!(failure.why.contains("no user `ann`"), "{failure}");
+    }
+
+    #[test]
+    fn an_auth_provider_is_refused_with_what_to_use_instead() {
+        let text = read(Some("oidc")).unwrap_err().to_string();
+        assert!(text.contains("`auth-provider` (oidc)") && text.contains("kubelogin"), "{text}");
+        assert!(!text.contains("t0ken") && !text.contains("s3cret"), "{text}");
+    }
+
+    #[test]
+    fn renewed_credentials_are_those_of_the_first_context_and_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let write = |text: String| std::fs::write(&path, text).unwrap();
+        write(FILE.to_owned());
+        let access = ClusterAccess::Kubeconfig { path: path.clone(), context: None };
+        let first = access.resolve("us").unwrap();
+        write(FILE.replace("current-context: prod", "current-context: lax").replace("t0ken", "t1ken"));
+        let renewed = access.renewed("us", &first).unwrap().kubeconfig;
+        assert_eq!(renewed.clusters[0].cluster.as_ref().unwrap().server.as_deref(), Some("https://a.example:6443"));
+        assert!(serde_saphyr::to_string(&*renewed).unwrap().contains("t1ken"));
+        write(FILE.replace("a.example", "other.example"));
+        assert!(access.renewed("us", &first).is_none(), "the context leads to another server now");
     }
 
     #[test]

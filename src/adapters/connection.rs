@@ -1,134 +1,287 @@
-//! The connection to one cluster's API server: made at the first call, and kept.
+//! The connection to one cluster's API server: made at the first call and kept, with credentials that are renewed when they end.
 
 use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use ipnet::IpNet;
+use base64::Engine as _;
+use framework::Deadline;
+use http::HeaderValue;
 use kube::{
     Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{AuthInfo, Cluster, Kubeconfig},
 };
-use tokio::sync::OnceCell;
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use time::OffsetDateTime;
+use tokio::time::Instant;
 
-use super::{access::ClusterAccess, refusal};
+use super::{
+    access::{ClusterAccess, Resolved},
+    credentials::{self, Credentials},
+    proxy,
+};
 use crate::ports::{Failure, FailureKind};
-use framework::Deadline;
 
 /// How long to try a connection, and how long one request may take; the operation's own deadline is above both.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Longer than the 30 s that a webhook may take at most.
 const ANSWER: Duration = Duration::from_secs(40);
 
+/// How long a failure to connect is taken for the answer: forty resources must not run a slow credential plugin one after the other.
+const FAILED: Duration = Duration::from_secs(5);
+
+/// How old credentials must be for a refusal to be a reason to obtain new ones.
+const RENEWED: Duration = Duration::from_secs(10);
+
 pub(super) struct Connection {
     access: ClusterAccess,
     /// What `access` resolved to first. Somebody may switch the file's current context during a run, and a run must not change clusters.
-    kubeconfig: Mutex<Option<Arc<Kubeconfig>>>,
-    server: OnceCell<Server>,
+    resolved: Mutex<Option<Resolved>>,
+    state: tokio::sync::Mutex<State>,
+    /// Whether the server has ever answered. One that has is in trouble when it doesn't; of one that has not, the address may be wrong.
+    has_answered: Arc<AtomicBool>,
 }
 
-/// An API server, with the address at which it is.
+enum State {
+    New,
+    Connected(Arc<Server>),
+    Failed(Instant, Failure),
+}
+
+/// An API server, with the credentials of now.
 pub(super) struct Server {
     pub(super) client: Client,
+    /// Where it is, for messages.
     pub(super) address: String,
+    /// Sent with each request.
+    pub(super) bearer: Option<HeaderValue>,
+    has_answered: Arc<AtomicBool>,
+    valid_until: Option<OffsetDateTime>,
+    since: Instant,
+}
+
+impl Server {
+    /// Remembers that it has answered.
+    pub(super) fn answered(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it has ever answered in this process.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    fn is_valid(&self) -> bool {
+        self.valid_until.is_none_or(|until| OffsetDateTime::now_utc() < until)
+    }
 }
 
 impl Connection {
     pub(super) fn new(access: ClusterAccess) -> Self {
-        Self { access, kubeconfig: Mutex::default(), server: OnceCell::new() }
+        Self { access, resolved: Mutex::default(), state: tokio::sync::Mutex::new(State::New), has_answered: Arc::default() }
     }
 
-    /// To whatever answers as `server`, for tests.
+    /// Connects to anything that answers as `client`, for tests.
     #[cfg(test)]
-    pub(super) fn to(server: Server) -> Self {
+    pub(super) fn to(client: Client, address: &str) -> Self {
+        let has_answered = Arc::default();
+        let server = Server {
+            client,
+            address: address.to_owned(),
+            bearer: None,
+            has_answered: Arc::clone(&has_answered),
+            valid_until: None,
+            since: Instant::now(),
+        };
         let access = ClusterAccess::Kubeconfig { path: "/nowhere".into(), context: None };
-        Self { access, kubeconfig: Mutex::default(), server: OnceCell::new_with(Some(server)) }
+        Self {
+            access,
+            resolved: Mutex::new(Some(Resolved::default())),
+            state: tokio::sync::Mutex::new(State::Connected(Arc::new(server))),
+            has_answered,
+        }
     }
 
     /// Returns the kubeconfig with just this cluster: the same for the client and for Helm, as long as the process lives.
     pub(super) fn kubeconfig(&self, cluster: &str) -> Result<Arc<Kubeconfig>, Failure> {
-        let mut resolved = self.kubeconfig.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(kubeconfig) = &*resolved {
-            return Ok(Arc::clone(kubeconfig));
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(resolved) = &*resolved {
+            return Ok(Arc::clone(&resolved.kubeconfig));
         }
-        let kubeconfig = Arc::new(self.access.kubeconfig(cluster)?);
-        *resolved = Some(Arc::clone(&kubeconfig));
+        let first = self.access.resolve(cluster)?;
+        let kubeconfig = Arc::clone(&first.kubeconfig);
+        *resolved = Some(first);
         Ok(kubeconfig)
     }
 
-    /// The API server; what it takes to reach it is read from the disk now, and not before.
-    pub(super) async fn server(&self, cluster: &str, deadline: &Deadline) -> Result<&Server, Failure> {
-        self.server.get_or_try_init(|| self.connect(cluster, deadline)).await
+    /// Returns the API server. The files that it takes to reach it are read now, and not before.
+    pub(super) async fn server(&self, cluster: &str, deadline: &Deadline) -> Result<Arc<Server>, Failure> {
+        let waiting = |cut| Failure::cut(cut, cannot(cluster), "waiting for the credentials for it");
+        let mut state = deadline.bound(self.state.lock()).await.map_err(waiting)?;
+        let former = match &*state {
+            State::Connected(server) if server.is_valid() => return Ok(Arc::clone(server)),
+            State::Failed(at, failure) if at.elapsed() < FAILED => return Err(failure.clone()),
+            State::Connected(server) => Some(Arc::clone(server)),
+            State::New | State::Failed(..) => None,
+        };
+        match self.connect(cluster, former.as_deref(), deadline).await {
+            Ok(server) => {
+                let server = Arc::new(server);
+                *state = State::Connected(Arc::clone(&server));
+                Ok(server)
+            }
+            Err(failure) => {
+                if !matches!(failure.kind, FailureKind::TimedOut | FailureKind::Interrupted) {
+                    *state = State::Failed(Instant::now(), failure.clone());
+                }
+                Err(failure)
+            }
+        }
     }
 
-    async fn connect(&self, cluster: &str, deadline: &Deadline) -> Result<Server, Failure> {
-        let unusable = |error: &dyn ToString| {
-            Failure::new(
-                FailureKind::Unconfigured,
-                format!("Can't connect to cluster \"{cluster}\""),
-                "The address or the credentials in the provider's configuration can't be used.",
-            )
-            .raw(error.to_string())
-        };
-        let kubeconfig = Arc::unwrap_or_clone(self.kubeconfig(cluster)?);
-        let plugin = kubeconfig.auth_infos.iter().find_map(|info| info.auth_info.as_ref()?.exec.clone());
-        let has_own_proxy = kubeconfig.clusters.iter().any(|named| named.cluster.as_ref().is_some_and(|server| server.proxy_url.is_some()));
-        let mut config =
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| unusable(&error))?;
-        config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(ANSWER);
-        // An idle connection that is used again starts anew.
-        config.reset_reader_on_write = true;
-        // We try again ourselves, bound by the deadline.
-        config.default_retry = false;
-        // kube holds NO_PROXY against the proxy's own address instead of the API server's.
-        let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
-        if !has_own_proxy && is_reached_directly(&no_proxy, config.cluster_url.host().unwrap_or_default()) {
-            config.proxy_url = None;
+    /// Has new credentials obtained at the next call, as the server no longer accepts those that it was asked with. Returns whether there
+    /// may be better ones.
+    pub(super) async fn renew(&self, cluster: &str, refused: &Arc<Server>) -> bool {
+        let mut state = self.state.lock().await;
+        match &*state {
+            State::Connected(server) if Arc::ptr_eq(server, refused) => {
+                if !self.access.may_change() || refused.since.elapsed() < RENEWED {
+                    return false;
+                }
+                // Of a file that somebody has just broken, the credentials of before are kept.
+                let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(renewed) = resolved.as_ref().and_then(|former| self.access.renewed(cluster, former)) {
+                    *resolved = Some(renewed);
+                }
+                *state = State::New;
+                true
+            }
+            // Another call has seen to it.
+            _ => true,
         }
+    }
+
+    async fn connect(&self, cluster: &str, former: Option<&Server>, deadline: &Deadline) -> Result<Server, Failure> {
+        let unusable = |error: &dyn ToString| {
+            let why = "The address or the credentials in the provider's configuration can't be used.";
+            Failure::new(FailureKind::Unconfigured, cannot(cluster), why).raw(error.to_string())
+        };
+        let kubeconfig = self.kubeconfig(cluster)?;
+        let server = kubeconfig.clusters.iter().find_map(|named| named.cluster.clone()).unwrap_or_default();
+        let user = kubeconfig.auth_infos.iter().find_map(|named| named.auth_info.clone()).unwrap_or_default();
+        let Credentials { auth_info, bearer, valid_until } = credentials::obtain(cluster, &user, &server, deadline).await?;
+        let (since, has_answered) = (Instant::now(), Arc::clone(&self.has_answered));
+        if let Some(former) = former.filter(|_| auth_info.client_certificate_data == user.client_certificate_data) {
+            // Only the token is another: the connections that there are can be kept.
+            let (client, address) = (former.client.clone(), former.address.clone());
+            return Ok(Server { client, address, bearer, has_answered, valid_until, since });
+        }
+        let config = config(&server, auth_info).map_err(|error| unusable(&error))?;
         let address = config.cluster_url.to_string();
-        // A credential plugin runs in here, and blocks.
+        // Reads the system's certificate authorities where none is given, and blocks.
         let client = deadline
             .bound(tokio::task::spawn_blocking(|| Client::try_from(config)))
             .await
-            .map_err(|cut| Failure::cut(cut, format!("Can't connect to cluster \"{cluster}\""), "getting credentials for it"))?
+            .map_err(|cut| Failure::cut(cut, cannot(cluster), "preparing the connection"))?
             .map_err(|error| unusable(&error))?
-            .map_err(|error| {
-                refusal::auth_error(&error).map_or_else(|| unusable(&error), |auth| refusal::no_credentials(cluster, plugin.as_ref(), auth))
-            })?;
-        Ok(Server { client, address })
+            .map_err(|error| unusable(&error))?;
+        Ok(Server { client, address, bearer, has_answered, valid_until, since })
     }
 }
 
-/// Whether the variable NO_PROXY (names, domains, addresses, networks, or `*`) exempts a host.
-fn is_reached_directly(no_proxy: &str, host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = host.parse::<IpAddr>().ok();
-    no_proxy.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        let domain = entry.trim_start_matches("*.").trim_start_matches('.');
-        entry == "*"
-            || host.eq_ignore_ascii_case(domain)
-            || host.to_ascii_lowercase().ends_with(&format!(".{}", domain.to_ascii_lowercase()))
-            || address.is_some_and(|address| entry.parse::<IpNet>().is_ok_and(|net| net.contains(&address)))
-    })
+fn cannot(cluster: &str) -> String {
+    format!("Can't connect to cluster \"{cluster}\"")
+}
+
+/// Describes a server to kube. Its own reading of a kubeconfig has rules of its own for proxies, which aren't those of kubectl and Helm.
+fn config(server: &Cluster, auth_info: AuthInfo) -> Result<Config, String> {
+    let address = server.server.as_deref().unwrap_or_default();
+    let url: http::Uri = address.parse().map_err(|error| format!("{address} is not a valid URL: {error}"))?;
+    let proxy = proxy::proxy_for(&url, server.proxy_url.as_deref(), &proxy::Environment::read());
+    let mut config = Config::new(url);
+    // The URL may hold a password, so it is in no message.
+    config.proxy_url = proxy.map(|url| url.parse().map_err(|error| format!("the proxy's URL is not valid: {error}"))).transpose()?;
+    if let Some(scheme) = config.proxy_url.as_ref().and_then(|url| url.scheme_str()).filter(|scheme| !PROXIES.contains(scheme)) {
+        return Err(format!("a proxy of the scheme `{scheme}` can't be used; the schemes are {}", PROXIES.join(", ")));
+    }
+    config.root_cert = authorities(server)?;
+    config.accept_invalid_certs = server.insecure_skip_tls_verify.unwrap_or(false);
+    config.disable_compression = server.disable_compression.unwrap_or(false);
+    config.tls_server_name.clone_from(&server.tls_server_name);
+    config.auth_info = auth_info;
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(ANSWER);
+    // An idle connection that is used again starts anew.
+    config.reset_reader_on_write = true;
+    // We try again ourselves, bound by the deadline.
+    config.default_retry = false;
+    Ok(config)
+}
+
+/// The proxies that kube can use.
+const PROXIES: [&str; 3] = ["http", "https", "socks5"];
+
+/// The certificate authorities that a kubeconfig names, DER. The data counts before the file.
+fn authorities(server: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
+    let pem = match (&server.certificate_authority_data, &server.certificate_authority) {
+        (Some(data), _) if !data.is_empty() => base64::engine::general_purpose::STANDARD
+            .decode(data.split_ascii_whitespace().collect::<String>())
+            .map_err(|error| format!("the certificate authority is not base64: {error}"))?,
+        (_, Some(file)) if !file.is_empty() => {
+            std::fs::read(file).map_err(|error| format!("the certificate authority in {file} can't be read: {error}"))?
+        }
+        _ => return Ok(None),
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).map(|der| der.map(|der| der.to_vec())).collect();
+    let certificates = certificates.map_err(|error| format!("the certificate authority is not in PEM: {error}"))?;
+    if certificates.is_empty() {
+        return Err("the certificate authority has no block `BEGIN CERTIFICATE`; one in base64 has to be decoded first".to_owned());
+    }
+    Ok(Some(certificates))
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+
+    fn within(seconds: u64) -> Deadline {
+        Deadline::after(Duration::from_secs(seconds), CancellationToken::new())
+    }
+
+    /// A kubeconfig whose credential plugin runs a script.
+    fn with_plugin(folder: &std::path::Path, script: &str) -> Connection {
+        let path = folder.join("config");
+        let plugin = folder.join("plugin.sh");
+        std::fs::write(&plugin, script).unwrap();
+        let user = format!("{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: sh, args: ['{}']}}}}", plugin.display());
+        let file = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: eu\nclusters: [{{name: eu, cluster: {{server: 'http://127.0.0.1:1'}}}}]\n\
+             contexts: [{{name: eu, context: {{cluster: eu, user: me}}}}]\nusers: [{{name: me, user: {user}}}]\n"
+        );
+        std::fs::write(&path, file).unwrap();
+        Connection::new(ClusterAccess::Kubeconfig { path, context: None })
+    }
+
+    fn runs(folder: &std::path::Path) -> usize {
+        std::fs::read_to_string(folder.join("runs")).unwrap_or_default().lines().count()
+    }
 
     #[test]
     fn a_run_stays_with_the_context_it_began_with() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         let file = |current: &str| {
-            let entries = ["us", "eu"].map(|name| {
-                format!("clusters: [{{name: {name}, cluster: {{server: 'https://{name}.example'}}}}]\ncontexts: [{{name: {name}, context: {{cluster: {name}}}}}]")
-            });
-            let entry = &entries[usize::from(current == "eu")];
-            std::fs::write(&path, format!("apiVersion: v1\nkind: Config\ncurrent-context: {current}\n{entry}\n")).unwrap();
+            let entries = format!(
+                "clusters: [{{name: {current}, cluster: {{server: 'https://{current}.example'}}}}]\n\
+                 contexts: [{{name: {current}, context: {{cluster: {current}}}}}]"
+            );
+            std::fs::write(&path, format!("apiVersion: v1\nkind: Config\ncurrent-context: {current}\n{entries}\n")).unwrap();
         };
         file("us");
         let connection = Connection::new(ClusterAccess::Kubeconfig { path: path.clone(), context: None });
@@ -139,19 +292,80 @@ mod tests {
         assert_eq!(server(), "https://us.example");
     }
 
+    #[tokio::test]
+    async fn a_plugin_runs_once_for_all_calls_and_again_when_its_credentials_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = |expires: &str| {
+            format!(
+                "echo run >> {}\necho '{{\"status\": {{\"token\": \"t\", \"expirationTimestamp\": \"{expires}\"}}}}'",
+                folder.path().join("runs").display()
+            )
+        };
+        let connection = with_plugin(folder.path(), &script("2999-01-01T00:00:00Z"));
+        let deadline = within(10);
+        futures::future::try_join_all((0..40).map(|_| connection.server("eu", &deadline))).await.unwrap();
+        assert_eq!(runs(folder.path()), 1);
+
+        let connection = with_plugin(folder.path(), &script("2020-01-01T00:00:00Z"));
+        let first = connection.server("eu", &within(10)).await.unwrap();
+        connection.server("eu", &within(10)).await.unwrap();
+        assert_eq!((runs(folder.path()), first.is_valid()), (3, false));
+    }
+
+    #[tokio::test]
+    async fn refused_credentials_are_obtained_anew_unless_they_are_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("echo run >> {}\necho '{{\"status\": {{\"token\": \"t\"}}}}'", folder.path().join("runs").display());
+        let connection = with_plugin(folder.path(), &script);
+        let refused = connection.server("eu", &within(10)).await.unwrap();
+        assert!(!connection.renew("eu", &refused).await, "they are wrong, and won't be better now");
+        tokio::time::pause();
+        tokio::time::advance(RENEWED).await;
+        tokio::time::resume();
+        // Two calls that were refused at once.
+        assert!(connection.renew("eu", &refused).await && connection.renew("eu", &refused).await);
+        connection.server("eu", &within(10)).await.unwrap();
+        assert!(connection.renew("eu", &refused).await, "another call has seen to it");
+        connection.server("eu", &within(10)).await.unwrap();
+        assert_eq!(runs(folder.path()), 2);
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_fails_is_not_run_by_each_call_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = with_plugin(folder.path(), &format!("echo run >> {}\nsleep 0.2\nexit 1", folder.path().join("runs").display()));
+        let deadline = within(20);
+        let outcomes = futures::future::join_all((0..40).map(|_| connection.server("eu", &deadline))).await;
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::Denied)));
+        assert_eq!(runs(folder.path()), 1);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_slow_plugin_is_bound_by_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = with_plugin(folder.path(), "sleep 30");
+        let (deadline, begin) = (within(1), std::time::Instant::now());
+        let outcomes = futures::future::join_all((0..3).map(|_| connection.server("eu", &deadline))).await;
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::TimedOut)));
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    }
+
     #[test]
-    fn no_proxy_exempts_names_domains_and_networks() {
-        for (no_proxy, host) in [
-            ("localhost,eu.example", "eu.example"),
-            (".example", "api.eu.example"),
-            ("Example", "api.eu.example"),
-            ("10.0.0.0/8", "10.1.2.3"),
-            ("*", "anything"),
-        ] {
-            assert!(is_reached_directly(no_proxy, host), "{no_proxy} {host}");
-        }
-        for (no_proxy, host) in [("", "eu.example"), ("ample", "eu.example"), ("10.0.0.0/8", "192.0.2.1"), (",", "eu")] {
-            assert!(!is_reached_directly(no_proxy, host), "{no_proxy} {host}");
-        }
+    fn a_certificate_authority_in_base64_or_not_in_pem_is_refused() {
+        let encode = |text: &str| Some(base64::engine::general_purpose::STANDARD.encode(text));
+        let server = Cluster { certificate_authority_data: encode("LS0tLS1CRUdJTi"), ..Cluster::default() };
+        assert!(authorities(&server).unwrap_err().contains("has to be decoded first"));
+        assert_eq!(authorities(&Cluster::default()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_proxy_that_can_not_be_used_is_named_without_its_password() {
+        let server = Cluster {
+            server: Some("https://eu.example".to_owned()),
+            proxy_url: Some("ftp://me:s3cret@proxy".to_owned()),
+            ..Cluster::default()
+        };
+        let error = config(&server, AuthInfo::default()).err().unwrap();
+        assert!(error.contains("`ftp`") && !error.contains("s3cret"), "{error}");
     }
 }

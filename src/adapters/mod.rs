@@ -4,9 +4,11 @@ mod access;
 mod certificates;
 mod clock;
 mod connection;
+mod credentials;
 mod helm;
 mod kubernetes;
 mod process;
+mod proxy;
 mod refusal;
 mod tokens;
 

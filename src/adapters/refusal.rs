@@ -2,8 +2,9 @@
 
 use std::{error::Error as _, fmt, time::Duration};
 
-use kube::{client::AuthError, config::ExecConfig};
+use kube::core::Status;
 
+use super::connection::Server;
 use crate::ports::{Failure, FailureKind};
 
 /// How long an API server that can't be reached, or is overloaded, is tried again: long enough for one that restarts, not so long that a
@@ -13,7 +14,7 @@ const RESTART: Duration = Duration::from_secs(5);
 /// How long a kind may take from its definition until it is served.
 const DEFINITION: Duration = Duration::from_secs(30);
 
-/// As long as the operation's deadline lets one.
+/// As long as the operation's deadline allows.
 const ENDLESS: Duration = Duration::MAX;
 
 /// What is tried on an object.
@@ -35,7 +36,7 @@ impl fmt::Display for Verb {
             Self::Read => "read",
             Self::List => "list",
             Self::Write => "write",
-            Self::TryOut => "try out",
+            Self::TryOut => "check",
             Self::Delete => "delete",
             Self::Issue => "issue a token of",
         })
@@ -48,20 +49,39 @@ pub(super) struct Attempt<'a> {
     pub(super) verb: Verb,
     /// The object, with its kind and namespace.
     pub(super) object: String,
+    /// What is waited for, if this is one of many looks; completes "waiting for".
+    pub(super) awaited: Option<&'a str>,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    pub(super) fn new(cluster: &'a str, verb: Verb, object: impl fmt::Display) -> Self {
+        Self { cluster, verb, object: object.to_string(), awaited: None }
+    }
+
     pub(super) fn title(&self) -> String {
         format!("Can't {} {} of cluster \"{}\"", self.verb, self.object, self.cluster)
     }
 
-    pub(super) fn doing(&self) -> String {
-        format!("trying to {} {} of cluster \"{}\"", self.verb, self.object, self.cluster)
+    /// The title when it was cut short.
+    pub(super) fn waiting(&self) -> String {
+        match self.awaited {
+            Some(_) => format!("{} of cluster \"{}\" is not ready", self.object, self.cluster),
+            None => self.title(),
+        }
     }
 
-    /// How long to wait for what only isn't ready: what changes something may wait for it, what only looks tells the user.
+    pub(super) fn doing(&self) -> String {
+        match self.awaited {
+            Some(what) => format!("waiting for {what}"),
+            None => format!("trying to {} {} of cluster \"{}\"", self.verb, self.object, self.cluster),
+        }
+    }
+
+    /// How long to wait for an object or a server that only isn't ready: an operation that changes something may wait for it, one that only
+    /// looks reports it.
     fn patience(&self) -> Duration {
         match self.verb {
+            _ if self.awaited.is_some() => ENDLESS,
             Verb::Read | Verb::List | Verb::Issue => RESTART,
             Verb::Write | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
@@ -69,23 +89,43 @@ impl Attempt<'_> {
     }
 }
 
-/// An API server's refusal, or silence.
+/// Why there is no answer to a request.
+pub(super) enum Refused {
+    /// The server refuses, and may say after what time to try again.
+    Status(Box<Status>, Option<Duration>),
+    /// The answer is not an API server's.
+    Garbled(&'static str),
+    /// There is no answer, or only part of one.
+    NoAnswer(kube::Error),
+}
+
+impl Refused {
+    /// Returns whether the server doesn't accept the credentials.
+    pub(super) fn is_of_credentials(&self) -> bool {
+        matches!(self, Self::Status(status, _) if status.code == 401)
+    }
+}
+
+/// An API server's refusal, or silence, for the user.
 pub(super) struct Refusal {
     pub(super) failure: Failure,
     /// For how long it makes sense to try again.
     pub(super) patience: Duration,
+    /// The time after which the server wants to be asked again.
+    pub(super) after: Option<Duration>,
     /// A "not found" that need not be an API server's.
     pub(super) is_doubtful: bool,
 }
 
 impl Refusal {
     fn new(failure: Failure, patience: Duration) -> Self {
-        Self { failure, patience, is_doubtful: false }
+        Self { failure, patience, after: None, is_doubtful: false }
     }
 
-    pub(super) fn unreachable(attempt: &Attempt<'_>, address: &str, raw: &str) -> Self {
+    pub(super) fn unreachable(attempt: &Attempt<'_>, server: &Server, raw: &str) -> Self {
         let why = format!(
-            "The API server at {address} of cluster \"{}\" doesn't answer as it should, when {}.",
+            "The API server at {} of cluster \"{}\" doesn't answer as it should, when {}.",
+            server.address,
             attempt.cluster,
             attempt.doing()
         );
@@ -94,56 +134,25 @@ impl Refusal {
                 "Check the address in the provider's `clusters`, the network on the way, and that the API server runs. The state stays as it is.",
             )
             .raw(raw);
-        Self::new(failure, RESTART)
+        // A server that has answered is in trouble for a time; where none ever has, the address may be wrong.
+        let patience = if server.has_answered() { attempt.patience().max(RESTART) } else { RESTART };
+        Self::new(failure, patience)
     }
 }
 
-/// What an error of the client means.
-pub(super) fn of(attempt: &Attempt<'_>, address: &str, error: kube::Error) -> Refusal {
-    if let Some(auth) = auth_error(&error) {
-        return Refusal::new(no_credentials(attempt.cluster, None, auth), Duration::ZERO);
-    }
-    match error {
-        kube::Error::Api(status) => refused(attempt, &status),
-        // The body is not of the protocol: a load balancer or proxy has answered.
-        kube::Error::SerdeError(error) => Refusal::unreachable(attempt, address, &error.to_string()),
-        error => Refusal::unreachable(attempt, address, &chain(&error)),
-    }
-}
-
-/// The error of a credential plugin or a token file: kube reports it as its own while it connects, and as the transport's later on.
-pub(super) fn auth_error(error: &kube::Error) -> Option<&AuthError> {
-    match error {
-        kube::Error::Auth(auth) => Some(auth),
-        kube::Error::Service(error) => error.downcast_ref(),
-        _ => None,
+/// Returns what a refusal means.
+pub(super) fn of(attempt: &Attempt<'_>, server: &Server, refused: Refused) -> Refusal {
+    match refused {
+        Refused::Status(status, after) => {
+            let seconds = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0);
+            Refusal { after: after.or(seconds.map(|seconds| Duration::from_secs(seconds.into()))), ..by_status(attempt, &status) }
+        }
+        Refused::Garbled(raw) => Refusal::unreachable(attempt, server, raw),
+        Refused::NoAnswer(error) => Refusal::unreachable(attempt, server, &chain(&error)),
     }
 }
 
-/// Explains why there are no credentials. Of a plugin it shows the name and what it wrote to standard error, and nothing else: its output
-/// may hold a token, its arguments and environment secrets.
-pub(super) fn no_credentials(cluster: &str, plugin: Option<&ExecConfig>, error: &AuthError) -> Failure {
-    let raw = match error {
-        AuthError::AuthExecRun { out, .. } => format!("{}: {}", out.status, String::from_utf8_lossy(&out.stderr).trim()),
-        AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_) => "what the program prints are no credentials".to_owned(),
-        error => error.to_string(),
-    };
-    Failure::new(
-        FailureKind::Denied,
-        format!("No credentials for cluster \"{cluster}\""),
-        match plugin.and_then(|plugin| plugin.command.as_deref()) {
-            Some(command) => format!("The credential plugin `{command}` failed."),
-            None => "Failed to obtain the credentials that the provider's configuration names.".to_owned(),
-        },
-    )
-    .advice(match plugin.and_then(|plugin| plugin.install_hint.as_deref()) {
-        Some(hint) => hint.trim(),
-        None => "If a program prints them (`exec`), run it manually to see its output.",
-    })
-    .raw(raw)
-}
-
-/// An error with its causes, which say what really happened.
+/// An error with its causes, which tell what really happened.
 fn chain(error: &kube::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -157,16 +166,16 @@ fn chain(error: &kube::Error) -> String {
     text
 }
 
-fn refused(attempt: &Attempt<'_>, status: &kube::core::Status) -> Refusal {
+fn by_status(attempt: &Attempt<'_>, status: &Status) -> Refusal {
     let message = status.message.as_str();
     let is_write = matches!(attempt.verb, Verb::Write | Verb::TryOut);
     let new = |kind, why: String, advice: &str| Failure::new(kind, attempt.title(), why).advice(advice).raw(message);
     let at_once = |failure| Refusal::new(failure, Duration::ZERO);
-    // The webhook's own words come as any other refusal; that it couldn't be called at all is a matter of time.
+    // A webhook's own words come as any other refusal; that it couldn't be called at all is a matter of time.
     if message.contains("failed calling webhook") {
         let failure = new(
             FailureKind::NotReady,
-            "A webhook that has to judge the object doesn't answer.".to_owned(),
+            "An admission webhook that must check the object doesn't answer.".to_owned(),
             "If it is istiod's: look at its pods; the webhook serves once they are ready.",
         );
         return Refusal::new(failure, attempt.patience());
@@ -174,18 +183,14 @@ fn refused(attempt: &Attempt<'_>, status: &kube::core::Status) -> Refusal {
     match status.code {
         401 => at_once(new(
             FailureKind::Denied,
-            format!("Cluster \"{}\" doesn't know who asks: the credentials are wrong or have expired.", attempt.cluster),
-            "Renew the credentials in the provider's configuration. Tokens that live for minutes are best had by `exec`.",
+            format!("Cluster \"{}\" rejected the credentials: they are wrong or have expired.", attempt.cluster),
+            "Renew the credentials in the provider's configuration. For short-lived tokens, use `exec`.",
         )),
-        403 => at_once(new(
-            FailureKind::Denied,
-            format!("The credentials for cluster \"{}\" don't allow it.", attempt.cluster),
-            "Grant it by a Role or ClusterRole; the message below names verb and kind.",
-        )),
-        404 if is_write && message.contains("namespaces") => {
-            at_once(new(FailureKind::Rejected, "Its namespace doesn't exist.".to_owned(), "Make the namespace first, or name another."))
+        403 => forbidden(attempt, message),
+        404 if is_write && status.reason == "NotFound" && message.contains("namespaces \"") => {
+            at_once(new(FailureKind::Rejected, "Its namespace doesn't exist.".to_owned(), "Create the namespace first, or set another."))
         }
-        // A definition that was made just now is served a moment later; one that nobody makes never is.
+        // A definition that was created just now is served a moment later; one that nobody creates never is.
         404 if is_write => {
             let failure = new(
                 FailureKind::NotReady,
@@ -195,10 +200,10 @@ fn refused(attempt: &Attempt<'_>, status: &kube::core::Status) -> Refusal {
             Refusal::new(failure, attempt.patience().min(DEFINITION))
         }
         404 => {
-            let failure = new(FailureKind::NotFound, "There is no such object.".to_owned(), "");
+            let failure = new(FailureKind::NotFound, "The object doesn't exist.".to_owned(), "");
             Refusal { is_doubtful: status.reason != "NotFound", ..at_once(failure) }
         }
-        409 => at_once(new(FailureKind::Conflict, "Someone else changed it meanwhile, or owns it.".to_owned(), "")),
+        409 => at_once(new(FailureKind::Conflict, "Another client changed it meanwhile, or owns it.".to_owned(), "")),
         429 | 500 | 502 | 503 | 504 => {
             let failure = new(FailureKind::NotReady, "The API server can't serve the request now.".to_owned(), "");
             Refusal::new(failure, attempt.patience())
@@ -207,26 +212,103 @@ fn refused(attempt: &Attempt<'_>, status: &kube::core::Status) -> Refusal {
     }
 }
 
+/// The words by which a refusal is known to be a policy's, and not one of access control.
+const POLICIES: [&str; 5] = ["denied the request", "denied request:", "exceeded quota", "failed quota", "violates PodSecurity"];
+
+/// A 403 is not always a matter of access control.
+fn forbidden(attempt: &Attempt<'_>, message: &str) -> Refusal {
+    let new = |kind, why: String| Failure::new(kind, attempt.title(), why).raw(message);
+    if message.contains("because it is being terminated") {
+        let why = "Its namespace is being deleted.".to_owned();
+        let failure = new(FailureKind::NotReady, why).advice("Wait until the namespace is gone, and apply again.");
+        return Refusal::new(failure, attempt.patience());
+    }
+    if POLICIES.iter().any(|words| message.contains(words)) {
+        let failure = new(FailureKind::Rejected, format!("A policy of the cluster refused the object: {message}"));
+        return Refusal::new(failure.advice("Change the object so that it complies, or the policy."), Duration::ZERO);
+    }
+    let why = format!("The credentials for cluster \"{}\" don't allow it.", attempt.cluster);
+    let advice = Missing::parse(message).map_or_else(
+        || "Grant it by a Role or ClusterRole; the message below names the verb and the resource.".to_owned(),
+        |missing| missing.advice(),
+    );
+    Refusal::new(new(FailureKind::Denied, why).advice(advice), Duration::ZERO)
+}
+
+/// What access control found missing: `secrets is forbidden: User "ann" cannot patch resource "secrets" in API group "" in the namespace "x"`.
+struct Missing<'a> {
+    user: &'a str,
+    verb: &'a str,
+    resource: &'a str,
+    group: &'a str,
+    namespace: Option<&'a str>,
+}
+
+impl<'a> Missing<'a> {
+    fn parse(message: &'a str) -> Option<Self> {
+        let between = |from: &str, to: &str| message.split_once(from)?.1.split_once(to).map(|(found, _)| found);
+        Some(Self {
+            user: between("User \"", "\" cannot ")?,
+            verb: between("\" cannot ", " resource \"")?,
+            resource: between(" resource \"", "\"")?,
+            group: between("in API group \"", "\"")?,
+            namespace: between("in the namespace \"", "\""),
+        })
+    }
+
+    fn advice(&self) -> String {
+        let Self { user, verb, resource, group, namespace } = self;
+        let role = match namespace {
+            Some(namespace) => format!("a Role in namespace {namespace}, or a ClusterRole,"),
+            None => "a ClusterRole".to_owned(),
+        };
+        format!(
+            "Bind user `{user}` to {role} with the rule `{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}}`."
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::process::ExitStatusExt as _, process::Output};
-
     use super::*;
 
+    fn refusal(verb: Verb, code: u16, message: &str) -> Refusal {
+        by_status(&Attempt::new("eu", verb, "Secret a/b"), &Status::failure(message, "Forbidden").with_code(code))
+    }
+
     #[test]
-    fn a_credential_plugin_that_fails_gives_nothing_away() {
-        let out = Output {
-            status: std::process::ExitStatus::from_raw(256),
-            stdout: b"t0ken".to_vec(),
-            stderr: b"session expired: log in\n".to_vec(),
-        };
-        let failed = || AuthError::AuthExecRun { cmd: "SECRET=\"s3cret\" \"aws\"".to_owned(), out: Box::new(out.clone()) };
-        let attempt = Attempt { cluster: "eu", verb: Verb::Read, object: "Secret a/b".to_owned() };
-        for error in [kube::Error::Auth(failed()), kube::Error::Service(Box::new(failed()))] {
-            let failure = of(&attempt, "https://eu", error).failure;
-            assert_eq!(failure.kind, FailureKind::Denied);
-            let text = failure.to_string();
-            assert!(text.contains("session expired") && !text.contains("t0ken") && !text.contains("s3cret"), "{text}");
+    fn a_403_is_not_always_a_matter_of_access_control() {
+        for (message, kind) in [
+            (
+                "secrets \"b\" is forbidden: unable to create new content in namespace a because it is being terminated",
+                FailureKind::NotReady,
+            ),
+            ("pods \"b\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3", FailureKind::Rejected),
+            ("admission webhook \"validation.gatekeeper.sh\" denied the request: [owner] a label is missing", FailureKind::Rejected),
+            ("ValidatingAdmissionPolicy 'labels' with binding 'all' denied request: no owner", FailureKind::Rejected),
+            ("pods \"b\" is forbidden: violates PodSecurity \"restricted:latest\": privileged", FailureKind::Rejected),
+            (
+                "secrets is forbidden: User \"ann\" cannot patch resource \"secrets\" in API group \"\" in the namespace \"a\"",
+                FailureKind::Denied,
+            ),
+        ] {
+            let Refusal { failure, patience, .. } = refusal(Verb::Write, 403, message);
+            assert_eq!((failure.kind, patience > RESTART), (kind, kind == FailureKind::NotReady), "{message}");
+            assert!(failure.to_string().contains(message), "{failure}");
         }
+    }
+
+    #[test]
+    fn what_access_control_lacks_is_named() {
+        let message = "gateways.networking.istio.io is forbidden: User \"system:serviceaccount:ci:tf\" cannot list resource \"gateways\" in API \
+                       group \"networking.istio.io\" in the namespace \"istio-system\"";
+        assert_eq!(
+            refusal(Verb::List, 403, message).failure.advice,
+            "Bind user `system:serviceaccount:ci:tf` to a Role in namespace istio-system, or a ClusterRole, with the rule \
+             `{apiGroups: [\"networking.istio.io\"], resources: [\"gateways\"], verbs: [\"list\"]}`."
+        );
+        let message = "clusterroles is forbidden: User \"ann\" cannot get resource \"clusterroles\" in API group \"rbac.authorization.k8s.io\" at \
+                       the cluster scope";
+        assert!(refusal(Verb::Read, 403, message).failure.advice.starts_with("Bind user `ann` to a ClusterRole with"));
     }
 }

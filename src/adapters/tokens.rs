@@ -20,7 +20,7 @@ use framework::Deadline;
 impl Tokens for Kubernetes {
     async fn issue(&self, cluster: &str, request: &TokenRequest, deadline: &Deadline) -> Result<Token, Failure> {
         let account = ObjectRef::namespaced(Kind::SERVICE_ACCOUNT, &request.namespace, &request.service_account);
-        let attempt = Attempt { cluster, verb: Verb::Issue, object: account.to_string() };
+        let attempt = Attempt::new(cluster, Verb::Issue, &account);
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
             "spec": {"audiences": request.audiences, "expirationSeconds": request.lifetime.as_secs()},

@@ -95,6 +95,19 @@ impl Objects for FakeObjects {
         Ok(within.filter(|object| selected(object, labels)).cloned().collect())
     }
 
+    async fn list_metadata(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure> {
+        let objects = self.list(cluster, kind, namespace, labels, deadline).await?;
+        let metadata = |object: Json| json!({"apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": object["metadata"]});
+        Ok(objects.into_iter().map(metadata).collect())
+    }
+
     async fn delete(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<(), Failure> {
         self.check(cluster, object)?;
         lock(&self.objects).remove(&key(cluster, object));

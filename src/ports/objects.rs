@@ -26,6 +26,16 @@ pub trait Objects: Send + Sync {
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure>;
 
+    /// The same list with `metadata` only, which is a small part of objects such as custom resource definitions and Helm's Secrets.
+    async fn list_metadata(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure>;
+
     /// Deletes the object that there is, and waits until it is gone, finalizers included. One that is gone already is fine.
     async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure>;
 

@@ -1,0 +1,195 @@
+//! Releases against a scripted API server, with a `helm` that is a shell script.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use framework::Deadline;
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{Helm, HelmSettings, Repository, timeout};
+use crate::{
+    adapters::kubernetes::{ok, scripted, status},
+    data::Release,
+    ports::{FailureKind, Releases as _},
+};
+
+const SECRETS: &str = "/api/v1/namespaces/istio-system/secrets";
+
+fn minutes() -> Deadline {
+    Deadline::after(Duration::from_secs(600), CancellationToken::new())
+}
+
+/// A `helm` that writes down its verbs.
+fn helm(folder: &Path) -> HelmSettings {
+    let path = folder.join("helm");
+    let script = format!("#!/bin/sh\n[ \"$1\" = version ] && echo v4.3.1 || echo \"$@\" >> {}\n", folder.join("verbs").display());
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    HelmSettings {
+        repository: Repository::Directory(PathBuf::from("/charts")),
+        version: None,
+        binary: Some(path),
+        username: None,
+        password: None,
+        plain_http: false,
+        ca_file: None,
+    }
+}
+
+/// The verbs that `helm` was run with.
+fn verbs(folder: &Path) -> Vec<String> {
+    let lines = fs::read_to_string(folder.join("verbs")).unwrap_or_default();
+    lines.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+}
+
+fn revision(number: u32, status: &str, manifest: &str) -> Json {
+    let name = format!("sh.helm.release.v1.istiod.v{number}");
+    let release = json!({
+        "name": "istiod", "namespace": "istio-system", "version": number, "info": {"status": status},
+        "chart": {"metadata": {"name": "istiod", "version": "1.31.0"}}, "manifest": manifest,
+    });
+    json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {
+            "name": name, "namespace": "istio-system", "uid": name, "creationTimestamp": "2999-01-01T00:00:00Z",
+            "labels": {"owner": "helm", "name": "istiod", "version": number.to_string(), "status": status, "modifiedAt": "32472144000"},
+        },
+        "data": {"release": STANDARD.encode(STANDARD.encode(release.to_string()))},
+    })
+}
+
+fn list(revisions: &[&Json]) -> (u16, String) {
+    let items: Vec<_> = revisions.iter().map(|revision| json!({"metadata": revision["metadata"]})).collect();
+    ok(&json!({"kind": "PartialObjectMetadataList", "items": items}))
+}
+
+fn not_found() -> (u16, String) {
+    status(404, "NotFound", "not found")
+}
+
+fn release() -> Release {
+    Release {
+        name: "istiod".to_owned(),
+        namespace: "istio-system".to_owned(),
+        chart: "istiod".to_owned(),
+        version: Some("1.31.0".to_owned()),
+        values: json!({}),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn helm_ends_before_the_deadline() {
+    for (given, passed) in [(600, "540s"), (60, "45s"), (20, "10s"), (1, "1s")] {
+        assert_eq!(timeout(&Deadline::after(Duration::from_secs(given), CancellationToken::new())), passed, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn an_apply_finishes_an_uninstall_of_ours_that_was_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_path_buf();
+    let (clusters, asked) = scripted(move |_, line| {
+        let mut half = revision(1, "uninstalling", "");
+        half["metadata"]["labels"]["mesh.terraform.io/removed-by"] = json!("0123456789abcdef.gone");
+        half["metadata"]["labels"]["mesh.terraform.io/until"] = json!("1000000000");
+        let new = revision(1, "deployed", "");
+        match (line, verbs(&home).len()) {
+            (line, 0) if line.starts_with("GET") && line.contains('?') => list(&[&half]),
+            (line, 2) if line.starts_with("GET") && line.contains('?') => list(&[&new]),
+            (line, 0) if line.starts_with("GET") => ok(&half),
+            (line, 2) if line.starts_with("GET") => ok(&new),
+            (line, 0) if line.starts_with("PATCH") => ok(&half),
+            _ => status(500, "InternalError", line),
+        }
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    let deployed = helm.apply("eu", &release(), &minutes()).await.unwrap();
+    assert_eq!((verbs(folder.path()).as_slice(), deployed.revision), (&["uninstall".to_owned(), "upgrade".to_owned()][..], 1));
+    assert!(asked.lock().unwrap().iter().any(|line| line.starts_with("PATCH")), "the removal is marked as ours");
+}
+
+#[tokio::test]
+async fn a_release_that_somebody_else_is_at_work_on_is_left_alone() {
+    for state in ["pending-upgrade", "uninstalling"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (clusters, _) = scripted(move |_, _| list(&[&revision(1, "deployed", ""), &revision(2, state, "")]));
+        let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+        let failure = helm.apply("eu", &release(), &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Conflict, "{failure}");
+        assert!(failure.why.contains("istiod.v2 is pending"), "{failure}");
+        assert!(verbs(folder.path()).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn after_an_uninstall_only_what_still_belongs_to_the_release_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "---\napiVersion: v1\nkind: Service\nmetadata: {name: istiod}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: \
+                    reader}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: bare}\n";
+    let home = folder.path().to_path_buf();
+    let live = |uid: &str, release: &str| {
+        let annotations = json!({"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "istio-system"});
+        json!({"metadata": {"uid": uid, "annotations": annotations}})
+    };
+    let deleted = std::sync::atomic::AtomicBool::new(false);
+    let (clusters, asked) = scripted(move |_, line| {
+        let newest = revision(1, "deployed", manifest);
+        match line {
+            line if line.contains("?labelSelector") => list(&[&newest]),
+            line if line.contains("sh.helm.release") => ok(&newest),
+            "DELETE /api/v1/namespaces/istio-system/services/istiod" => {
+                assert_eq!(verbs(&home), ["uninstall"]);
+                deleted.store(true, std::sync::atomic::Ordering::Relaxed);
+                ok(&json!({"kind": "Status"}))
+            }
+            "GET /api/v1/namespaces/istio-system/services/istiod" if deleted.load(std::sync::atomic::Ordering::Relaxed) => not_found(),
+            "GET /api/v1/namespaces/istio-system/services/istiod" => ok(&live("1", "istiod")),
+            "GET /api/v1/namespaces/istio-system/serviceaccounts/reader" => ok(&live("2", "istiod-canary")),
+            "GET /api/v1/namespaces/istio-system/configmaps/bare" => ok(&json!({"metadata": {"uid": "3"}})),
+            _ => status(403, "Forbidden", line),
+        }
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap();
+    let asked = asked.lock().unwrap();
+    let deletions: Vec<_> = asked.iter().filter(|line| line.starts_with("DELETE")).collect();
+    assert_eq!(deletions, ["DELETE /api/v1/namespaces/istio-system/services/istiod"]);
+}
+
+#[tokio::test]
+async fn a_refresh_reads_the_newest_revision_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, asked) = scripted(|_, line| match line {
+        line if line.contains("?labelSelector") => list(&[&revision(10, "deployed", ""), &revision(9, "superseded", "")]),
+        _ => ok(&revision(10, "deployed", "")),
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    assert_eq!(helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap().unwrap().revision, 10);
+    assert_eq!(asked.lock().unwrap()[1..], [format!("GET {SECRETS}/sh.helm.release.v1.istiod.v10")]);
+}
+
+#[tokio::test]
+async fn a_release_that_can_not_be_read_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, _) = scripted(|_, line| {
+        let mut foreign = revision(1, "deployed", "");
+        foreign["metadata"]["labels"]["name"] = json!("foreign");
+        foreign["metadata"]["name"] = json!("sh.helm.release.v1.foreign.v1");
+        foreign["data"]["release"] = json!("bm9uc2Vuc2U=");
+        match line {
+            line if line.contains("?labelSelector") => list(&[&foreign, &revision(1, "deployed", "")]),
+            line if line.contains("foreign") => ok(&foreign),
+            _ => ok(&revision(1, "deployed", "")),
+        }
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    let found = helm.list("eu", "istiod", &minutes()).await.unwrap();
+    assert_eq!(found.iter().map(|release| release.name.as_str()).collect::<Vec<_>>(), ["istiod"]);
+}

@@ -1,0 +1,166 @@
+//! Objects of the clusters' API servers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use framework::Deadline;
+use http::Method;
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Kubernetes, absent, jittered,
+    request::{Call, METADATA, collection, escape, path},
+    stuck,
+};
+use crate::{
+    adapters::refusal::{Attempt, Refusal, Verb},
+    data::{Kind, MANAGER, ObjectRef},
+    ports::{Failure, FailureKind, Objects},
+};
+
+/// How long a last look may take when the time is already over.
+const LAST_LOOK: Duration = Duration::from_secs(3);
+
+impl Kubernetes {
+    async fn write(&self, verb: Verb, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
+        let object = ObjectRef::of(manifest, "default").ok_or_else(|| {
+            Failure::new(
+                FailureKind::Other,
+                "Unknown kind of object",
+                format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]),
+            )
+        })?;
+        let dry = if verb == Verb::TryOut { "&dryRun=All" } else { "" };
+        let call = Call {
+            method: Method::PATCH,
+            content_type: "application/apply-patch+yaml",
+            body: manifest.to_string(),
+            ..Call::get(format!("{}?fieldManager={MANAGER}&force=true{dry}", path(&object)))
+        };
+        self.send(&Attempt::new(cluster, verb, object), &call, deadline).await
+    }
+
+    async fn items(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        attempt: &Attempt<'_>,
+        call: &Call,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure> {
+        let Some(mut list) = absent(self.send(attempt, call, deadline).await)? else { return Ok(Vec::new()) };
+        // Another server's answer doesn't mean that there are none.
+        if !list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) {
+            let server = self.connection(cluster)?.server(cluster, deadline).await?;
+            return Err(Refusal::unreachable(attempt, &server, "the answer is not a list of objects").failure);
+        }
+        let mut items = match list["items"].take() {
+            Json::Array(items) => items,
+            _ => Vec::new(),
+        };
+        // Items of a list don't say what they are.
+        for item in &mut items {
+            item["apiVersion"] = kind.api_version().into();
+            item["kind"] = kind.kind.into();
+        }
+        Ok(items)
+    }
+}
+
+fn listing<'a>(cluster: &'a str, kind: Kind, namespace: Option<&str>, labels: &str) -> (Attempt<'a>, Call) {
+    let query = if labels.is_empty() { String::new() } else { format!("?labelSelector={}", escape(labels)) };
+    let within = namespace.map(|namespace| format!(" of namespace {namespace}")).unwrap_or_default();
+    (Attempt::new(cluster, Verb::List, format!("{}{within}", kind.plural)), Call::get(format!("{}{query}", collection(kind, namespace))))
+}
+
+#[async_trait]
+impl Objects for Kubernetes {
+    async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
+        self.write(Verb::Write, cluster, manifest, deadline).await
+    }
+
+    async fn dry_run(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+        self.write(Verb::TryOut, cluster, manifest, deadline).await.map(|_| ())
+    }
+
+    async fn get(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<Option<Json>, Failure> {
+        let attempt = Attempt::new(cluster, Verb::Read, object);
+        absent(self.send(&attempt, &Call::get(path(object)), deadline).await)
+    }
+
+    async fn list(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure> {
+        let (attempt, call) = listing(cluster, kind, namespace, labels);
+        self.items(cluster, kind, &attempt, &call, deadline).await
+    }
+
+    async fn list_metadata(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        deadline: &Deadline,
+    ) -> Result<Vec<Json>, Failure> {
+        let (attempt, call) = listing(cluster, kind, namespace, labels);
+        self.items(cluster, kind, &attempt, &Call { accept: METADATA, ..call }, deadline).await
+    }
+
+    async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure> {
+        let attempt = Attempt::new(cluster, Verb::Delete, object);
+        // Tried again after a lost answer, a deletion by name would hit what somebody has made anew meanwhile.
+        let Some(live) = absent(self.send(&attempt, &Call::get(path(object)), deadline).await)? else { return Ok(()) };
+        self.delete_exactly(cluster, object, live["metadata"]["uid"].as_str().unwrap_or_default(), deadline).await
+    }
+
+    async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
+        let attempt = Attempt::new(cluster, Verb::Delete, object);
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid},
+        });
+        let call = Call { method: Method::DELETE, body: options.to_string(), ..Call::get(path(object)) };
+        match absent(self.send(&attempt, &call, deadline).await) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            // It is another one by now, or a namespace that is being deleted already: waiting shows which.
+            Err(failure) if failure.kind == FailureKind::Conflict => {}
+            Err(failure) => return Err(failure),
+        }
+        let is_gone = |live: Option<&Json>| live.is_none_or(|live| live["metadata"]["uid"] != uid);
+        let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
+        let failure = Failure { summary: attempt.title(), ..failure };
+        if failure.kind != FailureKind::TimedOut {
+            return Err(failure);
+        }
+        let last = Deadline::after(LAST_LOOK, CancellationToken::new());
+        let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
+        Err(failure.seen(stuck::reasons(object, &live)))
+    }
+
+    async fn wait(
+        &self,
+        cluster: &str,
+        object: &ObjectRef,
+        what: &str,
+        wanted: &(dyn for<'a> Fn(Option<&'a Json>) -> bool + Sync),
+        deadline: &Deadline,
+    ) -> Result<Option<Json>, Failure> {
+        let attempt = Attempt { awaited: Some(what), ..Attempt::new(cluster, Verb::Read, object) };
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let live = absent(self.send(&attempt, &Call::get(path(object)), deadline).await)?;
+            if wanted(live.as_ref()) {
+                return Ok(live);
+            }
+            deadline.pause(jittered(pause)).await.map_err(|cut| Failure::cut(cut, attempt.waiting(), &attempt.doing()))?;
+            pause = (pause * 3 / 2).min(Duration::from_secs(1));
+        }
+    }
+}
