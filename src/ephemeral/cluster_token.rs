@@ -1,4 +1,4 @@
-//! `mesh_cluster_token`: a short-lived token for a cluster's API server, which no state and no plan holds.
+//! `mesh_cluster_token`: a short-lived token for a cluster's API server, stored in no state and no plan.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -14,25 +14,25 @@ use crate::{
 use framework::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, model, optional, required};
 
 model! {
-    /// A short-lived token of a service account, for another provider's configuration or a write-only attribute: it is issued anew in
-    /// every run that needs it, and neither the state nor a plan ever holds it.
+    /// A short-lived token of a service account, for another provider's configuration or a write-only attribute. It is issued anew in
+    /// every run that needs it, and is stored in neither state nor plan.
     ///
     /// The provider's own credentials must be allowed to `create` the service account's `token`.
     pub struct ClusterTokenModel {
         /// Key of the cluster in the provider's `clusters`.
         cluster: String => required(),
-        /// Name of the service account whose identity the token gives.
+        /// Name of the service account.
         service_account: String => required(),
-        /// Namespace of the service account; `default` if left out.
+        /// Namespace of the service account. Defaults to `default`.
         namespace: String => optional(),
-        /// Who may accept the token; the cluster's API server if left out.
+        /// Audiences of the token. Defaults to the cluster's API server.
         audiences: BTreeSet<Value<String>> => optional(),
-        /// How long the token shall be valid, in seconds: 600 to 86400, 3600 if left out. The run must end within that time, as a token in use
-        /// can't be exchanged for another.
+        /// Requested validity in seconds: 600 to 86400. Defaults to 3600. The run must end within that time, because a token in use can't be
+        /// renewed.
         lifetime_seconds: i64 => optional(),
         /// The token.
         token: String => computed().sensitive(),
-        /// Until when the token is valid, RFC 3339 in UTC. The API server may give less than what was asked for, or more.
+        /// When the token expires, in RFC 3339 and UTC. The API server may issue a shorter or longer validity than requested.
         expires_at: String => computed(),
     }
 }
@@ -43,21 +43,21 @@ pub struct ClusterToken {
     request: TokenRequest,
 }
 
-/// Reads a lifetime; the API server gives none of less than ten minutes.
+/// Parses a lifetime; the API server issues no token of less than ten minutes.
 fn lifetime(seconds: i64) -> Result<Duration, String> {
     match u64::try_from(seconds) {
         Ok(seconds @ 600..=86_400) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("{seconds} seconds is not possible. Give 600 (ten minutes) to 86400 (a day).")),
+        _ => Err(format!("Must be between 600 (ten minutes) and 86400 (a day), got {seconds}.")),
     }
 }
 
 impl ClusterToken {
-    /// The service accounts that there are, for who named one that is not.
+    /// Lists the existing service accounts, for the error of one that doesn't exist.
     async fn others(&self, cx: &Cx<'_, World>) -> String {
         let namespace = self.request.namespace.as_str();
         let accounts = match cx.cluster(&self.cluster).list(Kind::SERVICE_ACCOUNT, Some(namespace), "").await {
             Ok(accounts) => accounts,
-            Err(failure) => return format!("Which ones there are couldn't be told. {}: {}", failure.summary, failure.detail()),
+            Err(failure) => return format!("Listing the existing ones failed: {}: {}", failure.summary, failure.detail()),
         };
         let names: Vec<_> = accounts.iter().filter_map(|account| account["metadata"]["name"].as_str()).collect();
         if names.is_empty() {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_says_until_when_it_is_valid() {
+    async fn a_token_has_its_expiry() {
         let (opened, diagnostics) = open(&Arc::default(), ClusterTokenModel { lifetime_seconds: Value::Value(600), ..reader() }).await;
         let opened = opened.unwrap_or_else(|| panic!("{diagnostics:?}"));
         assert_eq!(attribute(&opened, "token"), &Value::Value("token of default/reader".into()));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_is_told_with_what_there_is() {
+    async fn a_missing_service_account_is_reported_with_the_existing_ones() {
         let objects = Arc::new(FakeObjects::default());
         let account = ObjectRef::namespaced(Kind::SERVICE_ACCOUNT, "default", "reader");
         objects.fail("eu", &account, Failure::new(FailureKind::NotFound, "Can't issue", "There is no such object."));
@@ -167,6 +167,6 @@ mod tests {
         let (_, diagnostics) = open(&objects, ClusterTokenModel { cluster: text("asia"), ..reader() }).await;
         assert!(diagnostics.errors[0].detail.contains("it has `eu`, `us`"), "{diagnostics:?}");
         let (_, diagnostics) = open(&objects, ClusterTokenModel { lifetime_seconds: Value::Value(60), ..reader() }).await;
-        assert!(diagnostics.errors[0].detail.contains("60 seconds is not possible"), "{diagnostics:?}");
+        assert!(diagnostics.errors[0].detail.contains("got 60"), "{diagnostics:?}");
     }
 }

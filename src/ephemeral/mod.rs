@@ -1,4 +1,4 @@
-//! One file an ephemeral resource.
+//! The ephemeral resources of the provider, one file each.
 
 mod cluster_token;
 

@@ -1,4 +1,4 @@
-//! One file a function.
+//! The functions of the provider, one file each.
 
 mod sni;
 mod spiffe_id;
@@ -16,6 +16,6 @@ fn argument<T: Field>(arguments: &[Dynamic], position: usize) -> Result<T, Argum
     let refused = |problem: String| ArgumentError { argument: position, problem };
     match arguments.get(position) {
         Some(Value::Value(datum)) => T::decode(datum, &AttributePath::root()).map_err(|error| refused(error.detail)),
-        _ => Err(refused("A value is needed.".to_owned())),
+        _ => Err(refused("Must not be null.".to_owned())),
     }
 }

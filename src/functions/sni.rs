@@ -1,4 +1,4 @@
-//! `sni`: the name by which an east-west gateway knows where a connection goes.
+//! The function `sni`: the server name by which an east-west gateway routes a connection.
 
 use super::argument;
 use crate::mesh::{Host, names::port};
@@ -16,12 +16,12 @@ impl Function for Sni {
     }
     fn description(&self) -> &'static str {
         "Returns the server name that sidecars send to an east-west gateway for a port of a host, such as \
-         `outbound_.80_._.echo.eu.mesh.local`: for a probe with `openssl s_client -servername`, or a rule of a firewall."
+         `outbound_.80_._.echo.eu.mesh.local`: for a probe with `openssl s_client -servername`, or a firewall rule."
     }
     fn parameters(&self) -> Vec<Parameter> {
         vec![
-            Parameter { name: "port", description: "The port that clients call.", ty: i64::field_type() },
-            Parameter { name: "host", description: "The exported host.", ty: String::field_type() },
+            Parameter { name: "port", description: "The port that clients call: 1 to 65535.", ty: i64::field_type() },
+            Parameter { name: "host", description: "The exported host, for example `echo.eu.mesh.local`.", ty: String::field_type() },
         ]
     }
     fn returns(&self) -> Type {
@@ -40,7 +40,7 @@ mod tests {
     use framework::Value;
 
     #[test]
-    fn it_names_port_and_host() {
+    fn the_name_contains_port_and_host() {
         let call = |port: i64, host: &str| Sni.call(&[Value::Value(port.into()), Value::Value(host.into())]);
         assert_eq!(call(80, "echo.eu.mesh.local"), Ok("outbound_.80_._.echo.eu.mesh.local".into()));
         assert_eq!(call(0, "echo.eu.mesh.local").unwrap_err().argument, 0);

@@ -1,4 +1,4 @@
-//! `spiffe_id`: the identity of a workload.
+//! The function `spiffe_id`: the SPIFFE identity of a workload.
 
 use super::argument;
 use crate::mesh::{Namespace, ServiceAccountName, TrustDomain, trust::spiffe_id};
@@ -15,8 +15,8 @@ impl Function for SpiffeId {
         "The SPIFFE identity of a service account"
     }
     fn description(&self) -> &'static str {
-        "Returns the identity that workloads of a service account have in the mesh, such as `spiffe://corp.local/ns/echo/sa/echo`: for the \
-         `principals` of an authorization policy (there without `spiffe://`), or an expectation of a test."
+        "Returns the identity of a service account's workloads in the mesh, such as `spiffe://corp.local/ns/echo/sa/echo`: for the \
+         `principals` of an authorization policy (there without `spiffe://`), or for a test."
     }
     fn parameters(&self) -> Vec<Parameter> {
         vec![
@@ -42,7 +42,7 @@ mod tests {
     use framework::Value;
 
     #[test]
-    fn it_is_the_workloads_identity() {
+    fn the_identity_is_the_workloads() {
         let call = |texts: [&str; 3]| SpiffeId.call(&texts.map(|text| Value::Value(text.into())));
         assert_eq!(call(["corp.local", "echo", "echo"]), Ok("spiffe://corp.local/ns/echo/sa/echo".into()));
         assert_eq!(call(["corp.local", "Echo", "echo"]).unwrap_err().argument, 1);

@@ -1,4 +1,4 @@
-//! `vip`: an address for a host that stays the same and is no other host's.
+//! The function `vip`: a stable virtual address for a host, different from that of every other host.
 
 use std::collections::BTreeSet;
 
@@ -17,15 +17,15 @@ impl Function for StableVip {
         "A stable virtual address for a host"
     }
     fn description(&self) -> &'static str {
-        "Returns an address of 240.241.0.0/16 for a host, for the `vip` of a `mesh_service_export`. It is computed from the host's name, so it is the \
-         same in every plan and cluster; `hosts` lists all hosts that need one, and none of them gets the address of another."
+        "Returns an address of 240.241.0.0/16 for a host, for the `vip` of a `mesh_service_export`. It is derived from the host's name, so it is the \
+         same in every plan and cluster. `hosts` lists all hosts that need an address, so that no two of them get the same."
     }
     fn parameters(&self) -> Vec<Parameter> {
         vec![
-            Parameter { name: "host", description: "The host.", ty: String::field_type() },
+            Parameter { name: "host", description: "The host, for example `echo.eu.mesh.local`.", ty: String::field_type() },
             Parameter {
                 name: "hosts",
-                description: "All hosts that must differ in their addresses, this one among them or not.",
+                description: "All hosts whose addresses must differ, with or without `host` itself.",
                 ty: BTreeSet::<Value<String>>::field_type(),
             },
         ]
@@ -43,12 +43,13 @@ impl Function for StableVip {
             .collect::<Result<BTreeSet<_>, _>>()
             .map_err(ArgumentError::at(1))?;
         hosts.insert(host.clone());
-        // In the order of names, so that the result doesn't depend on the order in which they are given.
+        // In the order of names, so that the result doesn't depend on the order of `hosts`.
         let mut taken = BTreeSet::new();
         for each in hosts {
             let vip = Vip::stable(&each, &taken).ok_or_else(|| ArgumentError {
                 argument: 1,
-                problem: "There are more hosts than addresses in 240.241.0.0/16. Give some of them a `vip` by hand.".to_owned(),
+                problem: "There are more hosts than addresses in 240.241.0.0/16. Set the `vip` of some of them to another address."
+                    .to_owned(),
             })?;
             if each == host {
                 return Ok(vip.to_string().into());
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_and_is_nobody_elses() {
+    fn an_address_is_stable_and_unique() {
         assert!(call("echo.eu.mesh.local", &[]).starts_with("240.241."));
         assert_eq!(call("echo.eu.mesh.local", &[]), call("echo.eu.mesh.local", &["a.b", "echo.eu.mesh.local"]));
         let hosts: Vec<_> = (0..300).map(|number| format!("h{number}.mesh.local")).collect();

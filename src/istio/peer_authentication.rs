@@ -38,7 +38,9 @@ impl MutualTlsMode {
     /// Anything but the three names, upper case as Istio writes them.
     pub fn parse(text: &str) -> Result<Self, String> {
         let found = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, mode)| *mode);
-        found.ok_or_else(|| format!("{text:?} is no mode of mutual TLS: it is \"STRICT\", \"PERMISSIVE\" or \"DISABLE\", upper case"))
+        found.ok_or_else(|| {
+            format!("{text:?} is not a valid mode of mutual TLS: it must be \"STRICT\", \"PERMISSIVE\" or \"DISABLE\", in upper case")
+        })
     }
 
     /// Its name in Istio.

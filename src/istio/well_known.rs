@@ -3,7 +3,7 @@
 /// Label of a namespace, Service or pod: the network it is on.
 pub const NETWORK_LABEL: &str = "topology.istio.io/network";
 
-/// Label of an endpoint: `istio` when a sidecar stands before it. Without it a client sends plain text.
+/// Label of an endpoint: `istio` if it has a sidecar. Without it a client sends plain text.
 pub const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
 
 /// Value of [`TLS_MODE_LABEL`].

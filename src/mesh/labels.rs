@@ -1,4 +1,4 @@
-//! What marks an object as ours, and whose of ours it is.
+//! Labels that mark an object as managed by this provider, and by which resource.
 
 use std::collections::BTreeMap;
 

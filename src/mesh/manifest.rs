@@ -1,4 +1,4 @@
-//! The frame that every manifest has.
+//! Manifests of Kubernetes objects: kind, name, namespace, labels and content.
 
 use std::collections::BTreeMap;
 

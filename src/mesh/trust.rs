@@ -1,4 +1,4 @@
-//! What the trust of the mesh consists of: identities, the root's Secret, and each cluster's bundle for istiod.
+//! SPIFFE identities, the Secret of the root CA, and the Secret `cacerts` of each cluster's CA.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};

@@ -15,14 +15,14 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub(super) fn parse_days(days: i64) -> Result<Duration, String> {
     match u32::try_from(days) {
         Ok(count @ 1..=36500) => Ok(DAY * count),
-        _ => Err(format!("{days} days is not possible. Give 1 to 36500 days.")),
+        _ => Err(format!("Must be between 1 and 36500 days, got {days}.")),
     }
 }
 
 /// Reads a part of a certificate's subject.
 pub(super) fn parse_subject(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 64 || text.chars().any(char::is_control) {
-        return Err("A part of a certificate's subject has 1 to 64 characters, and no control characters.".to_owned());
+        return Err("Must have 1 to 64 characters, and no control characters.".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,5 +1,5 @@
-//! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is there when the load
-//! balancer has given its address.
+//! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is ready when the load
+//! balancer has an address.
 
 #[cfg(test)]
 mod tests;
@@ -33,34 +33,35 @@ model! {
     ///
     /// It exposes nothing by itself: every `mesh_service_export` opens it for one host.
     pub struct EastwestGatewayModel {
-        /// Key of the cluster in the provider's `clusters`: `mesh_cluster.us.cluster`.
+        /// Key of the cluster in the provider's `clusters`. Refer to `mesh_cluster.us.cluster`.
         cluster: String => required().replaces(),
-        /// The cluster's network: `mesh_cluster.us.network`, so that the control plane is there first.
+        /// The cluster's network. Refer to `mesh_cluster.us.network`, so that the control plane is installed first.
         network: String => required(),
-        /// Namespace of the gateway; that of istiod.
+        /// Namespace of the gateway, which must be istiod's.
         namespace: String => optional().default("istio-system").replaces(),
         /// Name of the Helm release, of the Deployment and of the Service.
         name: String => optional().default("istio-eastwestgateway").replaces(),
-        /// Version of Istio's charts; the provider's `helm.version` if left out, and without that the newest.
+        /// Version of Istio's charts, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.
         istio_version: String => optional(),
-        /// Annotations of the Service, as the cloud's load balancer wants them.
+        /// Annotations of the Service, for the cloud's load balancer.
         service_annotations: BTreeMap<String, Value<String>> => optional(),
-        /// The Service's load balancer class.
+        /// The Service's load balancer class, for example `service.k8s.aws/nlb`.
         load_balancer_class: String => optional(),
-        /// CIDR ranges from which the load balancer takes connections; all if left out.
+        /// CIDR ranges from which the load balancer accepts connections, for example `203.0.113.0/24`. Defaults to all.
         source_ranges: BTreeSet<Value<String>> => optional(),
-        /// A fixed number of pods; the chart's autoscaler decides if left out.
+        /// Fixed number of pods, at least 1. If not set, the chart's autoscaler decides.
         replicas: i64 => optional(),
-        /// Helm values for the `gateway` chart, as YAML texts; later ones win, and attributes of this resource win over them.
+        /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
+        /// all of them.
         values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),
-        /// The load balancer's addresses: IPs, or hostnames where the cloud gives those.
+        /// Addresses of the load balancer: IP addresses, or hostnames, depending on the cloud.
         addresses: Vec<Value<String>> =>
             computed().kept_unless(&["service_annotations", "load_balancer_class", "values", "drift"]),
-        /// The port for mutual TLS from other networks.
+        /// Port for mutual TLS from other networks.
         port: i64 => computed().kept(),
-        /// The version of Istio that is installed.
+        /// Installed version of Istio.
         installed_version: String => computed(),
-        /// What differs in the cluster from what was applied. An apply sets it back.
+        /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),
@@ -150,11 +151,11 @@ impl Resource for EastwestGateway {
         let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
         let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
         let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
-            text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a CIDR range. Write one such as `203.0.113.0/24`."))
+            text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a valid CIDR range. Write one such as `203.0.113.0/24`."))
         });
         let replicas = parse.optional("replicas", &model.replicas, |count| match u32::try_from(*count) {
             Ok(count @ 1..) => Ok(count),
-            _ => Err(format!("{count} pods is not possible. Give 1 or more.")),
+            _ => Err(format!("Must be at least 1, got {count}.")),
         });
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         Some(Self {
@@ -264,10 +265,10 @@ impl Resource for EastwestGateway {
     }
 
     fn record(status: &EastwestGatewayStatus, model: &mut EastwestGatewayModel) {
-        model.addresses = crate::world::texts(&status.addresses);
+        model.addresses = crate::world::strings(&status.addresses);
         model.port = Value::Value(i64::from(PORT));
         model.installed_version = Value::Value(status.installed_version.clone());
-        model.drift = crate::world::texts(&status.drift);
+        model.drift = crate::world::strings(&status.drift);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The resources, and their listings.
+//! The resources of the provider, and their listings for `terraform query`.
 
 mod authority;
 mod cluster;

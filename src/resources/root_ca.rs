@@ -1,4 +1,4 @@
-//! `mesh_root_ca`: the mesh's root of trust. Owns one Secret in one cluster; the key never leaves it for state or plan.
+//! `mesh_root_ca`: the mesh's root certificate authority. Owns one Secret in one cluster; its key is in no state or plan.
 
 #[cfg(test)]
 mod tests;
@@ -33,23 +33,23 @@ model! {
     /// Replacing it changes the trust of the whole mesh, and calls between clusters fail until every `mesh_cluster_ca` and every
     /// workload has a certificate of the new root.
     pub struct RootCaModel {
-        /// Key of the cluster, in the provider's `clusters`, whose Secret holds the root.
+        /// Key of the cluster, in the provider's `clusters`, whose Secret holds the root, for example `us`.
         cluster: String => required().replaces(),
-        /// Namespace of the Secret. It is made if it doesn't exist, and removed again with the last resource of this provider in it.
+        /// Namespace of the Secret. It is created if it doesn't exist, and deleted with the last resource of this provider in it.
         namespace: String => optional().default("istio-system").replaces(),
         /// Name of the Secret.
         name: String => optional().default("mesh-root-ca").replaces(),
-        /// Common name of the certificate's subject.
+        /// Common name of the certificate's subject, 1 to 64 characters.
         common_name: String => optional().default("Mesh root CA").replaces(),
-        /// Organization of the certificate's subject.
+        /// Organization of the certificate's subject, 1 to 64 characters.
         organization: String => optional().default("Istio mesh").replaces(),
-        /// How long the certificate is valid, in days from its creation.
+        /// Validity of the certificate in days from its creation: 1 to 36500.
         validity_days: i64 => optional().default(3650).replaces(),
-        /// The certificate, PEM.
+        /// The certificate, in PEM.
         certificate: String => computed().kept(),
-        /// SHA-256 of the certificate, lower-case hexadecimal.
+        /// SHA-256 fingerprint of the certificate, in lower-case hexadecimal.
         fingerprint: String => computed().kept(),
-        /// When the certificate expires, RFC 3339 in UTC.
+        /// When the certificate expires, in RFC 3339 and UTC, for example `2036-01-01T00:00:00Z`.
         expires_at: String => computed().kept(),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),

@@ -11,7 +11,7 @@ use crate::world::Clusters;
 use framework::erase;
 
 #[tokio::test]
-async fn what_isnt_known_yet_is_not_looked_at() {
+async fn a_cluster_that_isnt_known_yet_is_not_read() {
     let mut scene = scene();
     let state = created::<RootCa>(&scene, root()).await;
     scene.world.clusters = Clusters::Unknown;
@@ -20,18 +20,18 @@ async fn what_isnt_known_yet_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn an_import_id_that_names_nothing_is_explained() {
+async fn an_import_id_without_an_object_is_explained() {
     let scene = scene();
     let nothing = erase::<Cluster>().import("us/istio-system", &scene.world, CancellationToken::new()).await;
     assert!(nothing.found.is_null() && nothing.diagnostics.errors[0].detail.contains("no Helm release istio-system/istiod"));
     let wrong = erase::<Cluster>().import("us", &scene.world, CancellationToken::new()).await;
     assert!(wrong.diagnostics.errors[0].detail.contains("CLUSTER/NAMESPACE"));
     let odd = erase::<Cluster>().import("us/istio system?x", &scene.world, CancellationToken::new()).await;
-    assert_eq!(odd.diagnostics.errors[0].summary, "Wrong import name");
+    assert_eq!(odd.diagnostics.errors[0].summary, "Invalid import ID");
 }
 
 #[tokio::test]
-async fn everything_that_exists_is_listed() {
+async fn every_existing_object_is_listed() {
     let mut scene = scene();
     scene.objects.put("eu", injector());
     scene.objects.put("eu", echo());

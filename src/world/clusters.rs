@@ -17,24 +17,24 @@ pub enum Clusters {
 }
 
 impl Clusters {
-    /// Why there is no such cluster; none when there is, or may be.
+    /// Describes the problem if the cluster isn't configured; `None` if it is, or if that isn't known yet.
     pub fn problem(&self, cluster: &ClusterKey) -> Option<String> {
         match self {
             Self::Known(known) if !known.contains_key(cluster.as_str()) => {
                 let keys: Vec<_> = known.keys().map(|key| format!("`{key}`")).collect();
-                let there_are = if keys.is_empty() { "it names none".to_owned() } else { format!("it has {}", keys.join(", ")) };
+                let there_are = if keys.is_empty() { "it is empty".to_owned() } else { format!("it has {}", keys.join(", ")) };
                 Some(format!("The provider's `clusters` has no cluster `{cluster}`; {there_are}. Add it there, or correct the key."))
             }
             _ => None,
         }
     }
 
-    /// Whether the cluster can be reached with what is known now.
+    /// Whether enough is known to contact the cluster.
     pub fn is_known(&self, cluster: &ClusterKey) -> bool {
         matches!(self, Self::Known(known) if known.get(cluster.as_str()) == Some(&true))
     }
 
-    /// All keys; none while the map is unknown.
+    /// Returns all keys, unless the map is unknown.
     pub fn keys(&self) -> Option<Vec<ClusterKey>> {
         match self {
             Self::Unknown => None,
@@ -42,7 +42,7 @@ impl Clusters {
         }
     }
 
-    /// The clusters that can be reached with what is known now.
+    /// Returns the clusters of which enough is known to contact them.
     pub fn reachable(&self) -> Vec<ClusterKey> {
         self.keys().unwrap_or_default().into_iter().filter(|key| self.is_known(key)).collect()
     }
@@ -55,7 +55,7 @@ pub(crate) fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: A
     }
 }
 
-/// The error of a cluster that isn't one of the provider's `clusters`, or that can't be reached with what is known now.
+/// The error of a cluster that isn't one of the provider's `clusters`, or of which not enough is known to contact it.
 pub(crate) fn reachable(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(), Error> {
     if let Some(problem) = cx.world.clusters.problem(cluster) {
         return Err(Error::new("Unknown cluster", problem));

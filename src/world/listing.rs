@@ -1,4 +1,4 @@
-//! Finding what exists in the clusters, for the resources' listings.
+//! Listings (`terraform query`): finding a resource's existing objects in the clusters.
 
 use std::{collections::BTreeSet, marker::PhantomData};
 

@@ -18,7 +18,7 @@ pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
-pub(crate) use values::{parse_version, same_values, texts};
+pub(crate) use values::{parse_version, same_values, strings};
 
 use std::sync::Arc;
 

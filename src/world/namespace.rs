@@ -1,4 +1,4 @@
-//! The namespace that several resources share: the first makes it, the last removes it, and one that was there before stays.
+//! Namespaces that resources share: the first one creates it, the last one deletes it, and one that existed before is kept.
 
 use serde_json::{Value as Json, json};
 
@@ -13,7 +13,7 @@ fn reference(namespace: &Namespace) -> ObjectRef {
     ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
 }
 
-/// Makes the namespace unless it is there.
+/// Creates the namespace unless it exists.
 pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
     if cluster.get(&reference(namespace)).await?.is_none() {
         let manifest = json!({
@@ -25,7 +25,7 @@ pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> R
     Ok(())
 }
 
-/// Sets labels of the namespace, and makes it where it isn't there. An empty set takes back what we had set.
+/// Sets labels of the namespace, and creates it if it doesn't exist. An empty set removes the labels set before.
 pub(crate) async fn label(cluster: LiveCluster<'_>, namespace: &Namespace, wanted: &Json) -> Result<(), Failure> {
     let live = cluster.get(&reference(namespace)).await?;
     let mut labels = match &live {
@@ -40,7 +40,7 @@ pub(crate) async fn label(cluster: LiveCluster<'_>, namespace: &Namespace, wante
     Ok(())
 }
 
-/// Removes the namespace if one of our resources made it and none of them has anything in it any more.
+/// Deletes the namespace if one of our resources created it and none of them has an object in it.
 pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
     let Some(live) = cluster.get(&reference(namespace)).await? else { return Ok(()) };
     if !labels::is_ours(&live) {

@@ -1,4 +1,4 @@
-//! Looking at what is there: how a release differs from what was applied, and what the pods say when something fails.
+//! Drift of Helm releases and their objects, and the pod states and events that explain a failure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
 };
 use framework::{Deadline, Error};
 
-/// How a release and its objects differ from what is wanted, one line each.
+/// Returns the differences between a release, with its objects, and what is wanted, one line each.
 pub(crate) async fn release_drift(cluster: LiveCluster<'_>, wanted: &Release, live: Option<&Deployed>) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
@@ -59,7 +59,7 @@ async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Js
     Ok(futures::future::try_join_all(looks).await?.concat())
 }
 
-/// What the pods and events of a workload say. Asked when the operation has failed, so with some seconds of its own, and without errors.
+/// Summarizes the pods and events of a workload. Called after an operation has failed, so it has a few seconds of its own, and no errors.
 pub(crate) async fn seen(cluster: LiveCluster<'_>, namespace: &str, labels: &str) -> Vec<String> {
     let deadline = Deadline::after(Duration::from_secs(5), CancellationToken::new());
     let cluster = cluster.within(&deadline);

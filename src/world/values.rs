@@ -1,19 +1,19 @@
-//! Values that several resources read and write alike.
+//! Attribute values that several resources read and write alike: lists of strings, versions, Helm values.
 
 use framework::{Datum, Dynamic, Value};
 
 use crate::mesh::helm::values;
 
-/// Texts as a computed list.
-pub(crate) fn texts(texts: &[String]) -> Value<Vec<Value<String>>> {
-    Value::Value(texts.iter().cloned().map(Value::Value).collect())
+/// Returns strings as a computed list.
+pub(crate) fn strings(strings: &[String]) -> Value<Vec<Value<String>>> {
+    Value::Value(strings.iter().cloned().map(Value::Value).collect())
 }
 
-/// Reads a version of Istio's charts; ranges are refused, as what they give changes without a plan.
+/// Parses a version of Istio's charts; ranges are refused, because what they select changes without a plan.
 pub(crate) fn parse_version(text: &str) -> Result<String, String> {
     semver::Version::parse(text)
         .map(|_| text.to_owned())
-        .map_err(|_| format!("`{text}` is not a version of a chart. Write one in full, such as `1.31.0`."))
+        .map_err(|_| format!("`{text}` is not a valid chart version. Write a full version, such as `1.31.0`."))
 }
 
 /// Whether two lists of Helm values, as YAML strings, merge to the same values.

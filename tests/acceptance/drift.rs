@@ -118,7 +118,7 @@ fn what_exists_and_is_not_ours_is_left_alone() {
     let second: Workspace = crate::mesh::example(&lab, cli);
     let refused = second.fail(&["apply", "-auto-approve", "-no-color"]);
     assert!(
-        refused.contains("Exists already") && refused.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca"),
+        refused.contains("Already exists") && refused.contains("terraform import mesh_root_ca.<name> us/istio-system/mesh-root-ca"),
         "{refused}"
     );
     first.assert_settled();

@@ -1,4 +1,4 @@
-//! A cluster's control plane: from what makes it a member of the mesh to Helm values and manifests, and back for an import.
+//! The control plane of one cluster: renders the Helm releases of istiod, and reads the attributes back for an import.
 
 use serde_json::{Value as Json, json};
 
@@ -64,7 +64,7 @@ pub struct ControlPlane {
     pub mtls_mode: Option<MutualTlsMode>,
 }
 
-/// What a release's values say of the attributes.
+/// The attributes that a deployed release's values show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportedValues {
     /// The mesh's id.
@@ -77,7 +77,7 @@ pub struct ImportedValues {
     pub cluster_name: Option<String>,
     /// Whether sidecars answer DNS.
     pub dns_capture: bool,
-    /// All other values, as YAML; none when there are none.
+    /// All other values, as YAML, if there are any.
     pub rest: Option<String>,
 }
 
@@ -93,7 +93,7 @@ impl ControlPlane {
         ]
     }
 
-    /// What is noteworthy about the user's values.
+    /// Returns warnings about the user's values.
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut lints = lint::dead_keys(&own);
@@ -128,7 +128,7 @@ impl ControlPlane {
         }
     }
 
-    /// The policy that holds for the whole mesh; none when none is asked for.
+    /// The mesh-wide policy, if a mode is set.
     pub fn mesh_peer_authentication(&self) -> Option<Json> {
         let spec = PeerAuthentication { mtls: MutualTls { mode: self.mtls_mode? } };
         Some(with_spec(Kind::PEER_AUTHENTICATION, &self.namespace, well_known::DEFAULT_POLICY, &Owner::Cluster, &spec))

@@ -1,4 +1,4 @@
-//! An east-west gateway: from its settings to the values of Istio's chart `gateway`, and back for an import.
+//! An east-west gateway: renders the Helm release of Istio's chart `gateway`, and reads the attributes back for an import.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr};
 
@@ -40,21 +40,21 @@ pub struct EastwestGatewaySettings {
     pub name: ReleaseName,
     /// Where it runs.
     pub namespace: Namespace,
-    /// The network that it leads to.
+    /// The network that it gives access to.
     pub network: NetworkName,
     /// Annotations of the Service.
     pub service_annotations: BTreeMap<String, String>,
     /// Class of the load balancer.
     pub load_balancer_class: Option<String>,
-    /// Who may connect; everybody if empty.
+    /// The ranges that may connect; all if empty.
     pub source_ranges: Vec<IpNet>,
-    /// A fixed number of pods; the chart's autoscaler if none.
+    /// A fixed number of pods; `None` leaves it to the chart's autoscaler.
     pub replicas: Option<u32>,
     /// The user's values; later ones win, and the settings above win over them.
     pub values: Vec<Values>,
 }
 
-/// What a release's values say of the settings.
+/// The attributes that a deployed release's values show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImportedValues {
     /// The network.
@@ -63,11 +63,11 @@ pub struct ImportedValues {
     pub service_annotations: BTreeMap<String, String>,
     /// Class of the load balancer.
     pub load_balancer_class: Option<String>,
-    /// Who may connect.
+    /// The ranges that may connect.
     pub source_ranges: Vec<String>,
     /// A fixed number of pods.
     pub replicas: Option<u32>,
-    /// All other values, as YAML; none when there are none.
+    /// All other values, as YAML, if there are any.
     pub rest: Option<String>,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// The addresses in a Service's status, sorted; empty while the load balancer has given none.
+/// Returns the load balancer's addresses in a Service's status, sorted; empty while it has no address.
 pub fn addresses(service: &Json) -> Vec<Address> {
     let ingress = service["status"]["loadBalancer"]["ingress"].as_array().into_iter().flatten();
     let mut addresses: Vec<_> =
@@ -138,7 +138,7 @@ impl EastwestGatewaySettings {
         decisions
     }
 
-    /// What is noteworthy about the user's values.
+    /// Returns warnings about the user's values.
     pub fn lints(&self) -> Vec<Lint> {
         lint::overridden(&Values::merged(&self.values), &self.decisions())
     }

@@ -1,4 +1,4 @@
-//! What is noteworthy about a user's Helm values: keys that do nothing, and keys that an attribute overrides.
+//! Warnings about the user's Helm values: keys without effect, and keys that an attribute overrides.
 
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ pub struct Lint {
     pub message: String,
 }
 
-/// A key that Istio's charts don't read, or not any more, and what is used instead.
+/// A key that Istio's charts don't read, or no longer read, and what to use instead.
 struct DeadKey {
     path: &'static [&'static str],
     why: &'static str,
@@ -45,20 +45,20 @@ const DEAD_KEYS: &[DeadKey] = &[
         why: "The chart reads only global.multiCluster.clusterName, which this resource sets.",
     },
     DeadKey { path: &["global", "configRootNamespace"], why: "The chart doesn't read it. Use meshConfig.rootNamespace." },
-    DeadKey { path: &["global", "jwtPolicy"], why: "The chart doesn't read it any more: tokens are always those of the third party kind." },
+    DeadKey { path: &["global", "jwtPolicy"], why: "The chart no longer reads it: service account tokens are always third-party ones." },
     DeadKey {
         path: &["global", "controlPlaneSecurityEnabled"],
-        why: "The chart doesn't read it any more: the control plane is always spoken to in TLS.",
+        why: "The chart no longer reads it: proxies always connect to the control plane with TLS.",
     },
     DeadKey {
         path: &["spec"],
-        why: "It belongs to an IstioOperator manifest, which Helm's charts don't read. What stands under its spec.values goes here.",
+        why: "It belongs to an IstioOperator manifest, which Helm's charts don't read. Move the content of its spec.values here.",
     },
 ];
 
 /// The keys that do nothing in the istiod chart. `values` are as the user wrote them.
 pub(super) fn dead_keys(values: &Json) -> Vec<Lint> {
-    // The chart merges `pilot.*` into the top level, so a key may stand in two places.
+    // The chart merges `pilot.*` into the top level, so a key can be in two places.
     let places = |dead: &DeadKey| {
         let plain: Vec<String> = dead.path.iter().map(|part| (*part).to_owned()).collect();
         let below_pilot: Vec<String> = std::iter::once("pilot".to_owned()).chain(plain.iter().cloned()).collect();

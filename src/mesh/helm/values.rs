@@ -1,4 +1,4 @@
-//! Helm values: YAML texts, merged as Helm merges them.
+//! Helm values: YAML documents, merged as Helm merges them.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde_json::{Map, Value as Json};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values(Json);
 
-/// Why a text is no values file.
+/// Why a string is not a valid values file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// What is wrong.
     pub message: String,
-    /// Line, from 1; none when it can't be told.
+    /// Line, from 1, if known.
     pub line: Option<u64>,
     /// Column, from 1.
     pub column: Option<u64>,
@@ -32,14 +32,12 @@ impl Values {
     /// Reads a values file. An empty text is an empty map.
     ///
     /// # Errors
-    /// Text that is no YAML, with its place; YAML that is no map.
+    /// A string that is not valid YAML, with its position; YAML that is not a map.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         match parse_yaml(text)? {
             Json::Null => Ok(Self(Json::Object(Map::new()))),
             map @ Json::Object(_) => Ok(Self(map)),
-            other => {
-                Err(Malformed { message: format!("values are a map of keys, but this is {}", sort(&other)), line: None, column: None })
-            }
+            other => Err(Malformed { message: format!("values must be a map of keys, got {}", sort(&other)), line: None, column: None }),
         }
     }
 
@@ -65,7 +63,7 @@ fn parse_yaml(text: &str) -> Result<Json, Malformed> {
     })
 }
 
-/// The parser's message without the place, which is told apart.
+/// Returns the parser's message without the position, which is reported separately.
 fn message(text: &str) -> String {
     let first = text.lines().next().unwrap_or_default();
     let end = first.rfind(" at line ").unwrap_or(first.len());
@@ -90,7 +88,7 @@ pub fn merge(base: &Json, over: &Json) -> Json {
     }
 }
 
-/// Whether two YAML texts mean the same: layout, comments, order of keys and quotes aside. Texts that aren't YAML are the same only
+/// Whether two YAML documents mean the same: layout, comments, order of keys and quotes aside. Invalid ones are the same only
 /// when they are equal.
 pub fn same_yaml(a: &str, b: &str) -> bool {
     a == b || matches!((parse_yaml(a), parse_yaml(b)), (Ok(a), Ok(b)) if a == b)
@@ -103,7 +101,7 @@ pub fn same(a: &[&str], b: &[&str]) -> bool {
     a == b || matches!((merged(a), merged(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Values as a YAML text; none when there are none.
+/// Renders values as YAML; `None` if they are empty.
 pub fn to_yaml(values: &Json) -> Option<String> {
     let has_any = values.as_object().is_some_and(|values| !values.is_empty());
     has_any.then(|| serde_saphyr::to_string(values).unwrap_or_else(|_| values.to_string()))
@@ -131,7 +129,7 @@ fn sort(value: &Json) -> &'static str {
         Json::Null => "nothing",
         Json::Bool(_) => "a boolean",
         Json::Number(_) => "a number",
-        Json::String(_) => "a text",
+        Json::String(_) => "a string",
         Json::Array(_) => "a list",
         Json::Object(_) => "a map",
     }
@@ -154,15 +152,15 @@ mod tests {
         assert_eq!(parse("a: yes\nb: 'yes'\nc: off\nd: \"true\""), json!({"a": true, "b": "yes", "c": false, "d": "true"}));
         assert_eq!(parse("x: &x {a: 1}\ny: *x\n80: z"), json!({"x": {"a": 1}, "y": {"a": 1}, "80": "z"}));
         assert_eq!(parse("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2"), json!({"x": {"a": 1}, "y": {"a": 1, "b": 2}}));
-        assert!(Values::parse("- a").unwrap_err().message.contains("this is a list"));
+        assert!(Values::parse("- a").unwrap_err().message.contains("got a list"));
     }
 
     #[test]
-    fn a_malformed_text_is_told_with_its_place() {
+    fn malformed_yaml_is_reported_with_its_position() {
         let error = Values::parse("global:\n  a: [1,\n  b: }\n").unwrap_err();
         assert_eq!(error.line, Some(2), "{error}");
         assert!(error.to_string().starts_with("line 2, column "), "{error}");
-        assert!(Values::parse("a: 1\na: 2").unwrap_err().to_string().contains("line 2"), "a key that stands twice");
+        assert!(Values::parse("a: 1\na: 2").unwrap_err().to_string().contains("line 2"), "a duplicate key");
     }
 
     #[test]

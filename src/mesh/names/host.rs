@@ -1,4 +1,4 @@
-//! The name by which an exported service is called from the other clusters.
+//! The DNS name by which clients in other clusters call an exported service.
 
 use std::{fmt, net::IpAddr};
 
@@ -7,18 +7,18 @@ use std::{fmt, net::IpAddr};
 pub struct Host(String);
 
 impl Host {
-    /// Reads a host.
+    /// Parses a host.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what would be right.
+    /// A message that says what is wrong and what would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
         match fault(text) {
             None => Ok(Self(text.to_owned())),
-            Some(fault) => Err(format!("{text:?} can't be the host of an exported service: {fault}")),
+            Some(fault) => Err(format!("{text:?} is not a valid host of an exported service: {fault}")),
         }
     }
 
-    /// The text.
+    /// Returns the host as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,7 +58,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// What is wrong with a host; none when nothing is. The commonest mistakes come first, each with its own advice.
+/// Describes what is wrong with a host; `None` if it is valid. The most common mistakes come first, each with its own advice.
 fn fault(text: &str) -> Option<String> {
     if text.is_empty() {
         return Some("it is empty. Write a DNS name such as \"echo.eu.mesh.local\".".to_owned());
@@ -67,10 +67,10 @@ fn fault(text: &str) -> Option<String> {
         return Some("it is a URL or path. Write the DNS name only, such as \"echo.eu.mesh.local\".".to_owned());
     }
     if text.parse::<IpAddr>().is_ok() {
-        return Some("it is an IP address. Write a DNS name; an address for it goes to `vip`.".to_owned());
+        return Some("it is an IP address. Write a DNS name; set its address in `vip`.".to_owned());
     }
     if text.contains(':') {
-        return Some("it has a port. Write the DNS name only; ports go to `ports`.".to_owned());
+        return Some("it has a port. Write the DNS name only, and set ports in `ports`.".to_owned());
     }
     if text.contains('*') {
         return Some("it has a wildcard. An export is one service; write its full DNS name.".to_owned());
@@ -87,7 +87,7 @@ fn fault(text: &str) -> Option<String> {
     let labels: Vec<&str> = text.split('.').collect();
     if let Some(label) = labels.iter().find(|label| !is_label(label)) {
         return Some(format!(
-            "its label {label:?} is none. A label has 1 to 63 lower-case letters, digits and dashes, and begins and ends with a letter or digit."
+            "its label {label:?} is not valid. A label has 1 to 63 lower-case letters, digits and dashes, and starts and ends with a letter or digit."
         ));
     }
     if labels.len() < 2 {
@@ -98,15 +98,15 @@ fn fault(text: &str) -> Option<String> {
     }
     if labels.get(2) == Some(&"svc") || text.ends_with(".cluster.local") {
         return Some(format!(
-            "names like it belong to Kubernetes Services, which each cluster answers by itself. \
-             Take a name of the mesh's own, such as \"{}.mesh.local\".",
+            "names like it belong to Kubernetes Services, which each cluster resolves by itself. \
+             Choose another name, such as \"{}.mesh.local\".",
             labels[0]
         ));
     }
     None
 }
 
-/// Whether a text is a label of a DNS name.
+/// Whether a string is a label of a DNS name.
 fn is_label(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&text.len()) && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_cure() {
+    fn a_mistake_is_reported_with_its_correction() {
         for (host, words) in [
             ("", "is empty"),
             ("http://echo.eu", "URL"),

@@ -1,16 +1,16 @@
-//! Names: one type each, so that a namespace can't stand where a network belongs. A value of such a type is valid.
+//! Names of clusters, namespaces, networks and the like, one type each, so that they can't be mixed up. A value of such a type is valid.
 
 use std::fmt;
 
-/// What a name may consist of.
+/// The rule that a kind of name follows.
 struct Rule {
     /// The characters, in words.
     characters: &'static str,
     /// Whether a character is one of them.
     allowed: fn(char) -> bool,
-    /// Whether dots part it into labels that each begin and end with a letter or digit.
+    /// Whether dots separate parts that each start and end with a letter or digit.
     dotted: bool,
-    /// Most characters.
+    /// The greatest length.
     longest: usize,
 }
 
@@ -50,13 +50,13 @@ const TRUST_DOMAIN: Rule = Rule {
 };
 
 impl Rule {
-    /// What is wrong with a text; none when nothing is.
+    /// Describes what is wrong with a name; `None` if it is valid.
     fn fault(&self, text: &str) -> Option<String> {
         if text.is_empty() {
             return Some("it is empty".to_owned());
         }
         if let Some((at, character)) = text.chars().enumerate().find(|(_, c)| !(self.allowed)(*c)) {
-            return Some(format!("it has {character:?} at position {}", at + 1));
+            return Some(format!("{character:?} (position {}) is not allowed", at + 1));
         }
         if text.len() > self.longest {
             return Some(format!("it has {} characters", text.len()));
@@ -66,19 +66,19 @@ impl Rule {
             alphanumeric(part.chars().next()) && alphanumeric(part.chars().next_back())
         };
         if self.dotted {
-            text.split('.').find(|part| !ends(part)).map(|part| format!("its part {part:?} doesn't begin and end with a letter or digit"))
+            text.split('.').find(|part| !ends(part)).map(|part| format!("its part {part:?} doesn't start and end with a letter or digit"))
         } else {
-            (!ends(text)).then(|| "it doesn't begin and end with a letter or digit".to_owned())
+            (!ends(text)).then(|| "it doesn't start and end with a letter or digit".to_owned())
         }
     }
 
-    /// The rule in words.
+    /// The rule in words, as the predicate of a sentence.
     fn words(&self) -> String {
-        let whole = if self.dotted { "each part between dots begins and ends" } else { "it begins and ends" };
-        format!("It consists of {}, {whole} with a letter or digit, and it has at most {} characters", self.characters, self.longest)
+        let ends = if self.dotted { ", and each part between dots starts and ends" } else { ", and starts and ends" };
+        format!("has at most {} {}{ends} with a letter or digit", self.longest, self.characters)
     }
 
-    /// A text that obeys the rule and looks like the given one; none when there is no such text.
+    /// Returns a valid name that looks like the given one, if there is one.
     fn nearest(&self, text: &str) -> Option<String> {
         let lower = if (self.allowed)('A') { text.to_owned() } else { text.to_ascii_lowercase() };
         let replaced: String = lower.chars().map(|c| if (self.allowed)(c) { c } else { '-' }).take(self.longest).collect();
@@ -89,7 +89,7 @@ impl Rule {
     fn check(&self, what: &str, text: &str) -> Result<String, String> {
         let Some(fault) = self.fault(text) else { return Ok(text.to_owned()) };
         let nearest = self.nearest(text).map_or_else(String::new, |nearest| format!(" For example: {nearest:?}."));
-        Err(format!("{text:?} is no {what}: {fault}. {}.{nearest}", self.words()))
+        Err(format!("{text:?} is not a valid {what}: {fault}. A {what} {}.{nearest}", self.words()))
     }
 }
 
@@ -101,10 +101,10 @@ macro_rules! names {
             pub struct $name(String);
 
             impl $name {
-                /// Reads a text.
+                /// Parses a name.
                 ///
                 /// # Errors
-                /// A sentence that says what is wrong and what would be right.
+                /// A message that says what is wrong and what would be valid.
                 pub fn parse(text: &str) -> Result<Self, String> {
                     $rule.check($what, text).map(Self)
                 }
@@ -127,10 +127,10 @@ macro_rules! names {
             use super::*;
 
             #[test]
-            fn every_name_takes_its_example_and_no_empty_text() {
+            fn every_name_accepts_its_example_and_rejects_an_empty_string() {
                 $(
                     assert_eq!($name::parse($example).unwrap().to_string(), $example);
-                    assert!($name::parse("").unwrap_err().contains(concat!("is no ", $what, ": it is empty")));
+                    assert!($name::parse("").unwrap_err().contains(concat!("is not a valid ", $what, ": it is empty")));
                     assert!($name::parse("-").is_err());
                     assert!($name::parse(&"a".repeat($rule.longest + 1)).is_err());
                 )*
@@ -141,21 +141,26 @@ macro_rules! names {
 
 names! {
     /// The key of a cluster in the provider's `clusters`; also Istio's id of the cluster, which is a label's value and a key in Secrets.
-    ClusterKey = "key of a cluster" LABEL_VALUE "us";
+    ClusterKey = "cluster key" LABEL_VALUE "us";
     /// A namespace.
     Namespace = "namespace" LABEL "istio-system";
     /// The name of an object: a Service, a Secret.
-    ObjectName = "name of an object in Kubernetes" SUBDOMAIN "echo";
+    ObjectName = "Kubernetes object name" SUBDOMAIN "echo";
     /// The name of a service account.
-    ServiceAccountName = "name of a service account" SUBDOMAIN "echo";
+    ServiceAccountName = "service account name" SUBDOMAIN "echo";
     /// The name of a Helm release.
-    ReleaseName = "name of a Helm release" RELEASE "istio-eastwestgateway";
+    ReleaseName = "Helm release name" RELEASE "istio-eastwestgateway";
     /// The name of a network: clusters of one name reach each other's pods directly.
-    NetworkName = "name of a network" LABEL_VALUE "us-net";
+    NetworkName = "network name" LABEL_VALUE "us-net";
     /// The mesh's id, the same in all its clusters.
-    MeshId = "id of a mesh" LABEL_VALUE "training-mesh";
+    MeshId = "mesh ID" LABEL_VALUE "training-mesh";
     /// The trust domain: the first part of each SPIFFE identity of the mesh.
     TrustDomain = "trust domain" TRUST_DOMAIN "corp.local";
+}
+
+impl TrustDomain {
+    /// Istio's default.
+    pub const DEFAULT: &str = "cluster.local";
 }
 
 #[cfg(test)]
@@ -163,15 +168,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_told_with_its_place_the_rule_and_a_way_out() {
+    fn an_invalid_name_is_reported_with_the_position_the_rule_and_an_example() {
         assert_eq!(
             Namespace::parse("Prod_EU").unwrap_err(),
-            "\"Prod_EU\" is no namespace: it has 'P' at position 1. It consists of lower-case letters, digits and dashes, it begins and \
-             ends with a letter or digit, and it has at most 63 characters. For example: \"prod-eu\"."
+            "\"Prod_EU\" is not a valid namespace: 'P' (position 1) is not allowed. A namespace has at most 63 lower-case letters, digits and \
+             dashes, and starts and ends with a letter or digit. For example: \"prod-eu\"."
         );
-        assert!(ObjectName::parse("a..b").unwrap_err().contains("its part \"\" doesn't begin and end"));
+        assert!(ObjectName::parse("a..b").unwrap_err().contains("its part \"\" doesn't start and end"));
         assert!(ReleaseName::parse(&"a".repeat(54)).unwrap_err().contains("it has 54 characters"));
-        assert!(TrustDomain::parse("spiffe://corp.local").unwrap_err().contains("':' at position 7"));
+        assert!(TrustDomain::parse("spiffe://corp.local").unwrap_err().contains("':' (position 7)"));
     }
 
     #[test]

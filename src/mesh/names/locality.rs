@@ -1,4 +1,4 @@
-//! Where something runs.
+//! Localities as Istio writes them: region, zone and subzone.
 
 use std::fmt;
 
@@ -10,10 +10,11 @@ impl Locality {
     /// Reads a locality.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what would be right.
+    /// A message that says what is wrong and what would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fault =
-            |fault: &str| Err(format!("{text:?} is no locality: {fault}. Write \"region\", \"region/zone\" or \"region/zone/subzone\"."));
+        let fault = |fault: &str| {
+            Err(format!("{text:?} is not a valid locality: {fault}. Write \"region\", \"region/zone\" or \"region/zone/subzone\"."))
+        };
         let parts: Vec<&str> = text.split('/').collect();
         if parts.iter().any(|part| part.is_empty()) {
             return fault("a part of it is empty");

@@ -1,4 +1,4 @@
-//! Ports of a service, and which protocol is spoken at each.
+//! Ports of a Service, and the protocol of each.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl ServicePort {
     /// A port from its parts. Without a name it gets one of its protocol and number: `http-80`.
     ///
     /// # Errors
-    /// As those of [`number`], and a name that is no RFC 1123 label.
+    /// Those of [`number`] and [`name`].
     pub fn new(port: i64, name: Option<&str>, protocol: Protocol, target_port: Option<i64>) -> Result<Self, String> {
         Ok(Self::of(number(port)?, name.map(self::name).transpose()?, protocol, target_port.map(number).transpose()?))
     }
@@ -50,24 +50,24 @@ impl ServicePort {
 /// # Errors
 /// Anything outside of 1 to 65535.
 pub fn number(port: i64) -> Result<u16, String> {
-    u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| format!("{port} is no port: ports are 1 to 65535"))
+    u16::try_from(port).ok().filter(|port| *port > 0).ok_or_else(|| format!("A port must be between 1 and 65535, got {port}."))
 }
 
 /// Reads a port's name.
 ///
 /// # Errors
-/// What is no RFC 1123 label.
+/// A name that is not an RFC 1123 label.
 pub fn name(text: &str) -> Result<String, String> {
     match super::Namespace::parse(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!(
-            "{text:?} is no name of a port: it consists of at most 63 lower-case letters, digits and dashes, and begins and ends with a \
+            "{text:?} is not a valid port name: it must have at most 63 lower-case letters, digits and dashes, and start and end with a \
              letter or digit, such as \"http-80\""
         )),
     }
 }
 
-/// What is spoken at a port, as far as Istio tells protocols apart.
+/// The protocols that Istio distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP/1.1, and HTTP/2 by upgrade.
@@ -118,12 +118,13 @@ impl Protocol {
     /// # Errors
     /// A sentence that lists the protocols.
     pub fn parse(text: &str) -> Result<Self, String> {
-        Self::named(text).ok_or_else(|| format!("{text:?} is no protocol: it is one of {}", Self::ALL.map(Self::as_str).join(", ")))
+        Self::named(text)
+            .ok_or_else(|| format!("{text:?} is not a valid protocol: it must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 
     /// The protocol of a Service's port, chosen as Istio chooses: by `appProtocol`, else by the beginning of the port's name.
     ///
-    /// Where Istio would look at the bytes this says TCP: a gateway passes what it can't look into, so both sides must agree
+    /// Where Istio would detect the protocol, this returns TCP: a gateway passes what it can't look into, so both sides must agree
     /// beforehand, and TCP carries everything.
     /// Source: Istio, `pkg/config/kube/conversion.go`, `ConvertProtocol`.
     pub fn of_service(app_protocol: Option<&str>, port_name: &str) -> Self {
@@ -193,7 +194,7 @@ pub fn discover(service: &Json, pods: &[Json]) -> Result<Discovered, String> {
         .collect();
     if selector.is_empty() {
         return Err(format!(
-            "Service {name} has no selector: its endpoints are managed by hand, so there are no pods with sidecars to export. Give it a \
+            "Service {name} has no selector: its endpoints are managed manually, so there are no pods with sidecars to export. Give it a \
              selector."
         ));
     }
@@ -286,7 +287,7 @@ mod tests {
         let port = ServicePort::new(80, None, Protocol::Http, Some(8080)).unwrap();
         assert_eq!((port.name.as_str(), port.target_port), ("http-80", Some(8080)));
         assert_eq!(ServicePort::new(80, Some("web"), Protocol::Http, Some(80)).unwrap().target_port, None);
-        assert!(ServicePort::new(0, None, Protocol::Tcp, None).unwrap_err().contains("1 to 65535"));
+        assert!(ServicePort::new(0, None, Protocol::Tcp, None).unwrap_err().contains("between 1 and 65535, got 0"));
         assert!(ServicePort::new(80, None, Protocol::Tcp, Some(65_536)).unwrap_err().contains("65536"));
         assert!(ServicePort::new(80, Some("Web_1"), Protocol::Tcp, None).unwrap_err().contains("\"http-80\""));
         assert!(Protocol::parse("udp").unwrap_err().contains("GRPC-WEB"));
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cant_be_exported_is_told_why() {
+    fn a_service_that_cant_be_exported_is_explained() {
         let named = json!({"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": "web"}]});
         let pod = |port: i64| json!({"spec": {"containers": [{"ports": [{"name": "web", "containerPort": port}]}]}});
         for (spec, pods, words) in [

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use super::host::{Host, fnv1a};
 
-/// An address out of a range that nobody routes: private IPv4, 240.0.0.0/4, or fc00::/7.
+/// An address of a range that isn't routed publicly: private IPv4, 240.0.0.0/4, or fc00::/7.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vip(IpAddr);
 
@@ -18,21 +18,18 @@ impl Vip {
     /// Reads an address.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and what would be right.
+    /// A message that says what is wrong and what would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.contains('/') {
             let advice = text.parse::<IpNet>().map_or_else(|_| String::new(), |net| format!(" Write \"{}\".", net.addr()));
-            return Err(format!(
-                "{text:?} is a range. Istio's webhook takes addresses with a suffix only with some resolutions; a VIP is one address, \
-                 without a suffix.{advice}"
-            ));
+            return Err(format!("{text:?} is a range. A virtual address is a single address, without a suffix.{advice}"));
         }
-        let address: IpAddr = text.parse().map_err(|_| format!("{text:?} is no IP address. Write one such as \"240.0.0.2\"."))?;
+        let address: IpAddr = text.parse().map_err(|_| format!("{text:?} is not a valid IP address. Write one such as \"240.0.0.2\"."))?;
         if is_virtual(address) {
             return Ok(Self(address));
         }
         Err(format!(
-            "{text} could belong to a real host. Take an address of 240.0.0.0/4 (such as \"240.0.0.2\"), 10.0.0.0/8, 172.16.0.0/12, \
+            "{text} could belong to a real host. Choose an address of 240.0.0.0/4 (such as \"240.0.0.2\"), 10.0.0.0/8, 172.16.0.0/12, \
              192.168.0.0/16 or fc00::/7 that nothing uses."
         ))
     }
@@ -84,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_told_why_not() {
+    fn other_addresses_are_refused_with_the_reason() {
         for (text, words) in [
             ("240.0.0.2/32", "Write \"240.0.0.2\""),
             ("fd00::/64", "Write \"fd00::\""),
@@ -94,8 +91,8 @@ mod tests {
             ("255.255.255.255", "real host"),
             ("127.0.0.1", "real host"),
             ("2001:db8::1", "real host"),
-            ("echo.eu", "no IP address"),
-            ("", "no IP address"),
+            ("echo.eu", "not a valid IP address"),
+            ("", "not a valid IP address"),
         ] {
             let error = Vip::parse(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");

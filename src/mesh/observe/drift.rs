@@ -1,4 +1,4 @@
-//! How a live object differs from what is wanted.
+//! Drift: how a live object differs from the manifest that was applied.
 //!
 //! The comparison goes by what is wanted: what others add (defaults of the API server, labels, status) is no difference. What controllers
 //! are known to own is none either: istiod writes its webhooks' `caBundle` and `failurePolicy`, an autoscaler writes `replicas`.

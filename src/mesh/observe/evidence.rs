@@ -1,4 +1,4 @@
-//! What pods and events say when something doesn't come about.
+//! Summarizes pod states and events to explain why something isn't ready.
 
 use serde_json::Value as Json;
 

@@ -1,6 +1,6 @@
 //! Quantities as Kubernetes writes them: `100m` is `0.1`, `1024Mi` is `1Gi`.
 
-/// The value in thousandths; none for what is no quantity.
+/// The value in thousandths; `None` if it is not a quantity.
 fn milli(text: &str) -> Option<i128> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
@@ -24,7 +24,7 @@ fn milli(text: &str) -> Option<i128> {
     whole.checked_mul(factor)?.checked_add(fraction.checked_mul(factor)? / 10_i128.pow(digits))
 }
 
-/// Whether two texts are the same quantity.
+/// Whether two strings are the same quantity.
 pub(super) fn same(a: &str, b: &str) -> bool {
     matches!((milli(a), milli(b)), (Some(a), Some(b)) if a == b)
 }

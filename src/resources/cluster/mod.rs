@@ -261,7 +261,7 @@ impl Resource for Cluster {
 
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
         model.installed_version = Value::Value(status.installed_version.clone());
-        model.drift = crate::world::texts(&status.drift);
+        model.drift = crate::world::strings(&status.drift);
     }
 }
 

@@ -1,14 +1,14 @@
 //! The attributes of `mesh_cluster`.
 
-use crate::world::same_values;
+use crate::{mesh::TrustDomain, world::same_values};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The cluster's CA: the attributes of a `mesh_cluster_ca`.
     pub struct ClusterCaRef {
-        /// Cluster of the CA: the same as this one.
+        /// Key of the CA's cluster, which must be this one.
         cluster: String => required(),
-        /// SHA-256 of the root's certificate: checked before istiod is installed.
+        /// SHA-256 fingerprint of the root's certificate. It is checked before istiod is installed.
         root_fingerprint: String => required(),
     }
 }
@@ -20,34 +20,35 @@ model! {
     /// Clusters of one mesh have the same `mesh_id` and `trust_domain`, a root of trust in common (see `mesh_cluster_ca`), and a
     /// `network` each.
     pub struct ClusterModel {
-        /// Key of the cluster in the provider's `clusters`.
+        /// Key of the cluster in the provider's `clusters`, for example `us`.
         cluster: String => required().replaces(),
-        /// The mesh's name, the same in all its clusters.
+        /// ID of the mesh, the same in all its clusters, for example `shop-mesh`.
         mesh_id: String => required(),
-        /// The name of the cluster's network. Clusters whose pods reach each other directly share one; all others differ.
+        /// Name of the cluster's network, for example `us-net`. Only clusters whose pods reach each other directly share a network.
         network: String => required(),
-        /// The trust domain, first part of each workload's identity; the same in all clusters of the mesh.
-        trust_domain: String => optional().default("cluster.local"),
-        /// Istio's name for the cluster; `cluster` if left out.
+        /// Trust domain: the first part of each workload's SPIFFE identity, the same in all clusters of the mesh, for example `corp.local`.
+        trust_domain: String => optional().default(TrustDomain::DEFAULT),
+        /// Istio's name for the cluster. Defaults to the value of `cluster`.
         cluster_name: String => optional(),
-        /// The namespace that Istio is installed to. It is made if it doesn't exist.
+        /// Namespace to install Istio in. It is created if it doesn't exist.
         namespace: String => optional().default("istio-system").replaces(),
-        /// The cluster's CA: `ca = mesh_cluster_ca.us`. Without it istiod makes a root of its own, which no other cluster trusts.
+        /// The cluster's CA: `ca = mesh_cluster_ca.us`. Without it, istiod creates a root of its own, which no other cluster trusts.
         ca: ClusterCaRef => optional(),
-        /// Version of Istio's charts, such as `1.31.0`; the provider's `helm.version` if left out, and without that the newest.
+        /// Version of Istio's charts, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.
         istio_version: String => optional(),
-        /// Helm values for the `istiod` chart, as YAML texts; later ones win. Attributes of this resource win over them, with a
-        /// warning. Only a change of meaning is a change.
+        /// Helm values for the `istiod` chart, as YAML documents; later ones override earlier ones. Attributes of this resource override
+        /// all of them, with a warning. Layout and comments are no difference.
         values: Vec<Value<String>> => optional().equivalent_by(same_values),
-        /// Whether sidecars answer DNS for hosts of the mesh, exported services among them.
+        /// Whether sidecars answer DNS queries for the mesh's hosts, including exported services.
         dns_capture: bool => optional().default(true),
-        /// The mesh-wide mode of mutual TLS: `STRICT`, `PERMISSIVE` or `DISABLE`. Istio's own default is to accept plain text too.
+        /// Mesh-wide mode of mutual TLS: `STRICT`, `PERMISSIVE` or `DISABLE`. If not set, Istio's own default applies, which also accepts
+        /// plain text.
         mtls_mode: String => optional(),
-        /// Whether destroying removes Istio's custom resource definitions too, and with them every object of their kinds.
+        /// Whether destroying the resource also deletes Istio's custom resource definitions, and with them every object of their kinds.
         delete_crds: bool => optional().default(false),
-        /// The version of Istio that is installed.
+        /// Installed version of Istio.
         installed_version: String => computed(),
-        /// What differs in the cluster from what was applied. An apply sets it back.
+        /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),

@@ -262,7 +262,7 @@ impl Resource for ClusterCa {
         model.fingerprint = Value::Value(status.facts.fingerprint.clone());
         model.root_fingerprint = Value::Value(status.root_fingerprint.clone());
         model.expires_at = status.facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
-        model.drift = crate::world::texts(&status.drift);
+        model.drift = crate::world::strings(&status.drift);
     }
 }
 

@@ -15,7 +15,7 @@ model! {
         namespace: String => required(),
         /// Name of the root's Secret.
         name: String => required(),
-        /// SHA-256 of the root's certificate; a change of it issues a new intermediate.
+        /// SHA-256 fingerprint of the root's certificate. If it changes, a new intermediate is issued.
         fingerprint: String => required(),
     }
 }
@@ -27,35 +27,36 @@ model! {
     /// The root is a `mesh_root_ca`, or one of your own by `root_certificate` and the write-only `root_private_key_wo`. The
     /// intermediate is renewed by the first apply within `renew_before_days` of its end.
     pub struct ClusterCaModel {
-        /// Key of the cluster in the provider's `clusters`.
+        /// Key of the cluster in the provider's `clusters`, for example `us`.
         cluster: String => required().replaces(),
-        /// Namespace of istiod. It is made if it doesn't exist, and removed again with the last resource of this provider in it.
+        /// Namespace of istiod. It is created if it doesn't exist, and deleted with the last resource of this provider in it.
         namespace: String => optional().default("istio-system").replaces(),
         /// The root that signs: `root_ca = mesh_root_ca.mesh`.
         root_ca: RootCaRef => optional(),
-        /// Instead of `root_ca`: your own root certificate, PEM.
+        /// Instead of `root_ca`: your own root certificate, in PEM.
         root_certificate: String => optional(),
-        /// The private key of `root_certificate`, PEM. Reaches the provider from the configuration only, and is in no plan or state.
+        /// Private key of `root_certificate`, in PEM. It is read from the configuration only, and is in no plan or state.
         root_private_key_wo: String => optional().sensitive().write_only(),
-        /// Raise it when `root_private_key_wo` changes: the CLI can't see that by itself.
+        /// Version of `root_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
         root_private_key_wo_version: i64 => optional(),
-        /// Common name of the certificate's subject; `Istio CA of CLUSTER` if left out.
+        /// Common name of the certificate's subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
         common_name: String => optional(),
-        /// Organization of the certificate's subject.
+        /// Organization of the certificate's subject, 1 to 64 characters.
         organization: String => optional().default("Istio mesh"),
-        /// How long an intermediate is valid, in days from its issue; never longer than the root.
+        /// Validity of an intermediate in days from its issue: 1 to 36500, but never beyond the root's end.
         validity_days: i64 => optional().default(730),
-        /// How many days before its end an apply renews the intermediate; in the last third of its life at the earliest.
+        /// How many days before its end an apply renews the intermediate: at least 1 and less than `validity_days`. An intermediate is
+        /// never renewed before the last third of its life.
         renew_before_days: i64 => optional().default(60),
-        /// The intermediate's certificate, PEM.
+        /// The intermediate's certificate, in PEM.
         certificate: String => computed().kept_unless(REISSUED_BY),
-        /// SHA-256 of the intermediate's certificate, lower-case hexadecimal.
+        /// SHA-256 fingerprint of the intermediate's certificate, in lower-case hexadecimal.
         fingerprint: String => computed().kept_unless(REISSUED_BY),
-        /// SHA-256 of the root's certificate, lower-case hexadecimal. The same in all clusters of a mesh.
+        /// SHA-256 fingerprint of the root's certificate, in lower-case hexadecimal; the same in all clusters of a mesh.
         root_fingerprint: String => computed().kept_unless(&["root_ca", "root_certificate", "drift"]),
-        /// When the intermediate expires, RFC 3339 in UTC.
+        /// When the intermediate expires, in RFC 3339 and UTC, for example `2028-01-01T00:00:00Z`.
         expires_at: String => computed().kept_unless(REISSUED_BY),
-        /// What differs in the cluster from what was applied.
+        /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
         timeouts: Timeouts => optional(),

@@ -56,7 +56,7 @@ pub(super) fn check_root(world: &World, certificate: &str, key: Option<&Secret>,
     }
 }
 
-/// The `mesh_root_ca` with this certificate, wherever it is; null when there is none within reach.
+/// Finds the `mesh_root_ca` with this certificate in the clusters that can be contacted; null if none of them has it.
 pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<RootCaRef> {
     let world = cx.world;
     for cluster in world.clusters.reachable() {
@@ -64,7 +64,7 @@ pub(super) async fn find_root(fingerprint: &str, cx: &Cx<'_, World>) -> Value<Ro
         let secrets = match cx.cluster(&cluster).list(Kind::SECRET, None, &selector).await {
             Ok(secrets) => secrets,
             Err(failure) => {
-                let why = format!("Whether the root of the imported CA is a mesh_root_ca there couldn't be told. {}", failure.detail());
+                let why = format!("It is unknown whether the root of the imported CA is a mesh_root_ca there. {}", failure.detail());
                 cx.warn(Error::new(failure.summary, why));
                 continue;
             }

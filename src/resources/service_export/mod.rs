@@ -279,7 +279,7 @@ impl Resource for ServiceExport {
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExportModel, Error> {
         let (exporter, [namespace, host]) = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example eu/echo/echo.eu.mesh.local", cx)?;
-        let wrong = |problem: String| Error::new("Wrong import name", problem);
+        let wrong = |problem: String| Error::new("Invalid import ID", problem);
         let id = ExportId { exporter, namespace: Namespace::parse(&namespace).map_err(wrong)?, host: Host::parse(&host).map_err(wrong)? };
         let exporter = cx.cluster(&id.exporter);
         let found = exporter.list(Kind::SERVICE_ENTRY, Some(&namespace), &id.selector()).await?;
@@ -295,9 +295,9 @@ impl Resource for ServiceExport {
     fn record(status: &ServiceExportStatus, model: &mut ServiceExportModel) {
         if let Some((ports, identities)) = &status.resolved {
             model.service_ports = Value::Value(ports.iter().map(|port| Value::Value(ExportedPortModel::from(port))).collect());
-            model.identities = crate::world::texts(identities);
+            model.identities = crate::world::strings(identities);
         }
-        model.drift = crate::world::texts(&status.drift);
+        model.drift = crate::world::strings(&status.drift);
     }
 }
 
