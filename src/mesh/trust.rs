@@ -106,7 +106,7 @@ pub fn key_of(secret: &Json, part: CaPart) -> &'static str {
 /// Reads the trust domain of istiod's ConfigMap `istio`, which holds the mesh's configuration as YAML.
 pub fn trust_domain_of_mesh_config(config: &Json) -> Option<TrustDomain> {
     let mesh: Json = serde_saphyr::from_str(config["data"]["mesh"].as_str()?).ok()?;
-    TrustDomain::parse(mesh["trustDomain"].as_str().unwrap_or("cluster.local")).ok()
+    TrustDomain::parse(mesh["trustDomain"].as_str().unwrap_or(TrustDomain::DEFAULT)).ok()
 }
 
 fn with_newline(pem: &str) -> String {

@@ -9,6 +9,9 @@ use crate::{
 };
 use framework::Error;
 
+/// The organization in the subject of a CA if the configuration sets none.
+pub(super) const DEFAULT_ORGANIZATION: &str = "Istio mesh";
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads a number of days from 1 to 100 years.

@@ -38,7 +38,7 @@ model! {
         /// The cluster's network. Refer to `mesh_cluster.us.network`, so that the control plane is installed first.
         network: String => required(),
         /// Namespace of the gateway, which must be istiod's.
-        namespace: String => optional().default("istio-system").replaces(),
+        namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// Name of the Helm release, of the Deployment and of the Service.
         name: String => optional().default("istio-eastwestgateway").replaces(),
         /// Version of Istio's charts, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.

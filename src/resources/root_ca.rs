@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 use time::format_description::well_known::Rfc3339;
 
-use super::authority::{parse_days, parse_subject, read_root};
+use super::authority::{DEFAULT_ORGANIZATION, parse_days, parse_subject, read_root};
 use crate::world::{
     ClusterAccess, World,
     import::parts,
@@ -36,13 +36,13 @@ model! {
         /// Key of the cluster, in the provider's `clusters`, whose Secret holds the root, for example `us`.
         cluster: String => required().replaces(),
         /// Namespace of the Secret. It is created if it doesn't exist, and deleted with the last resource of this provider in it.
-        namespace: String => optional().default("istio-system").replaces(),
+        namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// Name of the Secret.
         name: String => optional().default("mesh-root-ca").replaces(),
         /// Common name of the certificate's subject, 1 to 64 characters.
         common_name: String => optional().default("Mesh root CA").replaces(),
         /// Organization of the certificate's subject, 1 to 64 characters.
-        organization: String => optional().default("Istio mesh").replaces(),
+        organization: String => optional().default(DEFAULT_ORGANIZATION).replaces(),
         /// Validity of the certificate in days from its creation: 1 to 36500.
         validity_days: i64 => optional().default(3650).replaces(),
         /// The certificate, in PEM.

@@ -136,7 +136,7 @@ impl ControlPlane {
 
     /// The webhook that injects sidecars; outside of the usual namespace its name has the namespace in it.
     pub fn injector_webhook(&self) -> String {
-        if self.namespace.as_str() == well_known::SYSTEM_NAMESPACE {
+        if self.namespace.as_str() == Namespace::ISTIO_SYSTEM {
             "istio-sidecar-injector".to_owned()
         } else {
             format!("istio-sidecar-injector-{}", self.namespace)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::istio::well_known;
+
 /// The rule that a kind of name follows.
 struct Rule {
     /// The characters, in words.
@@ -156,6 +158,11 @@ names! {
     MeshId = "mesh ID" LABEL_VALUE "training-mesh";
     /// The trust domain: the first part of each SPIFFE identity of the mesh.
     TrustDomain = "trust domain" TRUST_DOMAIN "corp.local";
+}
+
+impl Namespace {
+    /// Istio's usual namespace.
+    pub const ISTIO_SYSTEM: &str = well_known::SYSTEM_NAMESPACE;
 }
 
 impl TrustDomain {

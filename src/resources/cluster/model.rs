@@ -1,6 +1,9 @@
 //! The attributes of `mesh_cluster`.
 
-use crate::{mesh::TrustDomain, world::same_values};
+use crate::{
+    mesh::{Namespace, TrustDomain},
+    world::same_values,
+};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
@@ -31,7 +34,7 @@ model! {
         /// Istio's name for the cluster. Defaults to the value of `cluster`.
         cluster_name: String => optional(),
         /// Namespace to install Istio in. It is created if it doesn't exist.
-        namespace: String => optional().default("istio-system").replaces(),
+        namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// The cluster's CA: `ca = mesh_cluster_ca.us`. Without it, istiod creates a root of its own, which no other cluster trusts.
         ca: ClusterCaRef => optional(),
         /// Version of Istio's charts, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.

@@ -1,5 +1,6 @@
 //! The attributes of `mesh_cluster_ca`.
 
+use crate::{mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 /// The attributes whose change issues a new intermediate.
@@ -30,7 +31,7 @@ model! {
         /// Key of the cluster in the provider's `clusters`, for example `us`.
         cluster: String => required().replaces(),
         /// Namespace of istiod. It is created if it doesn't exist, and deleted with the last resource of this provider in it.
-        namespace: String => optional().default("istio-system").replaces(),
+        namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// The root that signs: `root_ca = mesh_root_ca.mesh`.
         root_ca: RootCaRef => optional(),
         /// Instead of `root_ca`: your own root certificate, in PEM.
@@ -42,7 +43,7 @@ model! {
         /// Common name of the certificate's subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
         common_name: String => optional(),
         /// Organization of the certificate's subject, 1 to 64 characters.
-        organization: String => optional().default("Istio mesh"),
+        organization: String => optional().default(DEFAULT_ORGANIZATION),
         /// Validity of an intermediate in days from its issue: 1 to 36500, but never beyond the root's end.
         validity_days: i64 => optional().default(730),
         /// How many days before its end an apply renews the intermediate: at least 1 and less than `validity_days`. An intermediate is
