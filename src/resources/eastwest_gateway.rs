@@ -23,8 +23,8 @@ use crate::{
     ports::Failure,
 };
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, model,
-    optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value, computed,
+    model, optional, required,
 };
 
 model! {
@@ -189,7 +189,7 @@ impl Resource for EastwestGateway {
 
     async fn apply(
         spec: &Self,
-        prior: Option<&Self>,
+        prior: &Prior<Self>,
         reached: &mut Reached<EastwestGatewayStatus>,
         cx: &Cx<'_, World>,
     ) -> Result<(), Error> {

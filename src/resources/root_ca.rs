@@ -22,7 +22,7 @@ use crate::{
     ports::Failure,
 };
 use framework::{
-    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value, computed, model,
+    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value, computed, model,
     optional, required,
 };
 
@@ -132,11 +132,11 @@ impl Resource for RootCa {
         }
     }
 
-    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
-        let root = match (read_root(cluster, &secret).await?, prior) {
-            (Some(root), Some(_)) => root,
-            (Some(_), None) => {
+        let root = match (read_root(cluster, &secret).await?, prior.is_none()) {
+            (Some(root), false) => root,
+            (Some(_), true) => {
                 return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", spec.id())));
             }
             (None, _) => {

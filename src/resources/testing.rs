@@ -15,8 +15,8 @@ use crate::{
     },
 };
 use framework::{
-    AnyResource, AttributeConstraint, AttributePath, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Resource, Value, decode,
-    encode, erase, erase_listing, set_attribute,
+    AnyResource, AttributeConstraint, AttributePath, Change, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Resource, Value,
+    decode, encode, erase, erase_listing, set_attribute,
 };
 
 /// A world of fakes, with a hand on each.
@@ -50,7 +50,9 @@ pub(super) fn planned<R: Resource>(model: R::Model) -> Dynamic {
 
 pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
     let config = encode(&Value::Value(model.clone()));
-    erase::<R>().apply(prior, &config, planned::<R>(model), &scene.world, CancellationToken::new()).await
+    let change = Change { prior, config: &config, planned: planned::<R>(model), unfinished: None };
+    let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
+    (applied.state, applied.diagnostics)
 }
 
 pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
@@ -65,7 +67,9 @@ pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dyna
 }
 
 pub(super) async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
-    erase::<R>().apply(state, &Value::Null, Value::Null, &scene.world, CancellationToken::new()).await
+    let change = Change { prior: state, config: &Value::Null, planned: Value::Null, unfinished: None };
+    let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
+    (applied.state, applied.diagnostics)
 }
 
 pub(super) fn model<M: Model>(state: &Dynamic) -> M {

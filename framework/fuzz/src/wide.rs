@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Provider, Reached, Resource, Timeouts, Type, Value, computed, erase, optional, required};
+use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Timeouts, Type, Value, computed, erase, optional, required};
 
 /// The resource type, and the function that takes the same attributes.
 pub const THING: &str = "wide_thing";
@@ -165,7 +165,7 @@ impl Resource for Thing {
     fn parse(_: &ThingModel, _: &mut Parse<'_>) -> Option<()> {
         Some(())
     }
-    async fn apply((): &(), _: Option<&()>, reached: &mut Reached<()>, _: &Cx<'_, ()>) -> Result<(), Error> {
+    async fn apply((): &(), _: &Prior<()>, reached: &mut Reached<()>, _: &Cx<'_, ()>) -> Result<(), Error> {
         reached.set(());
         Ok(())
     }

@@ -51,8 +51,19 @@ fn settle(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic, planned: 
     }
 }
 
+/// Opens what an update must leave open, although no input changes; all that is computed, if that is nothing.
+pub(super) fn reopen(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dynamic) {
+    forecast(attributes, prior, planned);
+    if planned == prior {
+        let computed = attributes.iter().filter(|of| of.rules.constraint == AttributeConstraint::Computed);
+        for of in computed.filter(|of| !matches!(of.rules.forecast, Forecast::Settled(_))) {
+            set_attribute(planned, of.name, Value::Unknown);
+        }
+    }
+}
+
 /// What a change leaves open of the computed attributes.
-fn forecast(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dynamic) {
+pub(super) fn forecast(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dynamic) {
     for of in attributes {
         let before = attribute(prior, of.name);
         if of.rules.constraint == AttributeConstraint::Computed {

@@ -17,6 +17,11 @@ pub(super) fn read_as(value: Option<wire::DynamicValue>, shape: &Shape<'_>) -> R
     }
 }
 
+/// Whether a value is null, as far as that can be seen without its type.
+pub(super) fn is_null(value: Option<&wire::DynamicValue>) -> bool {
+    value.is_none_or(|value| value.msgpack == [0xc0] || (value.msgpack.is_empty() && (value.json.is_empty() || value.json == b"null")))
+}
+
 /// Writes a value of a schema's attributes.
 pub(super) fn write(value: &Dynamic, schema: &Schema) -> wire::DynamicValue {
     write_as(value, &Shape::Object(&schema.attributes))

@@ -30,10 +30,11 @@ pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_typ
 pub use parse::{IntoElements, Parse, Parsed};
 pub use provider::Provider;
 pub use report::{Error, Report};
-pub use resource::erased::{AnyResource, DRIFT, Planned, erase, panicked};
-pub use resource::{Foreign, Json, Plan, Reached, Resource};
+pub use resource::erased::{AnyResource, Applied, Change, Planned, erase, panicked};
+pub use resource::{Destruction, Foreign, Json, Plan, Prior, Reached, Resource, Unfinished};
 pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required, with_defaults};
 pub use timeouts::{DefaultTimeouts, Operation, Timeouts, parse_duration};
 pub use vocabulary::{
     AttributeConstraint, AttributePath, AttributePathStep, AttributeType, Description, Diagnostic, Diagnostics, StringKind, Value,
 };
+pub use write_only::remove as remove_write_only;

@@ -9,6 +9,7 @@ mod ephemeral;
 mod identity;
 mod listing;
 mod migration;
+mod partial_update;
 mod sample;
 mod schema;
 mod taint;

@@ -27,7 +27,7 @@ use crate::{
     },
     ports::Failure,
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
 /// The member of the mesh to be.
 pub struct Cluster {
@@ -103,10 +103,10 @@ impl Cluster {
     }
 
     /// Sets or takes back the mesh-wide mode of mutual TLS.
-    async fn apply_mtls(&self, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply_mtls(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
             self.on(cx).apply(&manifest).await?;
-        } else if prior.is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
+        } else if prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
             self.on(cx).delete(&self.peer_authentication()).await?;
         }
         Ok(())
@@ -180,7 +180,7 @@ impl Resource for Cluster {
         }
     }
 
-    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         cx.world.releases.check().await?;
         let (base, istiod) = tokio::try_join!(spec.release(BASE_RELEASE, cx), spec.release(ISTIOD_RELEASE, cx))?;
         if prior.is_none() && (base.is_some() || istiod.is_some()) {

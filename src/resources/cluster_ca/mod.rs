@@ -21,7 +21,9 @@ use crate::{
     data::{CaBundle, CaSubject, CaUse, Certificate, CertificateFacts, KeyAlgorithm, Kind, NewIntermediate, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, labels, trust},
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Report, Resource, Timeouts, Value};
+use framework::{
+    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Report, Resource, Timeouts, Value,
+};
 
 /// The intermediate CA to be.
 pub struct ClusterCa {
@@ -77,7 +79,7 @@ impl ClusterCa {
     }
 
     /// Why the intermediate in place will not do; none when it does.
-    fn reason_to_issue(&self, live: &CaBundle, prior: Option<&Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
+    fn reason_to_issue(&self, live: &CaBundle, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
         let authority = &cx.world.authority;
         let facts = authority.inspect(&live.certificate)?;
         let found_roots = fingerprints(&live.roots, cx)?;
@@ -87,10 +89,13 @@ impl ClusterCa {
         };
         Ok(if !has_wanted_roots {
             Some("another root")
-        } else if prior.is_none_or(|prior| prior.validity != self.validity || prior.subject() != self.subject()) {
-            Some("another validity or subject")
-        } else if matches!((&self.root, prior.map(|prior| &prior.root)), (RootSource::Own { version: new, .. }, Some(RootSource::Own { version: old, .. })) if new != old)
+        } else if prior.in_place().next().is_none()
+            || prior.in_place().any(|prior| prior.validity != self.validity || prior.subject() != self.subject())
         {
+            Some("another validity or subject")
+        } else if prior.in_place().any(|prior| {
+            matches!((&self.root, &prior.root), (RootSource::Own { version: new, .. }, RootSource::Own { version: old, .. }) if new != old)
+        }) {
             Some("another key")
         } else if is_due(&facts, self.renew_before, cx.world.clock.now()) {
             Some("it expires soon")
@@ -200,7 +205,7 @@ impl Resource for ClusterCa {
         }
     }
 
-    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
         let live = cluster.get(&secret).await?;
         if prior.is_none() && live.is_some() {

@@ -30,7 +30,7 @@ use crate::{
     },
     ports::Failure,
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Reached, Resource, Timeouts, Value};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
 /// The export as it is configured.
 pub struct ServiceExport {
@@ -224,7 +224,7 @@ impl Resource for ServiceExport {
         }
     }
 
-    async fn apply(spec: &Self, prior: Option<&Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let export = spec.resolve(cx).await?;
         let wanted = spec.objects(&export);
         if prior.is_none() {
@@ -235,16 +235,18 @@ impl Resource for ServiceExport {
             }
         }
         reached.set(Self::status(&export, Vec::new()));
-        if prior.is_some_and(|prior| prior.id.exporter != spec.id.exporter)
-            && let Some(prior) = prior
-        {
-            prior.remove_from(&prior.id.exporter, cx).await?;
-        }
         let writes = wanted.iter().map(|(cluster, manifest)| cx.cluster(cluster).apply(manifest));
         // All are tried, so that one cluster's trouble doesn't keep the others from being up to date.
         let failures = futures::future::join_all(writes).await.into_iter().filter_map(Result::err);
         crate::world::all_failed(failures.collect())?;
-        if prior.is_some() { spec.withdraw(cx).await } else { Ok(()) }
+        if prior.is_none() {
+            return Ok(());
+        }
+        // What is left under the labels of other exporters, those of applies that failed included.
+        for moved in prior.in_place().filter(|prior| prior.id.exporter != spec.id.exporter) {
+            futures::future::try_join_all(moved.clusters().map(|cluster| moved.remove_from(cluster, cx))).await?;
+        }
+        spec.withdraw(cx).await
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {

@@ -7,6 +7,7 @@ mod ephemeral;
 mod function;
 mod listing;
 mod moved;
+mod private;
 mod provider;
 mod resource;
 mod service;

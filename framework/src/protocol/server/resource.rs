@@ -1,9 +1,12 @@
 //! Calls about a managed resource.
 
-use super::{Server, deferred, judged};
+use super::{
+    Server, deferred, judged,
+    private::{Kind, Private},
+};
 use crate::{
     protocol::{answer::Answer, config_from_state, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape, value, wire},
-    terraform::{Dynamic, Error, Identity, Provider, Value},
+    terraform::{Change, Dynamic, Error, Identity, Provider, Value, remove_write_only},
 };
 
 impl<P: Provider> Server<P> {
@@ -48,8 +51,10 @@ impl<P: Provider> Server<P> {
             let state = entry.of.upgrade(version, serde_json::from_slice(&raw).map_err(wrong)?)?;
             raw = serde_json::to_vec(&state).map_err(wrong)?;
         }
-        let state = json::read(&raw, &Shape::Object(&entry.schema.attributes))?;
+        let mut state = json::read(&raw, &Shape::Object(&entry.schema.attributes))?;
         self.0.mask.learn(&entry.schema.attributes, &state);
+        // An attribute may have become write-only since.
+        remove_write_only(&mut state, &entry.schema.attributes);
         Ok(state)
     }
 
@@ -94,17 +99,36 @@ impl<P: Provider> Server<P> {
         let prior = self.read(request.prior_state, &entry.schema)?;
         let config = self.read(request.config, &entry.schema)?;
         let proposed = self.read(request.proposed_new_state, &entry.schema)?;
+        let private = Private::read(&request.prior_private);
         if proposed.is_null() {
-            // The resource has no say in being destroyed.
+            let mut planned = entry.of.plan_destroy(&prior, self.world().as_deref());
             return Ok(wire::plan_resource_change::Response {
+                deferred: deferred(planned.is_deferred, &mut planned.diagnostics, request.client_capabilities),
                 planned_state: Some(value::write(&proposed, &entry.schema)),
-                planned_private: request.prior_private,
+                planned_private: private.planned(Kind::Destroy).write(),
                 planned_identity: request.prior_identity,
+                diagnostics: diagnostics::diagnostics(planned.diagnostics),
                 ..wire::plan_resource_change::Response::default()
             });
         }
-        let draft = plan::draft(&entry.schema.attributes, &prior, &config, proposed);
-        let mut planned = entry.of.plan(&prior, &config, draft.planned, self.world().as_deref());
+        // The second plan of a replacement has a null prior state too, but the private bytes of the first.
+        let kind = match (prior.is_null(), request.prior_private.is_empty()) {
+            (true, true) => Kind::Create,
+            (true, false) => Kind::Replace,
+            (false, _) => Kind::Update,
+        };
+        let attributes = &entry.schema.attributes;
+        let mut draft = plan::draft(attributes, &prior, &config, proposed);
+        if private.is_unfinished() && kind == Kind::Update && draft.planned == prior {
+            plan::reopen(attributes, &prior, &mut draft.planned);
+        }
+        let plan_of = |planned: &Dynamic| entry.of.plan(&prior, &config, planned.clone(), self.world().as_deref());
+        let mut planned = plan_of(&draft.planned);
+        // The resource makes it an update: what an update leaves open is open here too, and the resource plans on that.
+        if draft.planned == prior && planned.state != prior {
+            plan::forecast(attributes, &prior, &mut draft.planned);
+            planned = plan_of(&draft.planned);
+        }
         let mut replace: Vec<_> = draft.replace.into_iter().chain(planned.replace).collect();
         replace.sort_by_key(ToString::to_string);
         replace.dedup();
@@ -113,7 +137,7 @@ impl<P: Provider> Server<P> {
             planned_identity: self.identify(&request.type_name, &planned.state),
             planned_state: Some(value::write(&planned.state, &entry.schema)),
             requires_replace: replace.into_iter().map(diagnostics::path).collect(),
-            planned_private: request.prior_private,
+            planned_private: private.planned(kind).write(),
             diagnostics: diagnostics::diagnostics(planned.diagnostics),
             legacy_type_system: false,
         })
@@ -123,10 +147,12 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::apply_resource_change::Request,
     ) -> Result<wire::apply_resource_change::Response, Error> {
+        let is_destroy = value::is_null(request.planned_state.as_ref());
+        let new_identity = if is_destroy { None } else { request.planned_identity.clone() };
         let (new_state, private) = (request.prior_state.clone(), request.planned_private.clone());
         Ok(match self.apply(request).await {
             Ok(response) => response,
-            Err(error) => wire::apply_resource_change::Response { new_state, private, ..Answer::refusal(error) },
+            Err(error) => wire::apply_resource_change::Response { new_state, new_identity, private, ..Answer::refusal(error) },
         })
     }
 
@@ -136,12 +162,15 @@ impl<P: Provider> Server<P> {
         let prior = self.read(request.prior_state, &entry.schema)?;
         let config = self.read(request.config, &entry.schema)?;
         let planned = self.read(request.planned_state, &entry.schema)?;
-        let (state, reported) = entry.of.apply(&prior, &config, planned, &world, self.work()).await;
+        let private = Private::read(&request.planned_private);
+        let unfinished = private.unfinished(&entry.schema, &*entry.of);
+        let change = Change { prior: &prior, config: &config, planned, unfinished: unfinished.as_ref() };
+        let applied = entry.of.apply(change, &world, self.work()).await;
         Ok(wire::apply_resource_change::Response {
-            new_identity: self.identify(&request.type_name, &state),
-            new_state: Some(value::write(&state, &entry.schema)),
-            private: request.planned_private,
-            diagnostics: diagnostics::diagnostics(reported),
+            new_identity: self.identify(&request.type_name, &applied.state),
+            new_state: Some(value::write(&applied.state, &entry.schema)),
+            private: private.applied(applied.unfinished.as_ref(), entry.schema.version).write(),
+            diagnostics: diagnostics::diagnostics(applied.diagnostics),
             legacy_type_system: false,
         })
     }

@@ -1,40 +1,65 @@
-//! A resource without its types: what the protocol calls. Here the rules that no resource must get wrong are kept.
+//! A resource without its types: the interface that the protocol calls, and the rules that hold for every resource.
 
-use std::{any::Any, marker::PhantomData, panic::AssertUnwindSafe};
+use std::{
+    any::Any,
+    marker::PhantomData,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{
-    call::{Outcome, conclude, load, model, validate},
-    context::{Cx, Observed},
-    dynamic::{Datum, Dynamic, set_attribute, without_unknowns},
-    identity::Identity,
-    model::{Model, encode},
-    parse::Parse,
-    report::{Error, Report},
-    resource::{Foreign, Json, Plan, Reached, Resource},
-    schema::{Schema, with_defaults},
-    timeouts::{Operation, Timeouts},
-    vocabulary::{AttributePath, Diagnostics, Value},
-    write_only,
+use super::{
+    super::{
+        call::{Outcome, conclude, load, model, validate},
+        context::{Cx, Observed},
+        dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
+        identity::Identity,
+        model::{Model, encode},
+        parse::Parse,
+        report::{Error, Report},
+        schema::{Attribute, Schema, with_defaults},
+        timeouts::{Operation, Timeouts},
+        vocabulary::{AttributeConstraint, AttributePath, Diagnostics, Value},
+        write_only,
+    },
+    Destruction, Foreign, Json, Plan, Reached, Resource, Unfinished, prior, promises,
 };
 use crate::deadline::Deadline;
 
-/// The attribute that says what differs from what was applied. One entry makes the next plan an update.
-pub const DRIFT: &str = "drift";
-
-/// A planned change with the resource's own say.
+/// A planned change with the resource's own part.
 pub struct Planned {
-    /// What will be.
+    /// The state after the apply.
     pub state: Dynamic,
     /// The attributes whose change replaces the resource.
     pub replace: Vec<AttributePath>,
     /// Errors and warnings.
     pub diagnostics: Diagnostics,
-    /// The plan needs what isn't known yet of the provider's configuration: a CLI that can, asks again later.
+    /// The plan needs a part of the provider's configuration that is not known yet: a CLI that supports deferral asks again later.
     pub is_deferred: bool,
+}
+
+/// A change to apply.
+pub struct Change<'a> {
+    /// The state so far; null on creation.
+    pub prior: &'a Dynamic,
+    /// The configuration; null on destroy.
+    pub config: &'a Dynamic,
+    /// The state after the apply, unknown in parts; null on destroy.
+    pub planned: Dynamic,
+    /// What is known of applies that failed.
+    pub unfinished: Option<&'a Unfinished>,
+}
+
+/// The result of an apply.
+pub struct Applied {
+    /// The new state, also with errors.
+    pub state: Dynamic,
+    /// Set where the next plan must go on with this apply.
+    pub unfinished: Option<Unfinished>,
+    /// Errors and warnings.
+    pub diagnostics: Diagnostics,
 }
 
 /// A resource of any type.
@@ -44,34 +69,29 @@ pub trait AnyResource<W>: Send + Sync {
     fn name(&self) -> &'static str;
     /// The schema.
     fn schema(&self) -> Schema;
-    /// What tells its objects apart; none without any such attributes.
+    /// The attributes that distinguish its objects; `None` without any such attributes.
     fn identity(&self) -> Option<Identity>;
     /// Checks a configuration, in which anything may be unknown.
     fn validate(&self, config: &Dynamic) -> Diagnostics;
     /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
     fn plan(&self, prior: &Dynamic, config: &Dynamic, planned: Dynamic, world: Option<&W>) -> Planned;
-    /// Creates (`prior` is null), updates, or deletes (`planned` is null). Returns the new state, also with errors.
-    async fn apply(
-        &self,
-        prior: &Dynamic,
-        config: &Dynamic,
-        planned: Dynamic,
-        world: &W,
-        cancel: CancellationToken,
-    ) -> (Dynamic, Diagnostics);
-    /// The state as it is now; null when it is gone.
+    /// The resource's own part of a plan that destroys.
+    fn plan_destroy(&self, prior: &Dynamic, world: Option<&W>) -> Planned;
+    /// Creates (`prior` is null), updates, or deletes (`planned` is null).
+    async fn apply(&self, change: Change<'_>, world: &W, cancel: CancellationToken) -> Applied;
+    /// The state as it is now; null when the object is gone.
     async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> Outcome;
-    /// The state of what exists under a name; null with errors.
+    /// The state of the object with this import ID; null with errors.
     async fn import(&self, name: &str, world: &W, cancel: CancellationToken) -> Outcome;
     /// A stored state of an older version, as this version stores it.
     fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error>;
-    /// The state of another resource's object that a `moved` block hands over; none where that can't be.
+    /// The state of another resource's object that a `moved` block hands over; `None` where that is not possible.
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>>;
 }
 
 struct Erased<R>(PhantomData<fn() -> R>);
 
-/// What a panic is to the user.
+/// The error that a panic becomes.
 pub fn panicked(whose: &str, panic: &(dyn Any + Send)) -> Error {
     let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = message.unwrap_or("no message");
@@ -93,47 +113,71 @@ fn parse<R: Resource>(model: &R::Model, parse: &mut Parse<'_>) -> Option<R::Spec
     R::parse(model, parse)
 }
 
-/// `planned`, with what it leaves open taken from `status`: what was promised is kept by construction.
-fn keep_promises(planned: &Dynamic, reached: Dynamic) -> Dynamic {
-    match (planned, reached) {
-        (Value::Unknown, reached) => reached,
-        (Value::Value(Datum::Map(planned)), Value::Value(Datum::Map(reached))) => Value::Value(Datum::Map(
-            reached
-                .into_iter()
-                .map(|(name, value)| {
-                    let kept = match planned.get(&name) {
-                        Some(promised) => keep_promises(promised, value),
-                        None => value,
-                    };
-                    (name, kept)
-                })
-                .collect(),
-        )),
-        (Value::Value(Datum::List(planned)), Value::Value(Datum::List(reached))) if planned.len() == reached.len() => {
-            Value::Value(Datum::List(planned.iter().zip(reached).map(|(promised, value)| keep_promises(promised, value)).collect()))
-        }
-        (promised, _) => promised.clone(),
-    }
-}
-
 fn cx<'a, R: Resource>(model: &R::Model, operation: Operation, world: &'a R::World, cancel: CancellationToken) -> Cx<'a, R::World> {
     Cx::new(world, Deadline::after(Timeouts::of(R::timeouts(model), operation, R::TIMEOUTS), cancel))
 }
 
+/// `prior`, with the computed attributes of `reached`.
+fn with_computed(prior: &Dynamic, reached: &Dynamic, attributes: &[Attribute]) -> Dynamic {
+    let mut state = prior.clone();
+    for of in attributes.iter().filter(|of| of.rules.constraint == AttributeConstraint::Computed) {
+        set_attribute(&mut state, of.name, attribute(reached, of.name).clone());
+    }
+    state
+}
+
 impl<R: Resource> Erased<R> {
-    async fn delete(prior: &Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+    /// Deletes what any of the applies may have put in place.
+    async fn delete(change: &Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
-        if let Some((model, spec)) = load(R::NAME, prior, &mut report, parse::<R>) {
+        let in_place = prior::read::<R>(change.prior, change.unfinished, parse::<R>);
+        if let Some((model, _)) = load(R::NAME, change.prior, &mut report, parse::<R>) {
             let cx = cx::<R>(&model, Operation::Delete, world, cancel);
-            let work = AssertUnwindSafe(R::delete(&spec, &cx)).catch_unwind().await;
-            let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
-            conclude(cx, &mut report);
-            if let Err(error) = outcome {
-                report.error(error);
+            for spec in in_place.in_place() {
+                let work = AssertUnwindSafe(R::delete(spec, &cx)).catch_unwind().await;
+                if let Err(error) = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref()))) {
+                    report.error(error);
+                    break;
+                }
             }
+            conclude(cx, &mut report);
         }
-        let state = if report.has_errors() { prior.clone() } else { Value::Null };
-        (state, report.into_diagnostics())
+        let (state, unfinished) =
+            if report.has_errors() { (change.prior.clone(), change.unfinished.cloned()) } else { (Value::Null, None) };
+        Applied { state, unfinished, diagnostics: report.into_diagnostics() }
+    }
+
+    /// The model with the status; after a panic, as it was: the object exists all the same.
+    fn record(status: &R::Status, model: &R::Model, report: &mut Report) -> Dynamic {
+        let inputs = encode(&Value::Value(model.clone()));
+        let work = AssertUnwindSafe(|| {
+            let mut model = model.clone();
+            R::record(status, &mut model);
+            encode(&Value::Value(model))
+        });
+        let recorded = catch_unwind(work).unwrap_or_else(|panic| {
+            report.error(panicked(R::NAME, panic.as_ref()));
+            inputs.clone()
+        });
+        debug_assert!(
+            R::Model::attributes().iter().all(|of| {
+                let is_plain = matches!(of.ty, super::super::schema::Type::Plain(_));
+                !is_plain
+                    || of.rules.constraint == AttributeConstraint::Computed
+                    || attribute(&recorded, of.name) == attribute(&inputs, of.name)
+            }),
+            "{} records an attribute that is not computed",
+            R::NAME
+        );
+        recorded
+    }
+
+    /// Marks the state as that of an apply that did not finish.
+    fn mark(state: &mut Dynamic, error: &Error, attributes: &[Attribute]) {
+        if attributes.iter().any(|attribute| attribute.name == R::DRIFT) {
+            let unfinished = format!("the last apply did not finish: {}", error.summary);
+            set_attribute(state, R::DRIFT, Value::Value(Datum::List(vec![Value::Value(unfinished.into())])));
+        }
     }
 }
 
@@ -161,8 +205,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
             return Planned { state: planned, replace: Vec::new(), diagnostics: report.into_diagnostics(), is_deferred: false };
         };
         let prior = model::<R::Model>(prior, &mut report);
-        // Defaults are in the plan, and what the plan computes is no part of what is parsed: so the plan it is, silently, as the
-        // same was reported at validate.
+        // The plan is parsed, as it holds the defaults and no computed attribute is parsed. Validate has already reported what is wrong.
         let mut silence = Report::new();
         let mut parsing = Parse::new(&mut silence);
         let spec = parse::<R>(&model_planned, &mut parsing);
@@ -173,80 +216,99 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         Planned { state, replace, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
-    async fn apply(
-        &self,
-        prior: &Dynamic,
-        config: &Dynamic,
-        planned: Dynamic,
-        world: &R::World,
-        cancel: CancellationToken,
-    ) -> (Dynamic, Diagnostics) {
-        if planned.is_null() {
-            return Self::delete(prior, world, cancel).await;
+    fn plan_destroy(&self, prior: &Dynamic, world: Option<&R::World>) -> Planned {
+        let mut report = Report::new();
+        let mut is_deferred = false;
+        if let Some(prior) = model::<R::Model>(prior, &mut Report::new()) {
+            let mut destruction = Destruction { prior, world, report: &mut report, is_deferred: false };
+            R::plan_destroy(&mut destruction);
+            is_deferred = destruction.is_deferred;
         }
+        Planned { state: Value::Null, replace: Vec::new(), diagnostics: report.into_diagnostics(), is_deferred }
+    }
+
+    async fn apply(&self, change: Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
+        if change.planned.is_null() {
+            return Self::delete(&change, world, cancel).await;
+        }
+        let Change { prior, config, planned, unfinished } = change;
         let mut report = Report::new();
         let attributes = R::Model::attributes();
         let mut wanted = without_unknowns(planned.clone());
         write_only::put(&mut wanted, config, &attributes);
-        let Some((mut model_reached, spec)) = load(R::NAME, &wanted, &mut report, parse::<R>) else {
-            return (prior.clone(), report.into_diagnostics());
+        let Some((wanted, spec)) = load(R::NAME, &wanted, &mut report, parse::<R>) else {
+            return Applied { state: prior.clone(), unfinished: unfinished.cloned(), diagnostics: report.into_diagnostics() };
         };
-        // A prior state that this version can't parse is no reason not to update it.
-        let prior_spec = load(R::NAME, prior, &mut Report::new(), parse::<R>).map(|(_, spec)| spec);
+        let in_place = prior::read::<R>(prior, unfinished, parse::<R>);
 
         let operation = if prior.is_null() { Operation::Create } else { Operation::Update };
-        let cx = cx::<R>(&model_reached, operation, world, cancel);
+        let cx = cx::<R>(&wanted, operation, world, cancel);
         let mut reached = Reached::nothing();
         // Caught here already, and not only for the protocol: what was reached before a panic exists all the same.
-        let work = AssertUnwindSafe(R::apply(&spec, prior_spec.as_ref(), &mut reached, &cx)).catch_unwind().await;
+        let work = AssertUnwindSafe(R::apply(&spec, &in_place, &mut reached, &cx)).catch_unwind().await;
         let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
         conclude(cx, &mut report);
 
-        let state = match reached.get() {
-            Some(status) => {
-                R::record(&status, &mut model_reached);
-                let mut state = keep_promises(&planned, encode(&Value::Value(model_reached)));
-                if let Err(error) = &outcome
-                    && attributes.iter().any(|attribute| attribute.name == DRIFT)
-                {
-                    let unfinished = format!("the last apply did not finish: {}", error.summary);
-                    set_attribute(&mut state, DRIFT, Value::Value(Datum::List(vec![Value::Value(unfinished.into())])));
+        let is_complete = reached.is_complete();
+        let recorded = reached.get().map(|status| Self::record(&status, &wanted, &mut report));
+        let (mut state, unfinished) = match (recorded, outcome) {
+            (Some(recorded), Ok(())) => {
+                for warning in promises::broken(&attributes, &planned, &recorded) {
+                    report.warning(warning);
                 }
-                write_only::remove(&mut state, &attributes);
-                without_unknowns(state)
+                (promises::keep(&planned, recorded), None)
             }
-            None if outcome.is_ok() => {
+            (None, Ok(())) => {
                 report.error(Error::new(
                     format!("{} left no state", R::NAME),
-                    "The operation succeeded without saying what it reached. This is a defect of the provider.",
+                    "The operation succeeded without recording what it reached. This is a defect of the provider.",
                 ));
-                prior.clone()
+                (prior.clone(), unfinished.cloned())
             }
-            None => prior.clone(),
+            (recorded, Err(error)) => {
+                let mut next = unfinished.cloned().unwrap_or_default();
+                let state = match recorded {
+                    // A create reached nothing: there is nothing to save, and nothing to go on with.
+                    None if prior.is_null() => None,
+                    None => {
+                        next.attempt(prior::inputs::<R::Model>(&planned), &prior::inputs::<R::Model>(prior));
+                        Some(prior.clone())
+                    }
+                    Some(recorded) => {
+                        let all = promises::keep(&planned, recorded);
+                        let mut state = if prior.is_null() || is_complete {
+                            next = Unfinished { is_create: prior.is_null(), attempted: Vec::new() };
+                            all
+                        } else {
+                            next.attempt(prior::inputs::<R::Model>(&planned), &prior::inputs::<R::Model>(prior));
+                            with_computed(prior, &all, &attributes)
+                        };
+                        Self::mark(&mut state, &error, &attributes);
+                        Some(state)
+                    }
+                };
+                report.error(error);
+                state.map_or((Value::Null, None), |state| (state, Some(next)))
+            }
         };
-        if let Err(error) = outcome {
-            report.error(error);
-        }
-        (state, report.into_diagnostics())
+        write_only::remove(&mut state, &attributes);
+        Applied { state: without_unknowns(state), unfinished, diagnostics: report.into_diagnostics() }
     }
 
     async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> Outcome {
         let mut report = Report::new();
-        // What an import that was put off has left; it is put off once more.
+        // The state of a deferred import; the read is deferred as well.
         if state.is_unknown() {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: true };
         }
-        let Some((mut model, spec)) = load(R::NAME, &state, &mut report, parse::<R>) else {
+        let Some((model, spec)) = load(R::NAME, &state, &mut report, parse::<R>) else {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: false };
         };
         let cx = cx::<R>(&model, Operation::Read, world, cancel);
         let outcome = R::read(&spec, &cx).await;
         let is_deferred = conclude(cx, &mut report) || matches!(outcome, Ok(Observed::Deferred));
-        let found = match outcome {
-            Ok(Observed::Found(status)) => {
-                R::record(&status, &mut model);
-                encode(&Value::Value(model))
-            }
+        let mut found = match outcome {
+            Ok(Observed::Found(status)) => Self::record(&status, &model, &mut report),
             Ok(Observed::Gone) => Value::Null,
             Ok(Observed::Deferred) => state,
             Err(error) => {
@@ -254,6 +316,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 state
             }
         };
+        write_only::remove(&mut found, &R::Model::attributes());
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -262,13 +325,14 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel);
         let outcome = R::import(name, &cx).await;
         let is_deferred = conclude(cx, &mut report);
-        let found = match outcome {
+        let mut found = match outcome {
             Ok(model) => with_defaults(encode(&Value::Value(model)), &R::Model::attributes()),
             Err(error) => {
                 report.error(error);
                 Value::Null
             }
         };
+        write_only::remove(&mut found, &R::Model::attributes());
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -277,7 +341,12 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
     }
 
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {
-        R::adopt(source).map(|adopted| adopted.map(|model| with_defaults(encode(&Value::Value(model)), &R::Model::attributes())))
+        let state = |model| {
+            let mut state = with_defaults(encode(&Value::Value(model)), &R::Model::attributes());
+            write_only::remove(&mut state, &R::Model::attributes());
+            state
+        };
+        R::adopt(source).map(|adopted| adopted.map(state))
     }
 }
 
@@ -288,7 +357,7 @@ mod tests {
     use super::*;
     use crate::{
         model,
-        terraform::{DefaultTimeouts, Observed, attribute, computed, optional},
+        terraform::{DefaultTimeouts, Observed, Prior, attribute, computed, optional},
     };
 
     model! {
@@ -321,7 +390,7 @@ mod tests {
         fn parse(_: &ThingModel, _: &mut Parse<'_>) -> Option<()> {
             Some(())
         }
-        async fn apply((): &(), _: Option<&()>, reached: &mut Reached<String>, _: &Cx<'_, ()>) -> Result<(), Error> {
+        async fn apply((): &(), _: &Prior<()>, reached: &mut Reached<String>, _: &Cx<'_, ()>) -> Result<(), Error> {
             reached.set("10.0.0.1".to_owned());
             panic!("out of ideas")
         }
@@ -343,7 +412,8 @@ mod tests {
     async fn a_panic_loses_nothing_that_was_reached() {
         let config = encode(&Value::Value(ThingModel::default()));
         let planned = encode(&Value::Value(ThingModel { address: Value::Unknown, ..ThingModel::default() }));
-        let (state, diagnostics) = erase::<Thing>().apply(&Value::Null, &config, planned, &(), CancellationToken::new()).await;
+        let change = Change { prior: &Value::Null, config: &config, planned, unfinished: None };
+        let Applied { state, diagnostics, .. } = erase::<Thing>().apply(change, &(), CancellationToken::new()).await;
         assert_eq!(attribute(&state, "address"), &Value::Value(Datum::String("10.0.0.1".to_owned())));
         assert!(diagnostics.errors[0].detail.contains("mesh_thing: out of ideas"), "{diagnostics:?}");
     }

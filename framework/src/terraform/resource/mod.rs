@@ -1,7 +1,15 @@
-//! The trait that every resource implements. It is shaped so that losing state can't be written: what was reached is handed over as soon
-//! as it is reached, an error never means "gone", and waiting needs a [`Deadline`](crate::Deadline).
+//! The trait that every resource implements. It is shaped so that no implementation can lose state: an apply records what exists as soon as
+//! it exists, an error never means "gone", and waiting needs a [`Deadline`](crate::Deadline).
 
 pub(super) mod erased;
+mod plan;
+mod prior;
+mod promises;
+mod reached;
+
+pub use plan::{Destruction, Plan};
+pub use prior::{Prior, Unfinished};
+pub use reached::Reached;
 
 use async_trait::async_trait;
 
@@ -9,93 +17,39 @@ use super::{
     context::{Cx, Observed},
     model::Model,
     parse::{Parse, Parsed},
-    report::{Error, Report},
+    report::Error,
     timeouts::{DefaultTimeouts, Timeouts},
-    vocabulary::{AttributePath, Value},
+    vocabulary::Value,
 };
-
-/// Where an operation leaves what it has reached; it is saved with the error, if there is one.
-#[derive(Debug)]
-pub struct Reached<S>(Option<S>);
-
-impl<S> Reached<S> {
-    /// Nothing yet.
-    pub fn nothing() -> Self {
-        Self(None)
-    }
-
-    /// From here on the object exists, in this state.
-    pub fn set(&mut self, status: S) {
-        self.0 = Some(status);
-    }
-
-    /// What was reached last.
-    pub fn get(self) -> Option<S> {
-        self.0
-    }
-}
-
-/// A planned change, while it is being planned.
-pub struct Plan<'a, M, W> {
-    /// The state so far; none on creation.
-    pub prior: Option<M>,
-    /// As in the configuration.
-    pub config: M,
-    /// What will be; the resource may change what it computes.
-    pub planned: M,
-    /// None while the provider's configuration is not known.
-    pub world: Option<&'a W>,
-    /// Errors and warnings.
-    pub report: &'a mut Report,
-    pub(super) replace: Vec<AttributePath>,
-    pub(super) is_deferred: bool,
-}
-
-impl<M, W> Plan<'_, M, W> {
-    /// The change of the attribute at `path` replaces the resource.
-    pub fn replace(&mut self, path: AttributePath) {
-        self.replace.push(path);
-    }
-
-    /// Reads a part of the planned values, although another part isn't known yet: `read` gets all attributes, and returns what it needs of
-    /// them. Violations aren't reported, as validation has reported them.
-    pub fn known<T>(&self, read: impl FnOnce(&M, &mut Parse<'_>) -> Option<T>) -> Option<T> {
-        read(&self.planned, &mut Parse::new(&mut Report::new()))
-    }
-
-    /// What the plan needs of the provider's configuration isn't known yet. A CLI that can put the change off does so; for all others
-    /// the plan stands as it is.
-    pub fn defer(&mut self) {
-        self.is_deferred = true;
-    }
-}
 
 /// A managed resource.
 ///
 /// The model goes through [`parse`](Self::parse) at validate, plan, apply and read alike, so that nothing invalid or unknown gets any
-/// further. An attribute named `drift` (a computed list, settled at empty) holds what differs from what was applied.
+/// further. An attribute named [`DRIFT`](Self::DRIFT) (a computed list, settled at empty) holds the differences from what was applied.
 #[async_trait]
 pub trait Resource: Send + Sync + 'static {
-    /// What it acts on; see [`Provider::World`](super::Provider::World).
+    /// The world it acts on; see [`Provider::World`](super::Provider::World).
     type World: Send + Sync;
     /// The attributes.
     type Model: Model;
-    /// Valid and known.
+    /// The inputs, valid and known.
     type Spec: Send + Sync;
     /// What is known only from the world: the computed attributes.
     type Status: Send + Sync;
 
     /// The type's name in HCL.
     const NAME: &'static str;
-    /// Times for when `timeouts` says nothing.
+    /// Times for when `timeouts` sets none.
     const TIMEOUTS: DefaultTimeouts;
     /// Raised when a stored state must be rewritten to be read.
     const VERSION: i64 = 0;
-    /// Why not to use the resource any more, and what to use.
+    /// Why the resource is deprecated, and what to use instead.
     const DEPRECATION: Option<&'static str> = None;
-    /// The attributes that together tell the object from all others, in the order in which they make up the name for an import; a nested
-    /// one is written `gateway.cluster`. A change of one replaces the resource, or an update moves the object.
+    /// The attributes that together distinguish the object from all others, in the order in which they make up the import ID; a nested one
+    /// is written `gateway.cluster`. A change of one replaces the resource, or an update moves the object.
     const IDENTITY: &'static [&'static str] = &[];
+    /// The computed list that holds the differences from what was applied: one entry makes the next plan an update.
+    const DRIFT: &'static str = "drift";
 
     /// The `timeouts` attribute.
     fn timeouts(model: &Self::Model) -> &Value<Timeouts>;
@@ -103,28 +57,33 @@ pub trait Resource: Send + Sync + 'static {
     /// Reads the attributes that the configuration sets; pure.
     fn parse(model: &Self::Model, parse: &mut Parse<'_>) -> Option<Self::Spec>;
 
-    /// Looks at the planned change with the eyes of the domain: only what needs no cluster. `spec` as parsed from the configuration.
+    /// Checks and completes the planned change by rules of the domain that need no cluster. `spec` is parsed from the plan.
     fn plan(_plan: &mut Plan<'_, Self::Model, Self::World>, _spec: &Parsed<Self::Spec>) {}
 
-    /// Creates (`prior` is none) or updates. What exists in the world is put to `reached` before anything that can fail comes after it.
+    /// Checks a planned destroy: warns about what it takes along, or refuses it.
+    fn plan_destroy(_destruction: &mut Destruction<'_, Self::Model, Self::World>) {}
+
+    /// Creates or updates. Every object is recorded in `reached` before anything that can fail comes after it. `prior` holds all inputs of
+    /// which something may be in place, those of failed applies included: what `spec` no longer wants of any of them is removed.
     async fn apply(
         spec: &Self::Spec,
-        prior: Option<&Self::Spec>,
+        prior: &Prior<Self::Spec>,
         reached: &mut Reached<Self::Status>,
         cx: &Cx<'_, Self::World>,
     ) -> Result<(), Error>;
 
-    /// Looks at what is there. Whatever can't be told is an error, and keeps the state.
+    /// Looks at the object. Anything uncertain is an error, and keeps the state.
     async fn read(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<Observed<Self::Status>, Error>;
 
-    /// Deletes, and returns when nothing is left. What is gone already is no error.
+    /// Deletes, and returns when nothing is left. What is already gone is not an error. After applies that failed it is called for their
+    /// inputs as well.
     async fn delete(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
 
-    /// Finds what an import ID names, and returns the attributes that the configuration would set. Those that are null get their defaults,
+    /// Finds the object of an import ID, and returns the attributes that a configuration would set. Those that are null get their defaults,
     /// and a read follows.
     async fn import(id: &str, cx: &Cx<'_, Self::World>) -> Result<Self::Model, Error>;
 
-    /// Puts the status to the computed attributes.
+    /// Writes the status to the computed attributes, and to no others.
     fn record(status: &Self::Status, model: &mut Self::Model);
 
     /// Rewrites a stored state of `version` as one of `version + 1`; called for each version up to [`VERSION`](Self::VERSION).
@@ -132,8 +91,8 @@ pub trait Resource: Send + Sync + 'static {
         Ok(state)
     }
 
-    /// Takes over an object that was managed by a resource of another type, where a `moved` block says so. None for types it knows nothing
-    /// of. A read follows.
+    /// Takes over an object that was managed by a resource of another type, where a `moved` block asks for it. `None` for unknown types. A
+    /// read follows.
     fn adopt(_source: &Foreign<'_>) -> Option<Result<Self::Model, Error>> {
         None
     }

@@ -8,14 +8,14 @@ mod token;
 pub(crate) use session::{ABLE, Session, THING};
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
 use framework::{
-    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, Datum, Dynamic, Field as _, Function, Parameter, Parse, Provider,
-    Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
+    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, Datum, Dynamic, Error, Field as _, Function, Parameter, Parse,
+    Provider, Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
 };
 
 model! {
@@ -33,12 +33,48 @@ pub(crate) struct Zone {
     /// None while it isn't known.
     name: Option<String>,
     things: Arc<Mutex<BTreeMap<String, i64>>>,
+    shelf: Shelf,
+}
+
+/// What things put into the world: for each an object under its note; and the step at which the next applies fail.
+#[derive(Clone, Default)]
+pub(crate) struct Shelf {
+    objects: Arc<Mutex<BTreeSet<(String, String)>>>,
+    fault: Arc<Mutex<Option<usize>>>,
+}
+
+impl Shelf {
+    /// The notes under which there are objects.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        self.objects.lock().expect("objects").iter().map(|(_, note)| note.clone()).collect()
+    }
+
+    /// Makes the applies from here on fail at a step, or at none.
+    pub(crate) fn fail_at(&self, step: Option<usize>) {
+        *self.fault.lock().expect("a fault") = step;
+    }
+
+    fn put(&self, thing: &str, note: &str) {
+        self.objects.lock().expect("objects").insert((thing.to_owned(), note.to_owned()));
+    }
+
+    fn remove(&self, thing: &str, note: &str) {
+        self.objects.lock().expect("objects").remove(&(thing.to_owned(), note.to_owned()));
+    }
+
+    fn step(&self, step: usize) -> Result<(), Error> {
+        if *self.fault.lock().expect("a fault") == Some(step) {
+            return Err(Error::new("Failed step", format!("Step {step} of the apply failed.")));
+        }
+        Ok(())
+    }
 }
 
 /// The provider; the things outlive a configuration, as things do.
 #[derive(Clone, Default)]
 pub(crate) struct Sample {
     pub(crate) things: Arc<Mutex<BTreeMap<String, i64>>>,
+    pub(crate) shelf: Shelf,
 }
 
 #[async_trait]
@@ -57,7 +93,7 @@ impl Provider for Sample {
     }
 
     fn configure(&self, name: Self::Spec) -> Zone {
-        Zone { name, things: Arc::clone(&self.things) }
+        Zone { name, things: Arc::clone(&self.things), shelf: self.shelf.clone() }
     }
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Zone>>> {

@@ -7,8 +7,8 @@ use std::{
 
 use async_trait::async_trait;
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Reached, Resource, Results,
-    Timeouts, Value, computed, model, optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Prior, Reached, Resource,
+    Results, Timeouts, Value, computed, model, optional, required,
 };
 
 use super::{Zone, text};
@@ -72,6 +72,7 @@ fn trimmed(a: &framework::Dynamic, b: &framework::Dynamic) -> bool {
 /// The thing, and how to make it.
 pub(crate) struct Thing {
     name: String,
+    note: Option<String>,
     key_length: Option<usize>,
     places: Vec<i64>,
 }
@@ -115,7 +116,8 @@ impl Resource for Thing {
         if places.is_none() {
             parse.set_unknown();
         }
-        Some(Self { name: name?, key_length: key?, places: places? })
+        let note = parse.optional("note", &model.note, |note| Ok::<_, String>(note.trim().to_owned()));
+        Some(Self { name: name?, note: note?, key_length: key?, places: places? })
     }
 
     fn plan(plan: &mut Plan<'_, ThingModel, Zone>, _: &Parsed<Self>) {
@@ -127,9 +129,13 @@ impl Resource for Thing {
         }
     }
 
-    async fn apply(spec: &Self, _: Option<&Self>, reached: &mut Reached<Made>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<Made>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
         if spec.name == "never" {
             return Err(Error::new("Never", "It can't be made.").at(AttributePath::new("name")));
+        }
+        cx.world.shelf.step(0)?;
+        if let Some(note) = &spec.note {
+            cx.world.shelf.put(&spec.name, note);
         }
         let revision = {
             let mut things = cx.world.things.lock().expect("things");
@@ -137,7 +143,15 @@ impl Resource for Thing {
             *revision += 1;
             *revision
         };
-        reached.set(Made { revision, key_length: spec.key_length, places: spec.places.clone() });
+        let made = || Made { revision, key_length: spec.key_length, places: spec.places.clone() };
+        reached.set(made());
+        cx.world.shelf.step(1)?;
+        for note in prior.in_place().filter_map(|prior| prior.note.as_ref()).filter(|note| spec.note.as_ref() != Some(note)) {
+            cx.world.shelf.remove(&spec.name, note);
+        }
+        cx.world.shelf.step(2)?;
+        reached.set_all(made());
+        cx.world.shelf.step(3)?;
         match spec.name.as_str() {
             "half" => Err(Error::new("Half", "It is there, but not whole.")),
             "panic" => panic!("out of ideas"),
@@ -168,6 +182,9 @@ impl Resource for Thing {
             "sticky" => return Err(Error::new("Sticky", "It can't be removed.")),
             "explosive" => panic!("it is under tension"),
             _ => {}
+        }
+        if let Some(note) = &spec.note {
+            cx.world.shelf.remove(&spec.name, note);
         }
         cx.world.things.lock().expect("things").remove(&spec.name);
         Ok(())
