@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    adapters::{Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock},
+    adapters::{
+        Certificates, ClusterAccess, Credentials, ExecPlugin, Helm, HelmSettings, Kubernetes, Repository, SystemClock, parse_certificate,
+        parse_key, parse_token,
+    },
     data::Secret,
     ephemeral, functions,
     mesh::ClusterKey,
@@ -201,10 +204,10 @@ fn parse_access(access: &AccessModel, parse: &mut Parse<'_>) -> Option<ClusterAc
         Ok(uri) if matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some() => Ok(host.clone()),
         _ => Err(format!("`{host}` is not the URL of an API server. Write one such as `https://eu.example.com:6443`.")),
     });
-    let ca = parse.optional("cluster_ca_certificate", &access.cluster_ca_certificate, text);
-    let token = parse.optional("token", &access.token, |token| Ok::<_, String>(Secret::new(token)));
-    let certificate = parse.optional("client_certificate", &access.client_certificate, text);
-    let key = parse.optional("client_key", &access.client_key, |key| Ok::<_, String>(Secret::new(key)));
+    let ca = parse.optional("cluster_ca_certificate", &access.cluster_ca_certificate, |pem| parse_certificate(pem));
+    let token = parse.optional("token", &access.token, |token| parse_token(token));
+    let certificate = parse.optional("client_certificate", &access.client_certificate, |pem| parse_certificate(pem));
+    let key = parse.optional("client_key", &access.client_key, |pem| parse_key(pem));
     let exec = parse.nested("exec", &access.exec, parse_exec);
     let insecure = parse.optional("insecure", &access.insecure, |on| Ok::<_, String>(*on));
     let tls_server_name = parse.optional("tls_server_name", &access.tls_server_name, text);
@@ -285,6 +288,10 @@ fn parse_helm(helm: &HelmModel, parse: &mut Parse<'_>) -> Option<HelmSettings> {
     let binary = parse.optional("binary", &helm.binary, |path| Ok::<_, String>(PathBuf::from(path)));
     let username = parse.optional("username", &helm.username, text);
     let password = parse.optional("password", &helm.password, |text| Ok::<_, String>(Secret::new(text)));
+    if helm.username.is_null() != helm.password.is_null() {
+        let missing = if helm.password.is_null() { "password" } else { "username" };
+        parse.violation(parse.path(missing), &"`username` and `password` belong together: set both.");
+    }
     let plain_http = parse.optional("plain_http", &helm.plain_http, |on| Ok::<_, String>(*on));
     let ca_file = parse.optional("ca_file", &helm.ca_file, |path| Ok::<_, String>(PathBuf::from(path)));
     Some(HelmSettings {

@@ -117,8 +117,7 @@ impl ClusterAccess {
 impl Credentials {
     fn auth_info(&self) -> AuthInfo {
         match self {
-            // One read from a file ends with its line.
-            Self::Token(token) => AuthInfo { token: Some(token.reveal().trim().to_owned().into()), ..AuthInfo::default() },
+            Self::Token(token) => AuthInfo { token: Some(token.reveal().to_owned().into()), ..AuthInfo::default() },
             Self::ClientCertificate { certificate, key } => AuthInfo {
                 client_certificate_data: Some(encode(certificate)),
                 client_key_data: Some(encode(key.reveal()).into()),
@@ -141,6 +140,31 @@ impl Credentials {
             },
         }
     }
+}
+
+/// Checks that a string is a certificate in PEM, which the output of a cluster's resource in base64 is not.
+pub fn parse_certificate(text: &str) -> Result<String, String> {
+    if text.contains("-----BEGIN CERTIFICATE-----") {
+        return Ok(text.to_owned());
+    }
+    Err("must be a certificate in PEM, with a line `-----BEGIN CERTIFICATE-----`; one in base64 needs `base64decode(…)`.".to_owned())
+}
+
+/// Checks that a string is a private key in PEM. An error doesn't show it.
+pub fn parse_key(text: &str) -> Result<Secret, String> {
+    if text.contains("PRIVATE KEY-----") {
+        return Ok(Secret::new(text));
+    }
+    Err("must be a private key in PEM, with a line `-----BEGIN … PRIVATE KEY-----`; one in base64 needs `base64decode(…)`.".to_owned())
+}
+
+/// Reads a bearer token; one that comes from a file ends with the line's end. An error doesn't show it.
+pub fn parse_token(text: &str) -> Result<Secret, String> {
+    let token = text.trim();
+    if !token.is_empty() && token.chars().all(|letter| letter.is_ascii_graphic()) {
+        return Ok(Secret::new(token));
+    }
+    Err("must be a bearer token: printable characters without spaces.".to_owned())
 }
 
 fn variable(name: &str, value: &str) -> HashMap<String, String> {
@@ -215,7 +239,8 @@ fn from_file(cluster: &str, path: &Path, context: Option<&str>) -> Result<Resolv
     Ok(Resolved { kubeconfig, context: Some(name.to_owned()) })
 }
 
-fn expand_home(path: &Path) -> PathBuf {
+/// Replaces `~` at the beginning of a path by the home directory.
+pub(super) fn expand_home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(below), Some(home)) => home.join(below),
         _ => path.to_path_buf(),
@@ -327,6 +352,21 @@ contexts:
         let config = read(Some("lax")).unwrap();
         let server = config.clusters[0].cluster.as_ref().unwrap();
         assert_eq!((server.insecure_skip_tls_verify, &server.certificate_authority), (Some(true), &None));
+    }
+
+    #[test]
+    fn what_is_not_in_pem_and_no_token_is_refused_without_being_shown() {
+        let base64 = encode("-----BEGIN CERTIFICATE-----");
+        assert!(parse_certificate(&base64).unwrap_err().contains("base64decode"));
+        assert!(parse_certificate("-----BEGIN CERTIFICATE-----\n…").is_ok());
+        let error = parse_key("s3cret").unwrap_err();
+        assert!(!error.contains("s3cret"), "{error}");
+        assert!(parse_key("-----BEGIN EC PRIVATE KEY-----\n…").is_ok());
+        assert_eq!(parse_token("t0ken\n").unwrap().reveal(), "t0ken");
+        for text in ["", " \n", "t0 ken", "t0\nken"] {
+            let error = parse_token(text).unwrap_err();
+            assert!(!error.contains("t0"), "{error}");
+        }
     }
 
     #[test]

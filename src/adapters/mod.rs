@@ -12,7 +12,7 @@ mod proxy;
 mod refusal;
 mod tokens;
 
-pub use access::{ClusterAccess, Credentials, ExecPlugin};
+pub use access::{ClusterAccess, Credentials, ExecPlugin, parse_certificate, parse_key, parse_token};
 pub use certificates::Certificates;
 pub use clock::SystemClock;
 pub use helm::{Helm, HelmSettings, Repository};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use framework::{Cut, Deadline};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::{Child, Command},
@@ -86,10 +86,15 @@ async fn terminate(child: &mut Child) {
     let signal = |signal| group.map(|group| kill_process_group(group, signal));
     signal(Signal::TERM);
     let last = Deadline::after(LAST_WORDS, CancellationToken::new());
-    if last.bound(child.wait()).await.is_err() {
-        signal(Signal::KILL);
-        let _ = child.wait().await;
+    let _ = last.bound(child.wait()).await;
+    // What it has started may end after it.
+    while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+        if last.pause(Duration::from_millis(20)).await.is_err() {
+            signal(Signal::KILL);
+            break;
+        }
     }
+    let _ = child.wait().await;
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Helm releases: written by the real program, read natively from Helm's own storage.
 
+mod chart;
 mod complaint;
 mod program;
 mod runs;
@@ -8,7 +9,9 @@ mod storage;
 mod tests;
 mod workspace;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+pub use chart::{HelmSettings, Repository};
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -18,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use super::Kubernetes;
 use crate::{
-    data::{Deployed, Kind, ObjectRef, Release, Secret},
+    data::{Deployed, Kind, ObjectRef, Release},
     ports::{Failure, FailureKind, Objects as _, Releases},
 };
 use framework::Deadline;
@@ -38,49 +41,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How many objects are removed, or releases read, at once.
 const AT_ONCE: usize = 16;
 
-/// How charts are had and installed.
-#[derive(Clone, Debug)]
-pub struct HelmSettings {
-    /// Where the charts come from.
-    pub repository: Repository,
-    /// Version of the charts where a release sets none.
-    pub version: Option<String>,
-    /// The program; found by itself if none.
-    pub binary: Option<PathBuf>,
-    /// User name for the repository.
-    pub username: Option<String>,
-    /// Password for the repository.
-    pub password: Option<Secret>,
-    /// An OCI registry without TLS.
-    pub plain_http: bool,
-    /// The repository's certificate authority, a file.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// Where charts come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repository {
-    /// An HTTP repository with an index.
-    Http(String),
-    /// A path in an OCI registry, `oci://…`, below which the charts are.
-    Oci(String),
-    /// A directory that holds the charts' directories or archives.
-    Directory(PathBuf),
-}
-
-impl Repository {
-    /// Tells the three apart.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let bare = text.trim_end_matches('/').to_owned();
-        match text.split_once("://") {
-            Some(("http" | "https", rest)) if !rest.is_empty() => Ok(Self::Http(bare)),
-            Some(("oci", rest)) if !rest.is_empty() => Ok(Self::Oci(bare)),
-            None if !text.is_empty() => Ok(Self::Directory(PathBuf::from(text))),
-            _ => Err(format!("`{text}` is no source of charts. Give an `https://…` repository, an `oci://…` registry, or a directory.")),
-        }
-    }
-}
-
 /// One release of one cluster.
 struct At<'a> {
     cluster: &'a str,
@@ -98,7 +58,7 @@ pub struct Helm {
 impl Helm {
     /// Looks for no program yet.
     pub fn new(settings: HelmSettings, clusters: Arc<Kubernetes>) -> Self {
-        Self { settings, clusters, program: OnceCell::new() }
+        Self { settings: settings.with_home(), clusters, program: OnceCell::new() }
     }
 
     async fn program(&self) -> Result<&Program, Failure> {
@@ -196,27 +156,6 @@ impl Helm {
         secret.map(|secret| decode(&secret, cluster)).transpose()
     }
 
-    fn chart_arguments(&self, release: &Release, workspace: &Workspace) -> Vec<String> {
-        let mut arguments = match &self.settings.repository {
-            Repository::Http(_) if workspace.has_named_repository() => vec![format!("{}/{}", workspace::REPOSITORY, release.chart)],
-            Repository::Http(url) => vec![release.chart.clone(), "--repo".to_owned(), url.clone()],
-            Repository::Oci(url) => vec![format!("{url}/{}", release.chart)],
-            Repository::Directory(folder) => vec![folder.join(&release.chart).display().to_string()],
-        };
-        // A chart in a directory has the version that it has.
-        if let (Some(version), false) = (&release.version, matches!(self.settings.repository, Repository::Directory(_))) {
-            arguments.extend(["--version".to_owned(), version.clone()]);
-        }
-        if self.settings.plain_http {
-            arguments.push("--plain-http".to_owned());
-        }
-        if let Some(file) = &self.settings.ca_file {
-            arguments.extend(["--ca-file".to_owned(), file.display().to_string()]);
-        }
-        arguments.extend(workspace.credentials_arguments());
-        arguments
-    }
-
     fn title(verb: &str, release: &str, cluster: &str) -> String {
         format!("Can't {verb} the Helm release {release} of cluster \"{cluster}\"")
     }
@@ -271,6 +210,7 @@ impl Releases for Helm {
     async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
         let title = Self::title("install", &release.name, cluster);
+        let source = self.settings.source(&title, &release.chart, release.version.as_deref())?;
         let at = At { cluster, namespace: &release.namespace, name: &release.name };
         if let Some(revision) = self.settled(&title, &at, deadline).await?.filter(storage::is_uninstalling) {
             tracing::info!(cluster, release = at.name, "finishing an uninstall that was cut short, before the release is installed again");
@@ -278,7 +218,8 @@ impl Releases for Helm {
         }
         let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
         let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone()];
-        arguments.extend(self.chart_arguments(release, &workspace));
+        arguments.extend(source);
+        arguments.extend(workspace.credentials_arguments());
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
         arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline))]);

@@ -1,12 +1,6 @@
 //! Releases against a scripted API server, with a `helm` that is a shell script.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use framework::Deadline;
@@ -33,7 +27,7 @@ fn helm(folder: &Path) -> HelmSettings {
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
     HelmSettings {
-        repository: Repository::Directory(PathBuf::from("/charts")),
+        repository: Repository::Http("https://charts.example".to_owned()),
         version: None,
         binary: Some(path),
         username: None,
