@@ -1,6 +1,6 @@
-//! The stand-in for a cloud's load balancers: it gives Services of type `LoadBalancer` an address on the WAN.
+//! The stand-in for a cloud's load balancers: it assigns Services of type `LoadBalancer` an address on the WAN.
 //!
-//! It behaves as a cloud's service controller does (finalizer, events, status), and it can be told, per cluster and while it runs,
+//! It behaves as a cloud's service controller does (finalizer, events, status), and it can be set, per cluster and while it runs,
 //! to answer late, never, with a hostname, or with another address than before.
 
 mod controller;

@@ -141,7 +141,7 @@ fn delegate_controllers(folder: &Path) -> Result<()> {
     let given: BTreeSet<_> = given.split_whitespace().collect();
     for controller in wanted.split_whitespace() {
         if !given.contains(controller) {
-            // One at a time: a controller that cannot be handed down (in a container, say) must not take the rest along.
+            // One at a time: a controller that cannot be delegated (in a container, for example) must not fail the rest.
             // The kubelet complains in plain words about one that it misses.
             let _ = fs::write(&control, format!("+{controller}"));
         }

@@ -28,7 +28,7 @@ pub(crate) const VERSION: &str = "1.31.0";
 /// The same charts under the next version: something to upgrade to.
 pub(crate) const NEXT_VERSION: &str = "1.31.1";
 
-/// Where the charts are to be had.
+/// Where the charts are served.
 #[derive(Debug, Clone)]
 pub struct Charts {
     /// The HTTP repository's URL; reachable from the WAN.

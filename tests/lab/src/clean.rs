@@ -12,7 +12,7 @@ const SYSTEM_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public
 const CLUSTER_KINDS: [&str; 4] =
     ["validatingwebhookconfigurations", "mutatingwebhookconfigurations", "clusterrolebindings", "clusterroles"];
 
-/// Removes all that tests and Istio made, and waits until it is gone. Faults are mended, the balancer answers as at first.
+/// Removes everything that tests and Istio created, and waits until it is gone. Also mends faults and resets the balancer.
 pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
     cluster.mend(Fault::Wan)?;
     cluster.mend(Fault::ApiServer)?;
@@ -55,7 +55,7 @@ fn empty_namespace(cluster: &Cluster, namespace: &str) -> Result<()> {
     Ok(())
 }
 
-/// What is left in a namespace that stays: istiod's `ConfigMap`s everywhere, and whatever a test put into `default`.
+/// Cleans a namespace that stays: istiod's `ConfigMap`s everywhere, and everything that a test put into `default`.
 fn clean_namespace(cluster: &Cluster, namespace: &str) -> Result<()> {
     let all = |kinds: &str| cluster.kubectl(&["get", kinds, "-n", namespace, "-o", "name"]);
     let mut left: Vec<_> = all("configmaps,secrets")?.lines().map(str::to_owned).collect();

@@ -44,7 +44,7 @@ impl ClusterName {
         }
     }
 
-    /// The addresses that the cluster's load balancer gives out.
+    /// The addresses that the cluster's load balancer assigns.
     pub const fn pool(self) -> (Ipv4Addr, Ipv4Addr) {
         match self {
             Self::Us => (Ipv4Addr::new(198, 51, 100, 65), Ipv4Addr::new(198, 51, 100, 126)),

@@ -1,4 +1,4 @@
-//! Running programs to their end, with errors that tell what was run and what it said.
+//! Runs programs to their end, with errors that show the command and its output.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// What is run inside a network namespace; an unprivileged caller gets nsenter's own error.
+/// Returns a command that runs inside a network namespace; an unprivileged caller gets nsenter's own error.
 pub(crate) fn in_namespace(namespace: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("nsenter");
     // Not `ip netns exec`: it remounts /sys, which hides the cgroups.
@@ -32,7 +32,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
     checked(command, &output)
 }
 
-/// As [`run`], with the given standard input.
+/// Like [`run`], with standard input.
 pub(crate) fn run_with_input(command: &mut Command, input: &str) -> Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot run {}", describe(command)))?;
@@ -51,14 +51,14 @@ fn checked(command: &Command, output: &Output) -> Result<String> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let mut said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if said.is_empty() {
-        String::from_utf8_lossy(&output.stdout).trim().clone_into(&mut said);
+    let mut printed = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if printed.is_empty() {
+        String::from_utf8_lossy(&output.stdout).trim().clone_into(&mut printed);
     }
-    bail!("{}: {}: {}", describe(command), output.status, tail(&said));
+    bail!("{}: {}: {}", describe(command), output.status, tail(&printed));
 }
 
-/// The last lines: a failed build says what went wrong at its end.
+/// Returns the last lines: a failed build ends with its error.
 fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")

@@ -53,7 +53,7 @@ pub(crate) fn configure(layout: &Layout, cluster: ClusterName) -> Result<Daemon>
 /// The shims' sockets are in a folder that cannot be chosen, and that a containerd of the machine's own would share.
 const SHIM_FOLDER: &str = "/run/containerd/s";
 
-/// Removes the sockets of shims that are dead. The folders too, if nobody else uses them.
+/// Removes the sockets of dead shims, and their folders if nothing else uses them.
 pub(crate) fn remove_dead_sockets() {
     for entry in fs::read_dir(SHIM_FOLDER).into_iter().flatten().flatten() {
         let dead = UnixStream::connect(entry.path()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);

@@ -31,7 +31,7 @@ pub(crate) struct Daemon {
     pub(crate) configuration: Vec<PathBuf>,
 }
 
-/// What is written down about a started daemon.
+/// The record of a started daemon.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     process: Process,
@@ -59,7 +59,7 @@ impl Daemon {
         self.record(layout).map_or(Condition::Dead, |record| record.process.condition())
     }
 
-    /// Sees to it that it runs as it should. True if it had to be started.
+    /// Starts the daemon unless it runs as configured. Returns true if it was started.
     pub(crate) fn ensure(&self, layout: &Layout) -> Result<bool> {
         let fingerprint = self.fingerprint()?;
         if let Some(record) = self.record(layout) {

@@ -27,7 +27,7 @@ pub fn down(layout: &Layout) -> Result<()> {
     let cgroups = Cgroups::detect()?;
     let mut left = Vec::new();
 
-    // Everything at once: whoever outlives the others for a moment has nobody to restart or to clean up for.
+    // All at once: a process that outlives the others for a moment then finds nothing to restart or to clean up for.
     let count = process::of_lab(&cgroups).len();
     say(&format!("ending {count} processes"));
     for id in process::end_all(&cgroups) {

@@ -1,4 +1,4 @@
-//! Envoy, from the Python package that carries it: no Istio proxy image is to be had from a package registry.
+//! Envoy, from the Python package that contains it: no package registry has an image of Istio's proxy.
 
 use std::{fs, path::PathBuf, process::Command};
 

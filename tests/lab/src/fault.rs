@@ -1,4 +1,4 @@
-//! Faults that a test can bring about in a cluster, and take back.
+//! Faults that a test can cause in a cluster, and mend.
 
 use std::str::FromStr;
 
@@ -11,7 +11,7 @@ use crate::{cluster::ClusterName, layout::Layout, netns, up};
 pub enum Fault {
     /// The API server is not there: connections are refused.
     ApiServer,
-    /// The API server hangs: it takes connections and says nothing.
+    /// The API server hangs: it accepts connections and doesn't answer.
     ApiServerHangs,
     /// The cluster is cut off the WAN: packets are lost.
     Wan,

@@ -25,7 +25,7 @@ pub(crate) struct GoBuild {
     pub name: &'static str,
     /// The module's files. They are part of this program, which so needs no checkout.
     files: &'static [(&'static str, &'static str)],
-    /// What is built: packages, and the programs' names.
+    /// The packages to build, and the programs' names.
     programs: &'static [(&'static str, &'static str)],
     /// Other names for the first program, which looks at the name that it is called by.
     aliases: &'static [&'static str],
@@ -72,7 +72,7 @@ pub(crate) static COREDNS: GoBuild = GoBuild {
     extras: &[],
 };
 
-/// What holds a pod's namespaces.
+/// The program that holds a pod's namespaces.
 pub(crate) static PAUSE: GoBuild =
     GoBuild { name: "pause", files: module!("pause", "main.go"), programs: &[(".", "pause")], aliases: &[], variables: &[], extras: &[] };
 
@@ -135,7 +135,7 @@ impl GoBuild {
         PARTS.into_iter().find(|part| part.name == name).with_context(|| format!("there is no part {name:?}; there are {}", names()))
     }
 
-    /// What the part is made of, in short.
+    /// Returns a hash of what the part is built from.
     pub(crate) fn key(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("{:?}{:?}", self.files, self.programs));
@@ -210,19 +210,19 @@ impl GoBuild {
             .spawn()
             .with_context(|| format!("cannot run {}", describe(&command)))?;
         let start = Instant::now();
-        let (mut done, mut said) = (0, Vec::new());
+        let (mut done, mut printed) = (0, Vec::new());
         for line in BufReader::new(child.stderr.take().context("no pipe")?).lines() {
             let line = line?;
             // With -v go names each package as it compiles it; whatever is not a name is a complaint.
             if line.contains(' ') {
-                said.push(line);
+                printed.push(line);
             } else {
                 done += 1;
                 note.say(&estimate(done, total, start));
             }
         }
         if !child.wait()?.success() {
-            bail!("cannot build {}:\n{}", self.name, said.join("\n"));
+            bail!("cannot build {}:\n{}", self.name, printed.join("\n"));
         }
         for (package, program) in self.programs {
             // A local package is named after its module.
@@ -282,7 +282,7 @@ fn copy_writable(source: &Path, target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What builds of the same thing left that were interrupted.
+/// Removes what interrupted builds of the same part left.
 pub(crate) fn remove_stale_drafts(folder: &Path) {
     let stem = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let siblings = folder.parent().and_then(|parent| fs::read_dir(parent).ok());

@@ -23,7 +23,7 @@ use crate::{
 /// The image of a pod's sandbox.
 pub(crate) const PAUSE: &str = "198.51.100.1:5000/lab/pause:dev";
 
-/// What Istio's agent and the tests need inside a pod.
+/// The packages that Istio's agent and the tests need inside a pod.
 const BASE_PACKAGES: &str = "iptables,curl,ca-certificates,iproute2";
 /// The users that Istio's pods run as.
 const USERS: &str = "istio-proxy:x:1337:1337::/home:/bin/sh\napplication:x:1338:1338::/home:/bin/sh\n";
@@ -161,7 +161,7 @@ fn layer(layout: &Layout, key: &str, fill: impl FnOnce(&Path) -> Result<()>) -> 
     fs::create_dir_all(&root)?;
     fs::create_dir_all(&output)?;
     fill(&root)?;
-    // The same files give the same layer: clusters and registry then know it already.
+    // The same files make the same layer, which clusters and registry then have already.
     let tar = output.join("layer.tar");
     run(Command::new("tar")
         .args(["--sort=name", "--mtime=@0", "--numeric-owner", "--owner=0", "--group=0"])
@@ -224,7 +224,7 @@ impl Image {
         format!("{REGISTRY}/{}:dev", self.name)
     }
 
-    /// What tells this image from an earlier one of the same name.
+    /// Distinguishes this image from an earlier one of the same name.
     pub(crate) fn digest(&self) -> String {
         hex(&Sha256::digest(self.manifest(&self.config_blob())))
     }

@@ -110,7 +110,7 @@ impl Kubernetes {
         self.api_server.end(&self.layout)
     }
 
-    /// The API server takes connections, but says nothing.
+    /// The API server accepts connections, but doesn't answer.
     pub(crate) fn freeze_api_server(&self) {
         self.api_server.signal(&self.layout, Signal::SIGSTOP);
     }

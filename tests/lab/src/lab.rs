@@ -1,4 +1,4 @@
-//! What tests use: the lab that is up, its clusters, its balancers.
+//! The interface for tests: the lab that is up, its clusters, its load balancers.
 
 use std::{
     ffi::OsStr,
@@ -40,7 +40,7 @@ pub struct Binaries {
 }
 
 impl Lab {
-    /// The lab of this machine; an error that says what to do if there is none.
+    /// Returns the lab of this machine; without one, an error with the command that raises it.
     pub fn attach() -> Result<Self> {
         let layout = Layout::from_environment()?;
         if !layout.kubeconfig().exists() {
@@ -196,7 +196,7 @@ impl Cluster {
     }
 }
 
-/// The load balancer of a cluster. What it is told holds for Services that have no address yet.
+/// The load balancer of a cluster. Its settings apply to Services that have no address yet.
 #[derive(Debug)]
 pub struct Balancer<'a> {
     cluster: &'a Cluster,
@@ -240,7 +240,7 @@ impl Balancer<'_> {
         self.update(|settings| *settings = Settings::default())
     }
 
-    /// What a Service was answered: an IP address or a hostname.
+    /// Returns the address of a Service: an IP address or a hostname.
     pub fn address(&self, namespace: &str, service: &str) -> Result<Option<String>> {
         const INGRESS: &str = "jsonpath={.status.loadBalancer.ingress[0]['ip','hostname']}";
         let address = self.cluster.kubectl(&["get", "service", "-n", namespace, service, "-o", INGRESS])?;

@@ -20,7 +20,7 @@ pub(crate) const CGROUP: &str = "mesh-lab";
 /// The folders of the lab.
 #[derive(Debug, Clone)]
 pub struct Layout {
-    /// What `lab down` removes.
+    /// The folder that `lab down` removes.
     pub state: PathBuf,
     /// Builds and images: kept, and shared by all checkouts on the machine.
     pub cache: PathBuf,
@@ -48,12 +48,12 @@ impl Layout {
         self.state.join("kubeconfig")
     }
 
-    /// What kubectl and helm remember of an API server: it must not outlive that server.
+    /// The discovery cache of kubectl and helm, which must not outlive the API server.
     pub(crate) fn kube_cache(&self) -> PathBuf {
         self.state.join("kube-cache")
     }
 
-    /// What the WAN's host keeps: registry, charts, name server.
+    /// The files of the WAN's host: registry, charts, name server.
     pub fn wan(&self) -> PathBuf {
         self.state.join("wan")
     }

@@ -13,7 +13,7 @@ const FILE: &str = "/run/lock/mesh-lab.lock";
 pub(crate) struct Lock(#[expect(dead_code, reason = "it is the open file that holds the lock")] File);
 
 impl Lock {
-    /// Waits for whoever has it.
+    /// Waits until the lock is free.
     pub(crate) fn take() -> Result<Self> {
         let file = File::options().create(true).append(true).open(FILE);
         let file = file.with_context(|| format!("cannot open {FILE}"))?;

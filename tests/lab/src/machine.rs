@@ -1,4 +1,4 @@
-//! What the lab needs of the machine, and what it leaves as it found it.
+//! The machine: the programs and kernel settings that the lab needs, and restores.
 
 use std::{
     fs,
@@ -76,7 +76,7 @@ fn missing_packages() -> Vec<&'static str> {
     packages
 }
 
-/// Installs what is missing. Debian starts the services of a package when it is installed; here none is.
+/// Installs the missing packages. Debian starts a package's services at its installation; the lab prevents that.
 pub(crate) fn install_packages() -> Result<String> {
     let packages = missing_packages();
     if packages.is_empty() {
@@ -179,7 +179,7 @@ pub(crate) fn save_tunables(layout: &Layout) -> Result<()> {
     write_file(&file, serde_json::to_vec_pretty(&values)?)
 }
 
-/// Puts the kernel settings back. What could not be put back.
+/// Restores the kernel settings. Returns those that could not be restored.
 pub(crate) fn restore_tunables(layout: &Layout) -> Vec<PathBuf> {
     let Ok(text) = fs::read(tunables_file(layout)) else {
         return Vec::new();

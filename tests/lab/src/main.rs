@@ -36,7 +36,7 @@ enum Verb {
     Kubectl {
         /// us or eu
         cluster: ClusterName,
-        /// What kubectl is to do
+        /// The arguments of kubectl
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
@@ -45,7 +45,7 @@ enum Verb {
         /// The parts' names
         parts: Vec<String>,
     },
-    /// Tell a cluster's load balancer how to answer
+    /// Set how a cluster's load balancer answers
     Balance {
         /// us or eu
         cluster: ClusterName,
@@ -68,7 +68,7 @@ enum Verb {
     },
     /// Take both clusters back to bare
     Clean,
-    /// Set up the mesh with helm and kubectl, call through it, tell how long it took, and clean up
+    /// Set up the mesh with helm and kubectl, call through it, report how long it took, and clean up
     MeshByHand {
         /// Leave the mesh there
         #[arg(long)]
@@ -96,7 +96,7 @@ enum Manner {
         /// The delay
         seconds: u64,
     },
-    /// Not at all: events say that a quota is exceeded
+    /// Not at all: events report that a quota is exceeded
     Never,
     /// Give a Service another address
     Readdress {

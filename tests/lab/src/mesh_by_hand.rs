@@ -1,4 +1,4 @@
-//! The mesh as a person would set it up with helm and kubectl. It proves the lab, and it is what the provider's time is compared with.
+//! Sets the mesh up manually, with helm and kubectl. This proves the lab, and the provider's time is compared with it.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ pub struct Times {
     pub call: Duration,
 }
 
-/// Sets the mesh up, calls `echo` in eu from a pod in us, and (unless told to keep it) takes everything away again.
+/// Sets the mesh up, calls `echo` in eu from a pod in us, and (unless `keep` is set) removes everything again.
 pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
     lab.clean()?;
     let outcome = set_up(lab);
@@ -33,7 +33,7 @@ pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
         lab.clean()?;
     }
     let times = outcome?;
-    say(&format!("by hand: mesh {:.1} s, answered call {:.1} s", times.mesh.as_secs_f64(), times.call.as_secs_f64()));
+    say(&format!("manually: mesh {:.1} s, answered call {:.1} s", times.mesh.as_secs_f64(), times.call.as_secs_f64()));
     Ok(times)
 }
 
@@ -131,7 +131,7 @@ fn namespace_and_authority(network: &str, root: &Root, name: ClusterName) -> Res
 
 /// A Deployment that is available does not mean that its webhook is served yet.
 fn apply_retrying(cluster: &Cluster, manifests: &str) -> Result<()> {
-    wait::until("manifests to be taken", Duration::from_mins(1), || cluster.apply(manifests).map(Some)).map(drop)
+    wait::until("manifests to be accepted", Duration::from_mins(1), || cluster.apply(manifests).map(Some)).map(drop)
 }
 
 /// One call; the status and the cluster that answered, if it was answered well.

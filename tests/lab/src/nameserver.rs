@@ -35,7 +35,7 @@ fn configure(layout: &Layout, file: &Path, address: &str, plugins: &str) -> Resu
     if !hosts.exists() {
         write_file(&hosts, "")?;
     }
-    // What is in neither place does not exist: an answer, not a timeout.
+    // A name in neither place does not exist: an answer, not a timeout.
     let text = format!(
         ".:53 {{\n  bind {address}\n  errors\n{plugins}  hosts {} {{\n    ttl 1\n    reload 1s\n    fallthrough\n  }}\n  \
          template ANY ANY {{\n    rcode NXDOMAIN\n  }}\n}}\n",

@@ -113,7 +113,7 @@ pub(crate) fn set_uplink(cluster: ClusterName, up: bool) -> Result<()> {
     ip(&["-n", WAN_NAMESPACE, "link", "set", &port(cluster), state])
 }
 
-/// Removes the namespaces, with all that is in them. What could not be removed.
+/// Removes the namespaces, with everything in them. Returns those that could not be removed.
 pub(crate) fn remove() -> Vec<PathBuf> {
     for name in names().filter(|name| file(name).exists()) {
         if ip(&["netns", "delete", name]).is_err() {
@@ -121,7 +121,7 @@ pub(crate) fn remove() -> Vec<PathBuf> {
             let _ = fs::remove_file(file(name));
         }
     }
-    // `ip netns add` mounts the folder onto itself; when nobody else has a namespace there, that goes too.
+    // `ip netns add` mounts the folder onto itself; when no other namespace is left there, that goes too.
     let empty = fs::read_dir(FOLDER).is_ok_and(|mut entries| entries.next().is_none());
     if empty {
         let _ = nix::mount::umount2(FOLDER, nix::mount::MntFlags::empty());

@@ -1,4 +1,4 @@
-//! Certificates: one authority for each cluster's Kubernetes, and the shared root of a mesh that is set up by hand.
+//! Certificates: one authority for each cluster's Kubernetes, and the shared root of a mesh that is set up manually.
 
 use std::{
     fs,
@@ -111,7 +111,7 @@ impl Pki {
         self.folder.join(name).to_string_lossy().into_owned()
     }
 
-    /// What one of the files holds.
+    /// Reads one of the files.
     pub(crate) fn read(&self, name: &str) -> Result<String> {
         let file = self.folder.join(name);
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))

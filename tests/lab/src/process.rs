@@ -14,14 +14,14 @@ use crate::{cgroup::Cgroups, layout::CGROUP, netns, wait};
 /// Every process that the lab starts, and all their children, have this in their environment.
 pub(crate) const MARK: &str = "MESH_LAB_PROCESS";
 
-/// One process, told apart from a later one with the same number by its start time.
+/// One process. Its start time distinguishes it from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
     pub(crate) id: i32,
     start: u64,
 }
 
-/// What a process is doing, as far as the lab cares.
+/// The condition of a process, as far as the lab cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     Running,
@@ -108,14 +108,14 @@ pub(crate) fn of_lab(cgroups: &Cgroups) -> BTreeSet<i32> {
     found
 }
 
-/// What a process calls itself, for messages.
+/// Returns the name of a process, for messages.
 pub(crate) fn name(id: i32) -> String {
     let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
     let line = String::from_utf8_lossy(&line).replace('\0', " ");
     line.chars().take(80).collect()
 }
 
-/// Kills all processes of the lab, those too that are born meanwhile. What could not be killed.
+/// Kills all processes of the lab, also those that start meanwhile. Returns those that could not be killed.
 pub(crate) fn end_all(cgroups: &Cgroups) -> BTreeSet<i32> {
     let mut left = of_lab(cgroups);
     let _ = wait::until_true("the lab's processes to end", Duration::from_secs(15), || {

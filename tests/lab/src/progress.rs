@@ -1,4 +1,4 @@
-//! What the person at the terminal sees: what is being done, how far it is, what is left.
+//! Progress on the terminal: the running steps, how far they are, and what is left.
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +46,7 @@ struct Running {
     detail: String,
 }
 
-/// Through which a running step tells what it is doing.
+/// Through which a running step reports what it is doing.
 #[derive(Clone)]
 pub(crate) struct Note(Arc<dyn Fn(&str) + Send + Sync>);
 

@@ -12,7 +12,7 @@ use crate::{
     netns, wait,
 };
 
-/// What the registry was given, by name: content digests.
+/// The content digests of what was pushed to the registry, by name.
 #[derive(Debug)]
 pub(crate) struct Inventory {
     file: PathBuf,

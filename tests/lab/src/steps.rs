@@ -10,10 +10,10 @@ use anyhow::{Result, anyhow};
 
 use crate::progress::{Note, Progress, say};
 
-/// What a step does: an outcome in a few words.
+/// The work of a step. Returns its outcome in a few words.
 type Work = Box<dyn FnOnce(&Note) -> Result<String> + Send>;
 
-/// One thing to be done.
+/// A unit of work.
 pub(crate) struct Step {
     name: &'static str,
     needs: &'static [&'static str],

@@ -27,7 +27,7 @@ use crate::{
     values,
 };
 
-/// Brings the lab up, or repairs it. What is in order is left alone.
+/// Brings the lab up, or repairs it. Parts in order are left alone.
 pub fn up(layout: &Layout) -> Result<()> {
     machine::check()?;
     let _lock = Lock::take()?;

@@ -253,7 +253,7 @@ impl Controller {
         Ok(())
     }
 
-    /// With the resource version, so that nobody else's finalizer is lost.
+    /// With the resource version, so that no other finalizer is lost.
     async fn set_finalizers(&mut self, service: &Service, finalizers: Vec<&str>) -> Result<()> {
         let current = self.services.get(&key(service)).unwrap_or(service);
         let patch = json!({"metadata": {
@@ -265,7 +265,7 @@ impl Controller {
         Ok(())
     }
 
-    /// What the API server answered is newer than what the watch has shown; acting on the old would act twice.
+    /// The API server's answer is newer than what the watch has shown; acting on the old would act twice.
     fn remember(&mut self, service: Service) {
         if let Some(known) = self.services.get_mut(&key(&service)) {
             *known = service;

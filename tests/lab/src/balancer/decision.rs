@@ -1,4 +1,4 @@
-//! What to do about one Service: pure, from what is seen and what is settled.
+//! Decides what to do about one Service: pure, from its state and the settings.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ pub(super) enum Action {
     Release,
 }
 
-/// What is known about a Service beside the object itself.
+/// The circumstances of a Service beside the object itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Circumstances<'a> {
     pub(super) answer: Answer,
     pub(super) lease: Option<&'a Lease>,
-    /// How many moves it was told to make.
+    /// How many changes of address were requested.
     pub(super) moves: u64,
     /// Since it was first seen in its present condition.
     pub(super) age: Duration,

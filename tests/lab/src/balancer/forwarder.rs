@@ -1,4 +1,4 @@
-//! What makes an address work.
+//! Makes a load balancer's address work: forwards its ports to the nodes.
 //!
 //! An address that is in the Service's status is the node's: kube-proxy does the rest. Of one behind a hostname kube-proxy knows nothing;
 //! there the balancer itself takes the connections, on the WAN, and carries them to the Service's node ports, as proxying clouds do.
@@ -35,7 +35,7 @@ struct Route {
 }
 
 impl Forwarder {
-    /// Begins with none: whatever addresses an earlier balancer left are removed.
+    /// Starts without addresses, and removes those that an earlier balancer left.
     pub(super) async fn new(cluster: ClusterName) -> Result<Self> {
         let (first, end) = cluster.pool();
         for (namespace, device) in [(cluster.namespace(), "wan0"), (WAN_NAMESPACE, "br0")] {

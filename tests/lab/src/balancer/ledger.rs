@@ -1,4 +1,4 @@
-//! Which Service has which address: kept on disk, so that a restarted balancer gives out no address twice.
+//! Which Service has which address: kept on disk, so that a restarted balancer assigns no address twice.
 
 use std::{collections::BTreeMap, fs, net::Ipv4Addr, path::PathBuf};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{cluster::ClusterName, command::write_file, layout::Layout};
 
-/// What a Service was given.
+/// The address of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lease {
     pub(super) address: Ipv4Addr,
@@ -30,7 +30,7 @@ pub(super) struct Ledger {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Entries {
     leases: BTreeMap<String, Lease>,
-    /// The last address given out: a freed one comes back as late as possible.
+    /// The last assigned address: a freed one is reused as late as possible.
     last: Option<Ipv4Addr>,
 }
 

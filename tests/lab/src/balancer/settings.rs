@@ -1,4 +1,4 @@
-//! What the balancer is told: a file for each cluster, which it reads again and again.
+//! The balancer's settings: a file for each cluster, which it reads repeatedly.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -21,7 +21,7 @@ pub enum Answer {
         /// The delay.
         seconds: u64,
     },
-    /// Not at all: events say that a quota is exceeded.
+    /// Not at all: events report that a quota is exceeded.
     Never,
 }
 
@@ -30,7 +30,7 @@ pub enum Answer {
 pub(crate) struct Settings {
     /// How new Services are answered.
     pub answer: Answer,
-    /// How often each Service (`namespace/name`) was told to move to another address.
+    /// How many changes of address were requested for each Service (`namespace/name`).
     #[serde(default)]
     pub moves: BTreeMap<String, u64>,
 }
@@ -40,7 +40,7 @@ impl Settings {
         layout.state.join("balancer").join(format!("{cluster}-settings.json"))
     }
 
-    /// The settings as they are; the default ones if there are none.
+    /// Reads the settings; the defaults if there are none.
     pub(crate) fn read(layout: &Layout, cluster: ClusterName) -> Self {
         let text = fs::read(Self::file(layout, cluster)).ok();
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()

@@ -78,7 +78,7 @@ fn workspace(lab: &Lab, provider: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Runs the apply, shows what it says, and returns the lines that tell how long each resource took.
+/// Runs the apply, prints its progress, and returns the lines with each resource's duration.
 fn apply(lab: &Lab, folder: &Path) -> Result<Vec<String>> {
     let mut child = lab
         .command(lab.binaries().tofu)
@@ -140,7 +140,7 @@ fn show(answer: &str, eu: &Cluster, steps: &[String], applied: Duration, by_hand
     }
     say("");
     say(&format!("    one apply         {:.1} s", applied.as_secs_f64()));
-    say(&format!("    by hand           {:.1} s, once all steps are written down in the right order", by_hand.as_secs_f64()));
+    say(&format!("    manually          {:.1} s, once all steps are written down in the right order", by_hand.as_secs_f64()));
     say("");
     say("Look around:");
     say(&format!("    {lab} kubectl us -- get pods -A"));
