@@ -1,5 +1,5 @@
 //! What the provider costs beside doing without it: its start, its memory, its size, its reads. `make bench` runs this;
-//! docs/design/performance.md says what is compared, and what it was. A slow figure is told; a wrong answer is a failure.
+//! docs/design/performance.md says what is compared, and what it was. A slow figure is reported; a wrong answer is a failure.
 //!
 //! Arguments are the programs of other providers, to be measured beside ours.
 

@@ -44,7 +44,7 @@ fn measure_one(name: &str, cli: &PathBuf, programs: &[Program]) -> [Figure; 2] {
     ]
 }
 
-/// A folder whose configuration requires one provider or none.
+/// A folder whose configuration requires one provider, or no provider.
 struct Workspace {
     folder: tempfile::TempDir,
     /// The provider's source.

@@ -1,4 +1,4 @@
-//! The rules that the core holds a provider to, for every resource.
+//! The rules that the CLIs' core requires of a provider, for every resource.
 
 use framework::protocol::wire::{
     DynamicValue, RawState, apply_resource_change, get_resource_identity_schemas, import_resource_state, plan_resource_change,
@@ -13,7 +13,7 @@ use tonic::transport::Channel;
 
 use crate::{configurations::configurations, session::Session};
 
-/// Whatever the provider manages can be told apart, and found.
+/// Every managed object has a unique identity, and can be listed.
 #[tokio::test]
 async fn every_resource_has_an_identity_and_a_listing() {
     let mut session = Session::start().await;
@@ -156,7 +156,7 @@ async fn a_stored_state_is_read_by_the_schema() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_answered_with_a_diagnostic() {
+async fn a_request_that_makes_no_sense_gets_a_diagnostic() {
     let mut session = Session::start().await;
     let validate = |type_name: &str, config: DynamicValue| validate_resource_config::Request {
         type_name: type_name.to_owned(),
