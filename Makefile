@@ -6,8 +6,6 @@ SHELL       := /bin/bash
 
 LAB   := target/debug/lab
 TESTS := --test-threads=1 --nocapture
-# Which acceptance tests: those whose names contain this.
-NAME  ?=
 RUNS  ?= 10000000
 # Other providers to measure beside ours; `make peers` builds these here.
 PEERS := $(wildcard target/peers/terraform-provider-*)
@@ -51,10 +49,16 @@ compiled:
 	@cargo test --quiet --no-run --test acceptance --package terraform-provider-mesh
 	@cargo test --quiet --no-run --test lab --package mesh-lab
 
-acceptance: ## The tests on the lab, with both CLIs
+acceptance: ## The tests on the lab, with both CLIs; NAME=… for some of them
 	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
 	cargo test --quiet --no-run --test acceptance
-	$(LAB) run -- cargo test --test acceptance -- $(TESTS) $(NAME)
+ifdef NAME
+	$(LAB) run -- cargo test --quiet --test acceptance -- $(TESTS) $(NAME)
+else
+	@$(LAB) run -- cargo test --quiet --test acceptance -- offline:: >target/offline.log 2>&1 & offline=$$!; \
+	  $(LAB) run -- cargo test --test acceptance -- $(TESTS) --skip offline:: || failed=1; \
+	  wait $$offline || failed=1; cat target/offline.log; [ -z "$${failed-}" ]
+endif
 
 bench: lab-up ## Measure start, memory, size and reads, on the lab
 	cargo bench --quiet --no-run --bench bench

@@ -1,22 +1,16 @@
-//! Both CLIs, the built provider, two real clusters, real traffic. Needs the lab (`make lab-up`) and runs on its WAN, one test after
-//! the other: `make acceptance`.
+//! Both CLIs, the built provider, two real clusters, real traffic. Needs the lab (`make lab-up`) and runs on its WAN: `make acceptance`.
+//!
+//! The tests are in three groups, by what they need; docs/design/testing.md says which to choose. A test that takes longer than a pull
+//! request may wait is `#[ignore]`d and runs with `make test-long`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test that goes wrong is to stop
 
-mod balancer;
-mod drift;
-mod examples;
-mod functions;
-mod helm_values;
-mod input;
-mod interrupt;
-mod listing;
-mod mesh;
-mod module;
-mod secrets;
-mod sources;
-mod tokens;
-mod trust;
+mod fixture;
+mod inventory;
+mod offline;
+mod on_a_mesh;
+mod on_bare_clusters;
+mod traffic;
 mod workspace;
 
 /// The program under test.

@@ -1,4 +1,4 @@
-//! A folder with a configuration, and a CLI that works in it with the provider built from this source.
+//! A folder with a configuration and a state, and a CLI that runs in it with the provider built from this source.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 use mesh_lab::Lab;
 use serde_json::Value as Json;
 
-/// One of the two programs.
+/// OpenTofu or Terraform.
 #[derive(Clone, Debug)]
 pub(crate) struct Cli {
     pub(crate) name: &'static str,
@@ -31,7 +31,7 @@ impl Cli {
     }
 }
 
-/// OpenTofu, which the lab builds, and Terraform where there is one.
+/// Lists OpenTofu, which the lab builds, and Terraform if it is on the PATH.
 pub(crate) fn clis(lab: &Lab) -> Vec<Cli> {
     let mut clis = vec![Cli { name: "tofu", program: lab.binaries().tofu }];
     match which("terraform") {
@@ -90,8 +90,46 @@ impl Workspace {
         fs::write(self.path(file), text).expect("written");
     }
 
+    /// Replaces a piece of `main.tf`, which must be there once: a test that changes nothing would prove nothing.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let main = self.read("main.tf");
+        let found = main.matches(from).count();
+        assert_eq!(found, 1, "main.tf has {found} times what the test replaces: {from}\n{main}");
+        self.write("main.tf", &main.replace(from, to));
+    }
+
+    /// Removes what follows from a piece of `main.tf` on, which must be there once.
+    pub(crate) fn cut(&self, from: &str) {
+        let main = self.read("main.tf");
+        assert_eq!(main.matches(from).count(), 1, "main.tf doesn't have what the test cuts at: {from}\n{main}");
+        self.write("main.tf", main.split(from).next().expect("a beginning"));
+    }
+
+    /// Copies the folder with its state, so that runs which would wait for the state's lock can go side by side.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::empty(&self.cli);
+        for entry in fs::read_dir(self.folder.path()).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() && !path.ends_with("cli.tfrc") {
+                fs::copy(&path, copy.path(&path.file_name().expect("a name").to_string_lossy())).expect("copied");
+            }
+        }
+        copy
+    }
+
+    /// With a further file.
+    pub(crate) fn with(self, file: &str, text: &str) -> Self {
+        self.write(file, text);
+        self
+    }
+
     pub(crate) fn read(&self, file: &str) -> String {
         fs::read_to_string(self.path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+
+    /// Reads a file; empty if it isn't there.
+    pub(crate) fn read_if_there(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap_or_default()
     }
 
     /// All that is in a plan file, which is a ZIP archive.
@@ -158,11 +196,16 @@ impl Workspace {
         text(&output)
     }
 
-    /// The attributes of a resource in the state.
-    pub(crate) fn state(&self, address: &str) -> Json {
+    /// The resource instances in the state, as `show -json` lists them.
+    pub(crate) fn resources(&self) -> Vec<Json> {
         let shown: Json = serde_json::from_str(&self.succeed(&["show", "-json"])).expect("JSON");
         let resources = shown["values"]["root_module"]["resources"].as_array().cloned().unwrap_or_default();
-        let found = resources.iter().find(|resource| resource["address"] == address);
+        resources.into_iter().filter(|resource| resource["mode"] == "managed").collect()
+    }
+
+    /// The attributes of a resource in the state.
+    pub(crate) fn state(&self, address: &str) -> Json {
+        let found = self.resources().into_iter().find(|resource| resource["address"] == address);
         found.map(|resource| resource["values"].clone()).unwrap_or_default()
     }
 }

@@ -1,14 +1,16 @@
 //! The functions' examples, in both CLIs.
 
-use std::{io::Write as _, path::Path, process::Stdio};
+use std::{io::Write as _, process::Stdio};
 
-use mesh_lab::Lab;
+use framework::Provider as _;
+use terraform_provider_mesh::provider::Mesh;
 
-use crate::workspace::{Workspace, clis, unwrapped};
+use crate::{
+    fixture::{REQUIREMENT, example_file, lab},
+    workspace::{Workspace, clis, unwrapped},
+};
 
-const REQUIREMENT: &str = "terraform {\n  required_providers {\n    mesh = { source = \"terraform-provider-mesh/mesh\" }\n  }\n}\n";
-
-/// What the console answers.
+/// Evaluates an expression in the CLI's console.
 fn console(workspace: &Workspace, expression: &str) -> String {
     let mut child = workspace.command(&["console"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the CLI starts");
     child.stdin.take().expect("its input").write_all(expression.as_bytes()).expect("written");
@@ -16,14 +18,12 @@ fn console(workspace: &Workspace, expression: &str) -> String {
 }
 
 #[test]
-fn the_examples_of_the_functions_give_what_they_say() {
-    let lab = Lab::attach().expect("a lab; `make lab-up` makes one");
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/functions");
-    for cli in clis(&lab) {
+fn the_examples_of_the_functions_return_what_they_show() {
+    for cli in clis(&lab()) {
         let workspace = Workspace::new(&cli, REQUIREMENT);
-        for function in ["sni", "vip", "spiffe_id"] {
-            let example = std::fs::read_to_string(examples.join(function).join("function.tf")).expect("an example");
-            workspace.write(&format!("{function}.tf"), &example);
+        for function in Mesh.functions() {
+            let name = function.name();
+            workspace.write(&format!("{name}.tf"), &example_file(&format!("functions/{name}/function.tf")));
         }
         workspace.succeed(&["validate", "-no-color"]);
         workspace.succeed(&["plan", "-no-color", "-out=plan"]);

@@ -1,13 +1,11 @@
-//! An ephemeral token: good for the cluster, and in no state, plan or log.
+//! An ephemeral token: it opens the cluster, and is in no state, plan or log.
 
 use mesh_lab::Cluster;
 
-use crate::{
-    mesh::{bare_clusters, both},
-    workspace::{Cli, Workspace, clis, text},
-};
+use super::Mesh;
+use crate::workspace::{Workspace, text};
 
-/// The token of an account of the EU, by which a second configuration of the provider makes a root there.
+/// A token of an account of the EU, with which a second configuration of the provider makes a root there.
 fn configuration(us: &Cluster, eu: &Cluster) -> String {
     let ca = eu.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"]).expect("a CA");
     let host = eu.kubectl(&["config", "view", "-o", "jsonpath={.clusters[0].cluster.server}"]).expect("an address");
@@ -50,35 +48,29 @@ fn configuration(us: &Cluster, eu: &Cluster) -> String {
     )
 }
 
-#[test]
-fn an_ephemeral_token_opens_the_cluster_and_is_kept_nowhere() {
-    let lab = bare_clusters();
-    let (us, eu) = both(&lab);
+pub(super) fn an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere(mesh: &Mesh) {
+    let Mesh { us, eu, cli, .. } = mesh;
     eu.kubectl(&["create", "serviceaccount", "-n", "kube-system", "keeper"]).expect("an account");
-    for cli in clis(&lab) {
-        let workspace = Workspace::new(&cli, &configuration(&us, &eu));
-        let refused = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
-        assert!(refused.contains("system:serviceaccount:kube-system:keeper"), "not asked as the keeper: {refused}");
+    let workspace = Workspace::new(cli, &configuration(us, eu));
+    let refused = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
+    assert!(refused.contains("system:serviceaccount:kube-system:keeper"), "not asked as the keeper: {refused}");
 
-        let role = ["create", "clusterrolebinding", "keeper", "--clusterrole=cluster-admin", "--serviceaccount=kube-system:keeper"];
-        eu.kubectl(&role).expect("a binding");
-        assert_kept_nowhere(&cli, &workspace);
-        workspace.assert_settled();
-        workspace.destroy();
-        eu.kubectl(&["delete", "clusterrolebinding", "keeper"]).expect("deleted");
-    }
+    let role = ["create", "clusterrolebinding", "keeper", "--clusterrole=cluster-admin", "--serviceaccount=kube-system:keeper"];
+    eu.kubectl(&role).expect("a binding");
+    assert_stored_nowhere(mesh, &workspace);
+    workspace.assert_settled();
+    workspace.destroy();
+    eu.kubectl(&["delete", "clusterrolebinding", "keeper"]).expect("deleted");
 
-    let nobody = Workspace::new(
-        &clis(&lab)[0],
-        &configuration(&us, &eu).replace("\"keeper\"\n          lifetime", "\"nobody\"\n          lifetime"),
-    );
-    let refused = nobody.fail(&["plan", "-no-color"]);
+    let missing = Workspace::new(cli, &configuration(us, eu));
+    missing.edit("service_account  = \"keeper\"", "service_account  = \"nobody\"");
+    let refused = missing.fail(&["plan", "-no-color"]);
     assert!(refused.contains("No such service account") && refused.contains("`keeper`"), "{refused}");
     eu.kubectl(&["delete", "serviceaccount", "-n", "kube-system", "keeper"]).expect("deleted");
 }
 
-/// Plans and applies, and looks for tokens: each is a JSON object in base64, so it begins like this.
-fn assert_kept_nowhere(cli: &Cli, workspace: &Workspace) {
+/// Plans and applies, and looks for tokens: each is a JSON object in base64, so its beginning is known.
+fn assert_stored_nowhere(mesh: &Mesh, workspace: &Workspace) {
     const BEGINNING: &str = "eyJhbGciOi";
     let mut log = String::new();
     for arguments in [&["plan", "-no-color", "-out=plan"][..], &["apply", "-no-color", "plan"]] {
@@ -86,9 +78,9 @@ fn assert_kept_nowhere(cli: &Cli, workspace: &Workspace) {
         assert!(output.status.success(), "{}", text(&output));
         log.push_str(&text(&output));
     }
-    assert!(log.contains("OpenEphemeralResource"), "{}: the log doesn't tell of the token at all", cli.name);
+    assert!(log.contains("OpenEphemeralResource"), "{}: the log has nothing of the token at all", mesh.cli.name);
     for (place, found) in [("the log", log), ("the state", workspace.read("terraform.tfstate")), ("the plan", workspace.unpacked("plan"))] {
         assert!(found.contains("mesh_root_ca"), "{place} says nothing of the resource");
-        assert!(!found.contains(BEGINNING), "{}: a token is in {place}", cli.name);
+        assert!(!found.contains(BEGINNING), "{}: a token is in {place}", mesh.cli.name);
     }
 }

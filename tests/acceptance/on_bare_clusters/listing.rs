@@ -1,8 +1,10 @@
-//! What exists in the clusters is listed, and the configuration that would give it is generated. Asked over gRPC: of the CLIs here none has
-//! `list` blocks yet.
+//! What exists in the clusters is listed, and a configuration for it is generated. Asked over gRPC, as the CLIs here have no `list` blocks yet.
 
-use framework::protocol::wire::{
-    configure_provider, generate_resource_config, list_resource, provider_client::ProviderClient, validate_resource_config,
+use framework::{
+    Provider as _,
+    protocol::wire::{
+        configure_provider, generate_resource_config, list_resource, provider_client::ProviderClient, validate_resource_config,
+    },
 };
 use mesh_lab::Lab;
 use plugin_host::{
@@ -10,21 +12,13 @@ use plugin_host::{
     values::{decode, encode, get, object},
 };
 use rmpv::Value;
+use terraform_provider_mesh::provider::Mesh;
 use tonic::transport::Channel;
 
-use crate::mesh::both;
+use crate::{fixture::both, inventory::Instance};
 
-/// All that the example `two-clusters` has made.
-const MADE: [(&str, &[&str]); 5] = [
-    ("mesh_root_ca", &["us/istio-system/mesh-root-ca"]),
-    ("mesh_cluster_ca", &["eu/istio-system", "us/istio-system"]),
-    ("mesh_cluster", &["eu/istio-system", "us/istio-system"]),
-    ("mesh_eastwest_gateway", &["eu/istio-system/istio-eastwestgateway", "us/istio-system/istio-eastwestgateway"]),
-    ("mesh_service_export", &["eu/echo/echo.eu.mesh.local"]),
-];
-
-/// Whether listings find what the example has made, and nothing else.
-pub(crate) fn assert_everything_is_listed(lab: &Lab) {
+/// Listings find what was made, and nothing else.
+pub(super) fn assert_everything_is_listed(lab: &Lab, made: &[Instance]) {
     let (us, eu) = both(lab);
     let access = |path: std::path::PathBuf| object(&[("config_path", path.display().to_string().into())]);
     let clusters = object(&[("us", access(us.kubeconfig_path())), ("eu", access(eu.kubeconfig_path()))]);
@@ -35,12 +29,15 @@ pub(crate) fn assert_everything_is_listed(lab: &Lab) {
         let request = configure_provider::Request { config: Some(encode(&object(&[("clusters", clusters)]))), ..Default::default() };
         let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        for (type_name, names) in MADE {
+        for type_name in Mesh.resources().iter().map(|resource| resource.name()) {
             let events = list(&mut provider, type_name).await;
             // The clusters are searched at once.
             let mut found: Vec<_> = events.iter().map(|event| event.display_name.as_str()).collect();
             found.sort_unstable();
-            assert_eq!(found, names, "{type_name}");
+            let of_type = made.iter().filter(|instance| instance.type_name == type_name);
+            let mut wanted: Vec<_> = of_type.map(|instance| instance.import_id.as_str()).collect();
+            wanted.sort_unstable();
+            assert_eq!(found, wanted, "{type_name}");
             for event in &events {
                 assert_can_be_written(&mut provider, type_name, event).await;
             }
@@ -60,7 +57,7 @@ async fn list(provider: &mut ProviderClient<Channel>, type_name: &str) -> Vec<li
     events
 }
 
-/// What was found has its identity and its state, and a configuration that is valid.
+/// A found object has its identity and its state, and a configuration that is valid.
 async fn assert_can_be_written(provider: &mut ProviderClient<Channel>, type_name: &str, event: &list_resource::Event) {
     let identity = decode(event.identity.as_ref().expect("an identity").identity_data.as_ref());
     assert!(event.display_name.starts_with(get(&identity, "cluster").as_str().expect("a cluster")));

@@ -1,0 +1,43 @@
+//! A manual change of an object shows up in the next plan, and the next apply reverts it.
+
+use super::Mesh;
+use crate::workspace::unwrapped;
+
+pub(super) fn manual_changes_are_planned_and_reverted(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let permissive = r#"{"spec":{"mtls":{"mode":"PERMISSIVE"}}}"#;
+    let without_port = r#"[{"op":"remove","path":"/spec/ports/3"}]"#;
+    let other_port = r#"[{"op":"replace","path":"/spec/ports/0/port","value":8888}]"#;
+    let changes: [(_, &[&str], &[&str]); 7] = [
+        (us, &["scale", "-n", "istio-system", "deployment/istiod", "--replicas=2"], &["Deployment istio-system/istiod", "spec.replicas"]),
+        (us, &["delete", "-n", "istio-system", "serviceaccount/istio-reader-service-account"], &["istio-reader-service-account", "gone"]),
+        (
+            us,
+            &["label", "namespace", "istio-system", "topology.istio.io/network=elsewhere", "--overwrite"],
+            &["Namespace istio-system", "elsewhere"],
+        ),
+        (us, &["patch", "-n", "istio-system", "peerauthentication/default", "--type=merge", "-p", permissive], &["PERMISSIVE"]),
+        (us, &["delete", "-n", "istio-system", "serviceentry", "--all"], &["ServiceEntry", "gone"]),
+        (
+            eu,
+            &["patch", "-n", "istio-system", "service/istio-eastwestgateway", "--type=json", "-p", without_port],
+            &["Service istio-system/istio-eastwestgateway", "spec.ports"],
+        ),
+        (eu, &["patch", "-n", "echo", "service/echo", "--type=json", "-p", other_port], &["8888"]),
+    ];
+    for (cluster, change, _) in &changes {
+        cluster.kubectl(change).expect("changed manually");
+    }
+    let plan = unwrapped(&workspace.changes());
+    for (_, change, words) in &changes {
+        for word in *words {
+            assert!(plan.contains(word), "the plan doesn't report {change:?} ({word}):\n{plan}");
+        }
+    }
+    assert!(!plan.contains("must be replaced"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+    // The Service of the users is theirs: the export follows its port, and follows it back.
+    eu.kubectl(&["patch", "-n", "echo", "service/echo", "--type=json", "-p", &other_port.replace("8888", "80")]).expect("changed back");
+    workspace.apply();
+}

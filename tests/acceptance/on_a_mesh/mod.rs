@@ -1,0 +1,136 @@
+//! Tests on a mesh that is there: the example `two-clusters`, brought up once for each CLI. A test leaves the mesh as it found it; one
+//! that fails takes it away, and the next test gets a new one.
+
+mod balancer;
+mod drift;
+mod foreign;
+mod interrupt;
+mod outage;
+mod own_root;
+mod secrets;
+mod service;
+mod tokens;
+
+use std::sync::{Mutex, PoisonError};
+
+use mesh_lab::{Cluster, Lab};
+
+use crate::{
+    fixture::{Timed, bare_clusters, both, example, lab},
+    traffic::{call_host_until_ok, restart_workloads},
+    workspace::{Cli, Workspace, clis, text},
+};
+
+/// Each test once for each CLI. The modules' names keep the tests of a CLI together, as tests run in the order of their names.
+macro_rules! on_the_mesh_of_each_cli {
+    ($($module:ident::$test:ident,)*) => {
+        mod of_terraform {
+            $(#[test] fn $test() { super::on_the_mesh_of("terraform", super::$module::$test); })*
+        }
+        mod of_tofu {
+            $(#[test] fn $test() { super::on_the_mesh_of("tofu", super::$module::$test); })*
+        }
+    };
+}
+
+on_the_mesh_of_each_cli! {
+    balancer::a_late_address_is_waited_for,
+    balancer::a_new_address_is_followed_in_place,
+    balancer::an_address_that_never_comes_is_reported_with_its_cause,
+    drift::manual_changes_are_planned_and_reverted,
+    foreign::objects_of_another_state_are_left_alone,
+    interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
+    interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
+    outage::an_unreachable_cluster_loses_no_state,
+    own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
+    secrets::secrets_are_in_no_state_plan_or_log,
+    service::an_export_of_a_missing_service_names_those_that_exist,
+    tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
+}
+
+/// A mesh that tests share.
+pub(crate) struct Mesh {
+    pub(crate) lab: Lab,
+    pub(crate) us: Cluster,
+    pub(crate) eu: Cluster,
+    pub(crate) cli: Cli,
+    /// The example, applied. It reaches the EU with a token.
+    pub(crate) workspace: Workspace,
+    /// All that its first plan, its apply and its second plan printed, with the most talkative log.
+    pub(crate) trace: String,
+    /// The token.
+    pub(crate) token: String,
+}
+
+static SHARED: Mutex<Option<Mesh>> = Mutex::new(None);
+
+/// Forgets the mesh, as the clusters are about to be cleaned.
+pub(crate) fn forget() {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+}
+
+fn on_the_mesh_of(cli: &str, test: fn(&Mesh)) {
+    let Some(cli) = clis(&lab()).into_iter().find(|found| found.name == cli) else { return };
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mesh = shared.filter(|mesh| mesh.cli.name == cli.name).unwrap_or_else(|| Mesh::bring_up(cli));
+    let _timed = Timed::start();
+    test(&mesh);
+    mesh.workspace.assert_settled();
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner).replace(mesh);
+}
+
+impl Mesh {
+    fn bring_up(cli: Cli) -> Self {
+        let lab = bare_clusters();
+        let (us, eu) = both(&lab);
+        let token = account(&eu);
+        let workspace = example(&lab, &cli);
+        let ca =
+            eu.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.clusters[0].cluster.certificate-authority-data}"]).expect("a CA");
+        workspace.write("ca", ca.trim());
+        workspace.write("token", &token);
+        let access = format!(
+            "clusters = {{\n    us = {{ config_path = \"{}\" }}\n    eu = {{\n      host                   = \"https://198.51.100.12:6443\"\n      \
+             cluster_ca_certificate = base64decode(file(\"ca\"))\n      token                  = file(\"token\")\n    }}\n  }}\n  helm",
+            us.kubeconfig_path().display()
+        );
+        workspace.edit("clusters = var.clusters\n  helm", &access);
+        let mut trace = String::new();
+        for arguments in [&["plan", "-no-color", "-out=first"][..], &["apply", "-no-color", "first"], &["plan", "-no-color", "-out=second"]]
+        {
+            let output = workspace.command(arguments).env("TF_LOG", "trace").output().expect("the CLI starts");
+            let printed = text(&output);
+            assert!(output.status.success(), "{} {arguments:?} failed:\n{}", cli.name, last_lines(&printed, 80));
+            trace.push_str(&printed);
+        }
+        workspace.assert_settled();
+        restart_workloads(&lab);
+        call_host_until_ok(&lab);
+        print!("(the mesh: ");
+        drop(lab);
+        print!(") ");
+        Self { lab: crate::fixture::lab(), us, eu, cli, workspace, trace, token }
+    }
+
+    /// A further configuration beside the mesh, of the same CLI and with a provider for both clusters.
+    pub(crate) fn beside(&self, resources: &str) -> Workspace {
+        let helm = format!("helm = {{ repository = \"{}\", binary = \"{}\" }}", self.lab.charts().http, self.lab.binaries().helm.display());
+        Workspace::new(&self.cli, &format!("{}{resources}", crate::fixture::provider(&self.lab, &helm)))
+    }
+}
+
+/// Makes an account of the EU with all rights. Returns its token.
+fn account(eu: &Cluster) -> String {
+    let binding = ["clusterrolebinding", "terraform"];
+    eu.kubectl(&[&["delete", "--ignore-not-found"], &binding[..]].concat()).expect("no binding");
+    eu.kubectl(&["delete", "--ignore-not-found", "-n", "kube-system", "serviceaccount", "terraform"]).expect("no account");
+    eu.kubectl(&["create", "serviceaccount", "-n", "kube-system", "terraform"]).expect("an account");
+    let rights = ["--clusterrole=cluster-admin", "--serviceaccount=kube-system:terraform"];
+    eu.kubectl(&[&["create"], &binding[..], &rights[..]].concat()).expect("a binding");
+    eu.kubectl(&["create", "token", "-n", "kube-system", "terraform", "--duration=2h"]).expect("a token").trim().to_owned()
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

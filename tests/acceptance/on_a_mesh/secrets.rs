@@ -1,0 +1,34 @@
+//! No private key and no token in state, plan file or the most talkative log.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::Mesh;
+
+pub(super) fn secrets_are_in_no_state_plan_or_log(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let mut secrets = vec![("the token", mesh.token.clone())];
+    for (cluster, name, key) in [(us, "mesh-root-ca", "tls\\.key"), (us, "cacerts", "ca-key\\.pem"), (eu, "cacerts", "ca-key\\.pem")] {
+        let path = format!("jsonpath={{.data.{key}}}");
+        let encoded = cluster.kubectl(&["get", "secret", "-n", "istio-system", name, "-o", &path]).expect("a Secret").trim().to_owned();
+        assert!(encoded.len() > 100, "{name} has no key");
+        // A line of the PEM, and the same as the Secret has it.
+        secrets.push(("a private key", encoded[60..120].to_owned()));
+        let decoded = String::from_utf8(STANDARD.decode(&encoded).expect("base64")).expect("PEM");
+        secrets.push(("a private key", decoded.lines().nth(1).expect("a line")[..40].to_owned()));
+    }
+    let client_key = us.kubectl(&["config", "view", "--raw", "-o", "jsonpath={.users[0].user.client-key-data}"]).expect("a key");
+    secrets.push(("the kubeconfig's key", client_key.trim()[60..120].to_owned()));
+
+    let mut places = vec![("the log".to_owned(), mesh.trace.clone())];
+    // An apply that nothing comes before leaves no backup; those of earlier tests may have.
+    places.extend(["terraform.tfstate", "terraform.tfstate.backup"].map(|file| (file.to_owned(), workspace.read_if_there(file))));
+    places.extend(["first", "second"].map(|plan| (format!("the plan file {plan}"), workspace.unpacked(plan))));
+    for (place, found) in &places {
+        for (what, secret) in &secrets {
+            assert!(!found.contains(secret), "{}: {what} is in {place}", mesh.cli.name);
+        }
+        // The search would find what is there.
+        assert!(place.contains("backup") || found.contains("mesh_root_ca"), "{place} says nothing of the mesh");
+    }
+    assert!(mesh.trace.contains("ApplyResourceChange"), "the log is not the most talkative one");
+}

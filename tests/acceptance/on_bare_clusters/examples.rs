@@ -1,0 +1,87 @@
+//! The examples in the documents of the resources, applied unchanged; only the provider block and the lab's Helm values are added.
+
+use framework::Provider as _;
+use mesh_lab::Lab;
+use terraform_provider_mesh::provider::Mesh;
+
+use crate::{
+    fixture::{REQUIREMENT, bare_clusters, example_file, variables},
+    traffic::{call_host_until_ok, restart_workloads},
+    workspace::{Cli, Workspace, clis},
+};
+
+/// What the examples leave to the reader: the provider, and the importing cluster's own membership.
+const REST: &str = r#"
+variable "clusters" { type = any }
+variable "helm" { type = any }
+variable "values" { type = any }
+
+provider "mesh" {
+  clusters = var.clusters
+  helm     = var.helm
+}
+
+resource "mesh_cluster_ca" "us" {
+  cluster = "us"
+  root_ca = mesh_root_ca.mesh
+}
+
+resource "mesh_cluster" "us" {
+  cluster      = "us"
+  ca           = mesh_cluster_ca.us
+  mesh_id      = "training-mesh"
+  trust_domain = "corp.local"
+  network      = "us-net"
+  values       = var.values.istiod
+}
+"#;
+
+/// The example with one more attribute in its only block.
+fn with_attribute(example: &str, attribute: &str) -> String {
+    let end = example.rfind('}').expect("a block");
+    format!("{}  {attribute}\n}}\n", &example[..end])
+}
+
+#[test]
+fn the_examples_of_the_resources_make_a_mesh() {
+    let lab = bare_clusters();
+    let cli = &clis(&lab)[0];
+    let workspace = of_resources(cli, &lab);
+    workspace.apply();
+    workspace.assert_settled();
+    restart_workloads(&lab);
+    call_host_until_ok(&lab);
+
+    let imported = of_resources(cli, &lab);
+    let resources = Mesh.resources();
+    for resource in &resources {
+        let name = resource.name();
+        imported.write(&format!("import-{name}.tf"), &example_file(&format!("resources/{name}/import-by-identity.tf")));
+    }
+    let plan = imported.changes();
+    assert!(plan.contains(&format!("{} to import", resources.len())) && plan.contains("0 to change, 0 to destroy"), "{plan}");
+    workspace.destroy();
+}
+
+/// What the example of a resource needs besides, in the lab or in a single configuration.
+fn addition(resource: &str) -> Option<&'static str> {
+    match resource {
+        "mesh_cluster" => Some("values = var.values.istiod"),
+        "mesh_eastwest_gateway" => Some("values = var.values.gateway"),
+        // In one configuration the reference is what waits for the importer; the document's example is of a mesh that is there.
+        "mesh_service_export" => Some("depends_on = [mesh_cluster.us]"),
+        _ => None,
+    }
+}
+
+/// A configuration of the examples of all resources.
+fn of_resources(cli: &Cli, lab: &Lab) -> Workspace {
+    let workspace = Workspace::new(cli, &format!("{REQUIREMENT}{REST}"));
+    workspace.write("terraform.tfvars.json", &variables(lab).to_string());
+    for resource in Mesh.resources() {
+        let name = resource.name();
+        let text = example_file(&format!("resources/{name}/resource.tf"));
+        workspace.write(&format!("{name}.tf"), &addition(name).map_or(text.clone(), |addition| with_attribute(&text, addition)));
+    }
+    workspace
+}

@@ -1,0 +1,9 @@
+//! Tests that begin with bare clusters: what the first apply does, and what is left after the last.
+
+mod charts;
+mod examples;
+mod helm_values;
+mod listing;
+mod mission;
+mod module;
+mod trust;
