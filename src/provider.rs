@@ -15,7 +15,7 @@ use crate::{
     resources,
     world::{Clusters, PlannedMesh, World},
 };
-use framework::{AnyEphemeral, AnyListing, AnyResource, Function, Parse, Provider, Value, model, optional, required};
+use framework::{AnyEphemeral, AnyListing, AnyResource, Error, Function, Parse, Provider, Setup, Value, model, optional, required};
 
 model! {
     /// A program that prints credentials, as in a kubeconfig's `exec`.
@@ -128,7 +128,7 @@ impl Provider for Mesh {
         Some(Configuration { clusters, helm: helm? })
     }
 
-    fn configure(&self, configuration: Configuration) -> World {
+    async fn configure(&self, configuration: Configuration, _: &mut Setup) -> Result<World, Error> {
         let known = configuration
             .clusters
             .as_ref()
@@ -141,7 +141,7 @@ impl Provider for Mesh {
             .collect();
         let istio_version = configuration.helm.version.clone();
         let kubernetes = Arc::new(Kubernetes::new(accesses));
-        World {
+        Ok(World {
             clusters: known.map_or(Clusters::Unknown, Clusters::Known),
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
@@ -150,7 +150,7 @@ impl Provider for Mesh {
             clock: Arc::new(SystemClock),
             istio_version,
             planned: PlannedMesh::default(),
-        }
+        })
     }
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {

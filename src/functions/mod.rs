@@ -13,7 +13,7 @@ pub fn all() -> Vec<Box<dyn Function>> {
 
 /// Reads the argument at a position.
 fn argument<T: Field>(arguments: &[Dynamic], position: usize) -> Result<T, ArgumentError> {
-    let refused = |problem: String| ArgumentError { argument: position, problem };
+    let refused = |problem: String| ArgumentError::at(position)(problem);
     match arguments.get(position) {
         Some(Value::Value(datum)) => T::decode(datum, &AttributePath::root()).map_err(|error| refused(error.detail)),
         _ => Err(refused("Must not be null.".to_owned())),

@@ -46,17 +46,16 @@ impl Function for StableVip {
         // In the order of names, so that the result doesn't depend on the order of `hosts`.
         let mut taken = BTreeSet::new();
         for each in hosts {
-            let vip = Vip::stable(&each, &taken).ok_or_else(|| ArgumentError {
-                argument: 1,
-                problem: "There are more hosts than addresses in 240.241.0.0/16. Set the `vip` of some of them to another address."
-                    .to_owned(),
+            let vip = Vip::stable(&each, &taken).ok_or_else(|| {
+                let problem = "There are more hosts than addresses in 240.241.0.0/16. Set the `vip` of some of them to another address.";
+                ArgumentError::at(1)(problem.to_owned())
             })?;
             if each == host {
                 return Ok(vip.to_string().into());
             }
             taken.insert(vip);
         }
-        Err(ArgumentError { argument: 0, problem: "The host has no address.".to_owned() })
+        Err(ArgumentError::whole("The host has no address."))
     }
 }
 

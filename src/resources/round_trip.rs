@@ -50,8 +50,8 @@ impl Provider for FakeMesh {
         Some(())
     }
 
-    fn configure(&self, (): ()) -> World {
-        World::fake(&self.0, &Arc::new(FakeReleases::default()), &FakeClock::default())
+    async fn configure(&self, (): (), _: &mut framework::Setup) -> Result<World, framework::Error> {
+        Ok(World::fake(&self.0, &Arc::new(FakeReleases::default()), &FakeClock::default()))
     }
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {

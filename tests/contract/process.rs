@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use framework::protocol::wire::{
@@ -35,6 +35,8 @@ fn by_hand_it_says_what_it_is() {
     let output = Command::new(PROGRAM).output().expect("the program starts");
     assert!(!output.status.success() && output.stdout.is_empty());
     assert!(String::from_utf8_lossy(&output.stderr).contains("is a provider for Terraform and OpenTofu"));
+    let output = Command::new(PROGRAM).arg("--help").output().expect("the program starts");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("--debug"), "help that is asked for is no error");
     let output = Command::new(PROGRAM).arg("--version").output().expect("the program starts");
     assert!(output.status.success());
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("terraform-provider-mesh {}", env!("CARGO_PKG_VERSION")));
@@ -106,21 +108,54 @@ fn what_it_is_started_with_must_make_sense() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("PLUGIN_CLIENT_CERT is no certificate"));
 }
 
+/// Waits until a path is gone.
+async fn is_removed(path: &Path) -> bool {
+    for _ in 0..100 {
+        if !path.exists() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
 #[tokio::test]
 async fn sockets_of_killed_providers_are_removed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let stale = folder.path().join("terraform-provider-999999999.sock");
-    let live = folder.path().join("terraform-provider-888888888.sock");
-    drop(std::os::unix::net::UnixListener::bind(&stale).expect("a socket"));
-    let _listener = std::os::unix::net::UnixListener::bind(&live).expect("a socket");
-    let plugin = Plugin::start_with(crate::PROGRAM, |command| command.env("PLUGIN_UNIX_SOCKET_DIR", folder.path()));
-    let begin = Instant::now();
-    while stale.exists() {
-        assert!(begin.elapsed() < Duration::from_secs(2), "the stale socket is left");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    let start = || Plugin::start_with(PROGRAM, |command| command.env("PLUGIN_UNIX_SOCKET_DIR", folder.path()));
+    let (mut killed, live) = (start(), start());
+    assert_ne!(killed.socket(), live.socket());
+    killed.signal("-KILL");
+    killed.end().await;
+    // As they are some time later.
+    let own = |plugin: &Plugin| plugin.socket().parent().expect("a folder").to_path_buf();
+    for plugin in [&killed, &live] {
+        let age = std::fs::File::open(own(plugin)).expect("a folder");
+        age.set_modified(std::time::SystemTime::now() - Duration::from_secs(600)).expect("its age");
     }
-    assert!(live.exists(), "somebody listens there");
+    let plugin = start();
+    assert!(is_removed(&own(&killed)).await, "the folder of the killed one is left");
+    assert!(live.provider().await.get_provider_schema(get_provider_schema::Request {}).await.is_ok(), "another one is still served");
     plugin.shut_down().await;
+}
+
+#[tokio::test]
+async fn it_does_not_outlive_a_host_that_was_killed() {
+    let (folder, certificate) = (tempfile::tempdir().expect("a folder"), Certificate::new());
+    let mut host = Command::new("sh");
+    // The shell is the host: the provider is its child, and not of this process.
+    host.args(["-c", "\"$0\" & wait", PROGRAM])
+        .envs(command(Path::new(PROGRAM), &certificate.pem, folder.path()).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    host.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut host = Plugin::launch(&mut host, certificate, folder);
+    let mut provider = host.provider().await;
+    provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema");
+    let own = host.socket().parent().expect("a folder").to_path_buf();
+    assert!(own.exists());
+    host.signal("-KILL");
+    host.end().await;
+    assert!(is_removed(&own).await, "it goes on without its host");
+    assert!(provider.get_provider_schema(get_provider_schema::Request {}).await.is_err());
 }
 
 #[tokio::test]

@@ -32,6 +32,6 @@ fuzz_target!(|input: &[u8]| {
                 let _ = client_certificate(&pem);
             }
         }
-        Err(text) => assert!(text == Text::Help || is_asked, "nobody asked for the version"),
+        Err(text) => assert!(text == Text::Usage || is_asked, "nobody asked for the version"),
     }
 });

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Timeouts, Type, Value, computed, erase, optional, required};
+use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Setup, Timeouts, Type, Value, computed, erase, optional, required};
 
 /// The resource type, and the function that takes the same attributes.
 pub const THING: &str = "wide_thing";
@@ -38,7 +38,9 @@ impl Provider for Wide {
         Some(())
     }
 
-    fn configure(&self, (): ()) {}
+    async fn configure(&self, (): (), _: &mut Setup) -> Result<(), Error> {
+        Ok(())
+    }
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<()>>> {
         vec![erase::<Thing>()]
@@ -217,7 +219,7 @@ impl Function for Keep {
         *self.kept.lock().expect("what is kept") = arguments.to_vec();
         match arguments {
             [Value::Value(datum)] => Ok(datum.clone()),
-            _ => Err(ArgumentError { argument: 0, problem: "It has no value.".to_owned() }),
+            _ => Err(ArgumentError::at(0)("It has no value.".to_owned())),
         }
     }
 }

@@ -1,12 +1,10 @@
-//! What the host, Terraform or OpenTofu, tells by environment, and what it is told on standard output.
+//! What the host, Terraform or OpenTofu, passes by environment, and what the process prints to standard output.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{ffi::OsString, ops::RangeInclusive, path::PathBuf, process::ExitCode};
 
-/// By this variable and value a host shows that it is one.
+use super::{Failure, listener::Address};
+
+/// The variable and its value by which a host identifies itself.
 const COOKIE: (&str, &str) = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2");
 
 /// Version of go-plugin's own protocol, and of the provider's.
@@ -15,23 +13,52 @@ const VERSIONS: (u8, u8) = (1, 6);
 /// How the process was started.
 #[derive(Debug)]
 pub struct Start {
-    /// The host's certificate, PEM; none in debug mode, and for hosts without mutual TLS.
+    /// The host's certificate, PEM; absent in debug mode, and for hosts without mutual TLS.
     pub client_certificate: Option<String>,
-    /// Where the host wants the socket.
+    /// The folder in which the host wants the socket.
     pub socket_folder: Option<PathBuf>,
-    /// From where on to log.
+    /// The ports that may be listened on, where there are no Unix sockets.
+    pub ports: Ports,
+    /// The lowest level that is logged.
     pub log_level: tracing::level_filters::LevelFilter,
-    /// Serve whoever connects, and tell how.
+    /// Serve any client, and print how to connect.
     pub debug: bool,
 }
 
-/// What a person who starts the program is told.
+/// The range of ports of `PLUGIN_MIN_PORT` and `PLUGIN_MAX_PORT`; any free port without them.
+#[derive(Clone, Debug, Default)]
+pub struct Ports {
+    min: Option<String>,
+    max: Option<String>,
+}
+
+impl Ports {
+    pub(super) fn new(min: Option<String>, max: Option<String>) -> Self {
+        Self { min, max }
+    }
+
+    pub(super) fn range(&self) -> Result<RangeInclusive<u16>, Failure> {
+        let port = |name: &str, value: &Option<String>| match value {
+            None => Ok(0),
+            Some(value) => value.parse::<u16>().map_err(|_| format!("{name} must be a port between 0 and 65535, got {value}")),
+        };
+        let (min, max) = (port("PLUGIN_MIN_PORT", &self.min)?, port("PLUGIN_MAX_PORT", &self.max)?);
+        if min > max {
+            return Err(format!("PLUGIN_MIN_PORT must not be greater than PLUGIN_MAX_PORT, got {min} and {max}").into());
+        }
+        Ok(min..=max)
+    }
+}
+
+/// What is printed instead of serving.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Text {
     /// `--version`
     Version,
-    /// `--help`, no argument, or one that is unknown.
+    /// `--help`
     Help,
+    /// The same, but as an error: without a host, or with an unknown argument.
+    Usage,
 }
 
 impl Start {
@@ -45,18 +72,20 @@ impl Start {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let debug = match arguments.next() {
             Some(argument) if argument == "--version" => return Err(Text::Version),
+            Some(argument) if argument == "--help" || argument == "-h" => return Err(Text::Help),
             Some(argument) if argument == "--debug" || argument == "-debug" => true,
-            Some(_) => return Err(Text::Help),
+            Some(_) => return Err(Text::Usage),
             None => false,
         };
         if !debug && variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
-            return Err(Text::Help);
+            return Err(Text::Usage);
         }
         // The most specific first, as for providers in Go.
         let logs = [&format!("TF_LOG_PROVIDER_{}", name.to_ascii_uppercase().replace('-', "_")), "TF_LOG_PROVIDER", "TF_LOG"];
         Ok(Self {
             client_certificate: variable("PLUGIN_CLIENT_CERT").filter(|_| !debug),
             socket_folder: variable("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
+            ports: Ports::new(variable("PLUGIN_MIN_PORT"), variable("PLUGIN_MAX_PORT")),
             log_level: super::logging::level(logs.iter().find_map(|name| variable(name)).as_deref()),
             debug,
         })
@@ -64,28 +93,30 @@ impl Start {
 }
 
 impl Text {
-    pub(super) fn render(self, name: &str, version: &str) -> (bool, String) {
-        let program = format!("terraform-provider-{name}");
+    /// Prints the text: as output where it was asked for, else as an error.
+    pub(super) fn print(&self, name: &str, version: &str) -> ExitCode {
+        let title = format!("terraform-provider-{name} {version}");
+        let help = format!(
+            "{title}\n\n\
+             This program is a provider for Terraform and OpenTofu, which start it themselves. To use it, add it to the\n\
+             `required_providers` of a configuration, and run `terraform init` or `tofu init`.\n\n\
+             \x20 --version  print the version\n\
+             \x20 --help     print this text\n\
+             \x20 --debug    serve until interrupted, and print the value of TF_REATTACH_PROVIDERS that makes a CLI use this process.\n\
+             \x20            All provider blocks share one configuration then: the last one."
+        );
         match self {
-            Self::Version => (true, format!("{program} {version}")),
-            Self::Help => (
-                false,
-                format!(
-                    "{program} {version}\n\n\
-                     This program is a provider for Terraform and OpenTofu: they start it themselves. To use it, name it in a configuration's\n\
-                     `required_providers`, and run `terraform init` or `tofu init`.\n\n\
-                     \x20 --version  print the version\n\
-                     \x20 --debug    serve until stopped, and print the TF_REATTACH_PROVIDERS with which a CLI uses this very process"
-                ),
-            ),
+            Self::Version => explain(true, &title),
+            Self::Help => explain(true, &help),
+            Self::Usage => explain(false, &help),
         }
     }
 }
 
-/// Tells a person; the only printing apart from the handshake.
+/// Prints a text for a person; apart from the handshake, the only thing that is printed.
 #[allow(clippy::print_stdout, clippy::print_stderr)]
-pub(super) fn explain((wanted, text): &(bool, String)) -> ExitCode {
-    if *wanted {
+pub(super) fn explain(was_asked_for: bool, text: &str) -> ExitCode {
+    if was_asked_for {
         println!("{text}");
         ExitCode::SUCCESS
     } else {
@@ -94,41 +125,55 @@ pub(super) fn explain((wanted, text): &(bool, String)) -> ExitCode {
     }
 }
 
-/// The line by which the host finds us: versions, address, and our certificate.
-pub(super) fn handshake(socket: &Path, certificate: Option<&str>) -> String {
-    format!("{}|{}|unix|{}|grpc|{}", VERSIONS.0, VERSIONS.1, socket.display(), certificate.unwrap_or_default())
+/// Returns the line by which the host finds the provider: versions, address, and our certificate.
+pub(super) fn handshake(address: &Address, certificate: Option<&str>) -> String {
+    let Address { network, address } = address;
+    format!("{}|{}|{network}|{address}|grpc|{}", VERSIONS.0, VERSIONS.1, certificate.unwrap_or_default())
 }
 
-/// The variable by which a CLI uses a process that runs already.
-pub(super) fn reattach(name: &str, socket: &Path) -> String {
+/// Returns the assignment, for a shell, of the variable by which a CLI uses a process that runs already.
+pub(super) fn reattach(name: &str, address: &Address) -> String {
     let entry = serde_json::json!({
         "Protocol": "grpc", "ProtocolVersion": VERSIONS.1, "Pid": std::process::id(), "Test": true,
-        // A path that is no text isn't JSON either.
-        "Addr": {"Network": "unix", "String": socket.to_string_lossy()},
+        "Addr": {"Network": address.network, "String": address.address},
     });
     let of = |host: &str| (format!("{host}/terraform-provider-{name}/{name}"), entry.clone());
     let providers: serde_json::Map<_, _> = [of("registry.terraform.io"), of("registry.opentofu.org")].into_iter().collect();
-    format!("TF_REATTACH_PROVIDERS='{}'", serde_json::Value::Object(providers))
+    format!("TF_REATTACH_PROVIDERS='{}'", serde_json::Value::Object(providers).to_string().replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        ffi::OsStr,
-        os::unix::ffi::{OsStrExt as _, OsStringExt as _},
-    };
-
     use super::*;
 
+    #[cfg(unix)]
     #[test]
-    fn an_argument_that_is_no_text_is_an_unknown_one() {
+    fn an_argument_that_is_not_utf8_is_an_unknown_one() {
+        use std::os::unix::ffi::OsStringExt as _;
+
         let argument = OsString::from_vec(b"--\xff".to_vec());
-        assert_eq!(Start::read("mesh", [argument].into_iter(), |_| None).err(), Some(Text::Help));
+        assert_eq!(Start::read("mesh", [argument].into_iter(), |_| None).err(), Some(Text::Usage));
     }
 
     #[test]
-    fn a_socket_whose_path_is_no_text_is_told_all_the_same() {
-        let told = reattach("mesh", Path::new(OsStr::from_bytes(b"/tmp/\xff/mesh.sock")));
-        assert!(told.contains("/tmp/\u{fffd}/mesh.sock"), "{told}");
+    fn help_is_no_error_if_it_is_asked_for() {
+        assert_eq!(Start::read("mesh", ["--help".into()].into_iter(), |_| None).err(), Some(Text::Help));
+        assert_eq!(Start::read("mesh", std::iter::empty(), |_| None).err(), Some(Text::Usage));
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell() {
+        let line = reattach("mesh", &Address { network: "unix", address: "/tmp/it's/s".to_owned() });
+        assert!(line.contains(r#""String":"/tmp/it'\''s/s""#), "{line}");
+    }
+
+    #[test]
+    fn ports_are_checked() {
+        let range =
+            |min: &str, max: &str| Ports::new(Some(min.to_owned()), Some(max.to_owned())).range().map_err(|error| error.to_string());
+        assert_eq!(range("10000", "25000"), Ok(10000..=25000));
+        assert_eq!(Ports::default().range().ok(), Some(0..=0));
+        assert!(range("2", "1").is_err_and(|error| error.contains("got 2 and 1")));
+        assert!(range("x", "1").is_err_and(|error| error.contains("PLUGIN_MIN_PORT must be a port")));
     }
 }

@@ -41,7 +41,9 @@ pub(super) fn install(level: LevelFilter, package: &str, mask: &Mask) {
     let filter = tracing_subscriber::filter::Targets::new()
         .with_default(level.min(LevelFilter::INFO))
         .with_targets(own.map(|target| (target, level)));
-    let hclog = Hclog { mask: mask.clone() };
+    // One write for each line, so that those of several threads don't mix. There is no place to report a failure.
+    let write = |line: &[u8]| _ = std::io::stderr().lock().write_all(line);
+    let hclog = Hclog { mask: mask.clone(), write };
     // Fails only if the process has a logger already, which then stays.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(hclog.with_filter(filter)));
 }
@@ -54,18 +56,17 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(location, thread = thread.name().unwrap_or_default(), "panicked: {message}");
 }
 
-struct Hclog {
+struct Hclog<W> {
     mask: Mask,
+    write: W,
 }
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Hclog {
+impl<S: Subscriber + for<'a> LookupSpan<'a>, W: Fn(&[u8]) + 'static> Layer<S> for Hclog<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut fields = Fields { fields: Map::new(), mask: &self.mask };
         event.record(&mut fields);
         let metadata = event.metadata();
-        let bytes = line(*metadata.level(), metadata.target(), OffsetDateTime::now_utc(), fields.fields);
-        // One write, so that the lines of several threads don't mix. There is no place to report a failure.
-        let _ = std::io::stderr().lock().write_all(&bytes);
+        (self.write)(&line(*metadata.level(), metadata.target(), OffsetDateTime::now_utc(), fields.fields));
     }
 }
 
@@ -171,6 +172,21 @@ mod tests {
         let (_, line) = parsed(&[("@message", "a".into())]);
         assert_eq!(line["@timestamp"], "2023-11-14T22:13:20.120000Z");
         assert_eq!((&line["@level"], &line["@module"]), (&"warn".into(), &"framework.plugin".into()));
+    }
+
+    #[test]
+    fn a_panic_is_logged_like_all_else() {
+        let (sender, lines) = std::sync::mpsc::channel();
+        let hclog = Hclog { mask: Mask::new(), write: move |line: &[u8]| sender.send(line.to_vec()).unwrap() };
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(log_panic));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(hclog), || {
+            let _ = std::panic::catch_unwind(|| panic!("out of {}", "ideas"));
+        });
+        std::panic::set_hook(before);
+        let line: Json = serde_json::from_slice(&lines.recv().unwrap()).unwrap();
+        assert_eq!((&line["@level"], &line["@message"]), (&"error".into(), &"panicked: out of ideas".into()));
+        assert!(line["location"].as_str().unwrap().contains("logging.rs"), "{line}");
     }
 
     #[test]

@@ -1,19 +1,24 @@
-//! Being a plugin process of Terraform or OpenTofu: the cookie, the handshake on standard output, mutual TLS on a Unix socket, signals,
-//! logs on standard error, and an end when the host says so.
+//! The plugin process of Terraform or OpenTofu: the cookie, the handshake on standard output, mutual TLS on a Unix socket (a port of this
+//! machine on Windows), signals, logs on standard error, and the end when the host asks for it or is gone.
 
+mod connection;
+#[cfg(unix)]
+mod folder;
 mod host;
+mod listener;
 mod logging;
+mod orphan;
 mod services;
 mod signals;
-mod socket;
 mod tls;
 pub mod wire;
 
-pub use host::{Start, Text};
+pub use host::{Ports, Start, Text};
 pub use tls::client_certificate;
 
-use std::{io::Write as _, path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -25,8 +30,11 @@ use crate::{
 /// Messages may be as large as those of providers written in Go; a state can hold much.
 const MESSAGE_LIMIT: usize = 256 << 20;
 
-/// What is left for calls in flight once the host wants the process to end. It kills after two seconds.
+/// How long calls in flight may take once the host wants the process to end. It kills after two seconds.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// Threads that run calls. Calls wait for clusters, and compute little.
+const WORKERS: usize = 4;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -35,20 +43,22 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub fn run<P: Provider>(provider: P, package: &str, version: &str) -> ExitCode {
     let start = match Start::read(provider.name(), std::env::args_os().skip(1), |name| std::env::var(name).ok()) {
         Ok(start) => start,
-        Err(text) => return host::explain(&text.render(provider.name(), version)),
+        Err(text) => return text.print(provider.name(), version),
     };
     let mask = Mask::new();
     logging::install(start.log_level, package, &mask);
-    let outcome = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Into::into).and_then(|runtime| {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+    let outcome = runtime.map_err(Into::into).and_then(|runtime| {
         let outcome = runtime.block_on(serve(provider, &start, mask));
-        // A program that Helm runs for us, say, must not keep the process alive.
+        // A program that runs for us, such as Helm, must not keep the process alive.
         runtime.shutdown_background();
         outcome
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // The host logs it with what it says of a plugin that doesn't start.
-        Err(failure) => host::explain(&(false, format!("The provider can't be served: {failure}"))),
+        // The host prints it with its own error about a plugin that doesn't start.
+        Err(failure) => host::explain(false, &format!("The provider can't be served: {failure}")),
     }
 }
 
@@ -59,17 +69,17 @@ async fn serve<P: Provider>(provider: P, start: &Start, mask: Mask) -> Result<()
     // Listening for signals begins before the handshake, after which the host may send one.
     signals::listen(start.debug, &server, &done)?;
 
-    // Without certificates nobody else may even get at the socket.
-    let private = start.debug.then(socket::private_folder).transpose()?;
-    let folder = private.as_ref().map(tempfile::TempDir::path).or(start.socket_folder.as_deref());
-    let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
-    let socket = socket::Socket::bind(&folder)?;
+    let listener = listener::Listener::bind(start)?;
     let identity = start.client_certificate.as_deref().map(tls::Identity::for_client).transpose()?;
-    let line = host::handshake(socket.path(), identity.as_ref().map(tls::Identity::certificate));
-    announce(&if start.debug { host::reattach(name, socket.path()) } else { line })?;
-    tokio::task::spawn_blocking(move || socket::remove_stale(&folder));
+    let (open, opened) = watch::channel(0);
+    if !start.debug {
+        orphan::end_without_host(&server, opened, &done);
+    }
+    let line = host::handshake(listener.address(), identity.as_ref().map(tls::Identity::certificate));
+    announce(&if start.debug { host::reattach(name, listener.address()) } else { line })?;
+    tokio::task::spawn_blocking(listener.sweep());
 
-    let connections = socket.accept(identity.map(|identity| Arc::new(identity.into_config())), done.clone());
+    let connections = listener.accept(identity.map(tls::Identity::into_config), open, done.clone());
     let provider = ProviderServer::new(server.clone()).max_decoding_message_size(MESSAGE_LIMIT).max_encoding_message_size(MESSAGE_LIMIT);
     let serving = tonic::transport::Server::builder()
         .add_service(provider)

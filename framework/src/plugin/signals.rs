@@ -2,38 +2,61 @@
 
 use std::{io, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{deadline::Deadline, protocol::Server, terraform::Provider};
 
-/// What is left for the work in flight when somebody terminates the process.
+/// How long the work in flight may take to end when the process is terminated.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
-/// Listens from now on. A provider started by hand (`debug`) is interrupted by hand too.
+/// Listens from now on. A provider that a developer started (`debug`) ends at Ctrl-C; any other ignores it, as the terminal signals the whole
+/// process group, and the CLI then asks for what it wants with StopProvider.
+#[cfg(unix)]
 pub(super) fn listen<P: Provider>(debug: bool, server: &Server<P>, done: &CancellationToken) -> io::Result<()> {
-    end_at(SignalKind::terminate(), server.clone(), done.clone())?;
-    if debug { end_at(SignalKind::interrupt(), server.clone(), done.clone()) } else { ignore_interrupts() }
-}
+    use tokio::signal::unix::{SignalKind, signal};
 
-/// At Ctrl-C the terminal signals the whole process group; the host then asks by StopProvider what it wants of us.
-fn ignore_interrupts() -> io::Result<()> {
+    let mut terminations = signal(SignalKind::terminate())?;
     let mut interrupts = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move { while interrupts.recv().await.is_some() {} });
-    Ok(())
-}
-
-/// Whoever ends us by a signal wants the work in flight ended in order.
-fn end_at<P: Provider>(kind: SignalKind, server: Server<P>, done: CancellationToken) -> io::Result<()> {
-    let mut signals = signal(kind)?;
+    let (server, done) = (server.clone(), done.clone());
     tokio::spawn(async move {
-        if signals.recv().await.is_some() {
-            tracing::info!("terminated: ending the work in flight");
-            server.cancel();
-            // Cut short by the host's own shutdown, which is as good an end.
-            let _ = Deadline::after(LAST_WORK, done.clone()).bound(server.idle()).await;
-            done.cancel();
+        loop {
+            tokio::select! {
+                Some(()) = terminations.recv() => break,
+                Some(()) = interrupts.recv() => if debug { break },
+                else => std::future::pending().await,
+            }
         }
+        end(&server, &done).await;
     });
     Ok(())
+}
+
+/// The same on Windows, where there is no termination but by the console.
+#[cfg(windows)]
+pub(super) fn listen<P: Provider>(debug: bool, server: &Server<P>, done: &CancellationToken) -> io::Result<()> {
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close};
+
+    let (mut interrupts, mut breaks, mut closes) = (ctrl_c()?, ctrl_break()?, ctrl_close()?);
+    let (server, done) = (server.clone(), done.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupts.recv() => if debug { break },
+                Some(()) = breaks.recv() => if debug { break },
+                Some(()) = closes.recv() => break,
+                else => std::future::pending().await,
+            }
+        }
+        end(&server, &done).await;
+    });
+    Ok(())
+}
+
+/// Ends the work in flight in order, and then the process.
+async fn end<P: Provider>(server: &Server<P>, done: &CancellationToken) {
+    tracing::info!("terminated: ending the work in flight");
+    server.cancel();
+    // Cut short by the host's own shutdown.
+    let _ = Deadline::after(LAST_WORK, done.clone()).bound(server.idle()).await;
+    done.cancel();
 }

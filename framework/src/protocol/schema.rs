@@ -75,6 +75,7 @@ pub(super) fn function(function: &dyn Function) -> wire::Function {
     };
     wire::Function {
         parameters: function.parameters().into_iter().map(parameter).collect(),
+        variadic_parameter: function.variadic().map(parameter),
         r#return: Some(wire::function::Return { r#type: ty(&function.returns()) }),
         summary: function.summary().to_owned(),
         description: function.description().to_owned(),

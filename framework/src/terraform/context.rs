@@ -8,6 +8,9 @@ use std::sync::{
 use super::report::Error;
 use crate::deadline::Deadline;
 
+/// The title of the error that a deferral replaces.
+pub const KNOWN_AFTER_APPLY: &str = "Known after apply";
+
 /// What an operation has at hand: the world it acts on, and how long it may take.
 pub struct Cx<'a, W> {
     /// What the provider's configuration gives access to.
@@ -34,7 +37,7 @@ impl<'a, W> Cx<'a, W> {
     pub fn defer(&self, what: &str) -> Error {
         self.is_deferred.store(true, Ordering::Relaxed);
         Error::new(
-            "Known after apply",
+            KNOWN_AFTER_APPLY,
             format!("{what} of the provider's configuration is known only after an apply. Apply what it comes from first, with `-target`."),
         )
     }

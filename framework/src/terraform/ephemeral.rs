@@ -30,14 +30,14 @@ pub trait Ephemeral: Send + Sync + 'static {
     type Spec: Send + Sync;
     /// What was opened: the computed attributes.
     type Status: Send + Sync;
-    /// What it takes to renew and to close; the CLI holds it in memory meanwhile. `()` where there is nothing to do.
+    /// What a renewal and the closing need; the CLI holds it in memory meanwhile. `()` where there is nothing to do.
     type Handle: Serialize + DeserializeOwned + Send + Sync;
 
     /// The name in HCL.
     const NAME: &'static str;
     /// How long each call may take.
     const TIMEOUT: Duration;
-    /// Why not to use it any more, and what to use.
+    /// Why it is deprecated, and what to use instead.
     const DEPRECATION: Option<&'static str> = None;
 
     /// Reads the attributes that the configuration sets; pure.
@@ -46,12 +46,13 @@ pub trait Ephemeral: Send + Sync + 'static {
     /// Opens it.
     async fn open(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(Self::Status, Lease<Self::Handle>), Error>;
 
-    /// Makes it last; called at the time that the lease names. What it gives stays the same.
+    /// Extends it; called at the time that the lease names. The attributes stay as they are. After an error the CLI goes on with the handle
+    /// of before.
     async fn renew(handle: Self::Handle, _cx: &Cx<'_, Self::World>) -> Result<Lease<Self::Handle>, Error> {
         Ok(Lease { handle, renew_at: None })
     }
 
-    /// Ends it.
+    /// Ends it. Terraform passes the handle of the opening, OpenTofu that of the last renewal: either must be enough to close what was opened.
     async fn close(_handle: Self::Handle, _cx: &Cx<'_, Self::World>) -> Result<(), Error> {
         Ok(())
     }
@@ -60,16 +61,17 @@ pub trait Ephemeral: Send + Sync + 'static {
     fn record(status: &Self::Status, model: &mut Self::Model);
 }
 
-/// For how long, and by what, something is open.
+/// How long something is open, and the handle by which it is renewed and closed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lease<H> {
-    /// What it takes to renew and to close.
+    /// What the next renewal needs, and OpenTofu's closing. Terraform closes with the handle of the opening, so a renewal must not exchange what
+    /// the closing needs.
     pub handle: H,
-    /// When to renew it; never if none.
+    /// When to renew it; never if absent.
     pub renew_at: Option<OffsetDateTime>,
 }
 
-/// What opening gave.
+/// What was opened.
 pub struct Opened {
     /// The configuration with the computed attributes.
     pub result: Dynamic,
@@ -107,8 +109,9 @@ fn seal<H: Serialize>(lease: Lease<H>) -> Result<Lease<Vec<u8>>, Error> {
 }
 
 fn unseal<H: DeserializeOwned>(handle: &[u8]) -> Result<H, Error> {
-    serde_json::from_slice(handle)
-        .map_err(|error| Error::new("Handle can't be read", format!("What was kept since the opening is not of this provider: {error}.")))
+    serde_json::from_slice(handle).map_err(|error| {
+        Error::new("Handle can't be read", format!("The handle that was kept since the opening isn't one of this provider: {error}."))
+    })
 }
 
 impl<E: Ephemeral> Erased<E> {
@@ -131,7 +134,7 @@ impl<E: Ephemeral> Erased<E> {
     }
 }
 
-/// What a call gave, with all it said.
+/// Returns the outcome of a call, with its warnings.
 fn outcome<T, W>(result: Result<T, Error>, cx: Cx<'_, W>, mut report: Report) -> Outcome<Option<T>> {
     let is_deferred = conclude(cx, &mut report);
     let found = result.map_err(|error| report.error(error)).ok();

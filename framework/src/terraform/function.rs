@@ -15,9 +15,14 @@ pub trait Function: Send + Sync {
     fn description(&self) -> &'static str;
     /// Its parameters, in order.
     fn parameters(&self) -> Vec<Parameter>;
-    /// What it returns.
+    /// The parameter that takes any number of further arguments.
+    fn variadic(&self) -> Option<Parameter> {
+        None
+    }
+    /// The type of the result.
     fn returns(&self) -> Type;
-    /// Computes it. The arguments are as many as the parameters, of their types, and known.
+    /// Computes the result. There is one argument for each parameter, and any number where one is variadic; all are of their parameter's type,
+    /// and known.
     fn call(&self, arguments: &[Dynamic]) -> Result<Datum, ArgumentError>;
 }
 
@@ -28,22 +33,27 @@ pub struct Parameter {
     pub name: &'static str,
     /// Markdown.
     pub description: &'static str,
-    /// What it takes; null never.
+    /// The type; null is refused.
     pub ty: Type,
 }
 
-/// Why an argument won't do.
+/// Why a call of a function failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArgumentError {
-    /// Its position, from 0.
-    pub argument: usize,
-    /// What is wrong with it, and what would be right.
+    /// The position of the argument that is wrong, from 0; absent if the call as a whole is.
+    pub argument: Option<usize>,
+    /// What is wrong, and what would be right.
     pub problem: String,
 }
 
 impl ArgumentError {
-    /// For the argument at a position.
+    /// Returns the error of the argument at a position.
     pub fn at(argument: usize) -> impl Fn(String) -> Self {
-        move |problem| Self { argument, problem }
+        move |problem| Self { argument: Some(argument), problem }
+    }
+
+    /// Returns the error of the call as a whole.
+    pub fn whole(problem: impl Into<String>) -> Self {
+        Self { argument: None, problem: problem.into() }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call::{conclude, model, validate},
-    context::Cx,
+    context::{Cx, KNOWN_AFTER_APPLY},
     dynamic::Dynamic,
     model::Model,
     parse::Parse,
@@ -156,7 +156,7 @@ async fn read<L: Listing>(id: String, world: &WorldOf<L>, cancel: CancellationTo
         outcome.found = Value::Null;
         if outcome.diagnostics.errors.is_empty() {
             let mut report = Report::new();
-            report.error(Error::new("Known after apply", format!("`{id}` can't be read before the provider's configuration is known.")));
+            report.error(Error::new(KNOWN_AFTER_APPLY, format!("`{id}` can't be read before the provider's configuration is known.")));
             outcome.diagnostics.errors = report.into_diagnostics().errors;
         }
     }

@@ -19,7 +19,7 @@ mod vocabulary;
 mod write_only;
 
 pub use call::Outcome;
-pub use context::{Cx, Observed};
+pub use context::{Cx, KNOWN_AFTER_APPLY, Observed};
 pub use data_source::{AnyDataSource, DataSource, erase_data_source};
 pub use dynamic::{Datum, Dynamic, Number, attribute, set_attribute, without_unknowns};
 pub use ephemeral::{AnyEphemeral, Ephemeral, Lease, Opened, erase_ephemeral};
@@ -28,7 +28,7 @@ pub use identity::{Identity, IdentityAttribute};
 pub use listing::{AnyListing, Found, Listed, Listing, Results, erase_listing};
 pub use model::{Field, Model, decode, decode_attribute, docs, encode, object_type, plain_type};
 pub use parse::{IntoElements, Parse, Parsed};
-pub use provider::Provider;
+pub use provider::{Provider, Setup};
 pub use report::{Error, Report};
 pub use resource::erased::{AnyResource, Applied, Change, Planned, erase, panicked};
 pub use resource::{Destruction, Foreign, Json, Plan, Prior, Reached, Resource, Unfinished};

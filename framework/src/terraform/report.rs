@@ -53,6 +53,12 @@ impl Report {
         self.diagnostics.warnings.push(diagnostic(warning));
     }
 
+    /// Adds all of another report.
+    pub fn extend(&mut self, other: Self) {
+        self.diagnostics.errors.extend(other.diagnostics.errors);
+        self.diagnostics.warnings.extend(other.diagnostics.warnings);
+    }
+
     /// Whether there is any error so far.
     pub fn has_errors(&self) -> bool {
         !self.diagnostics.errors.is_empty()

@@ -22,3 +22,22 @@ async fn a_data_source_is_looked_at() {
     let judged = session.provider.validate_data_resource_config(request).await.expect("an answer").into_inner();
     assert_eq!(judged.diagnostics[0].detail, "Of what?");
 }
+
+#[tokio::test]
+async fn work_whose_cli_is_gone_is_ended_in_order() {
+    let session = Session::start().await;
+    let config = Some(encode(&object(&[("prefix", "slow".into()), ("count", Value::Nil)])));
+    let request = read_data_source::Request { type_name: LOOK.into(), config, ..Default::default() };
+    let mut provider = session.provider.clone();
+    let call = tokio::spawn(async move { provider.read_data_source(request).await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(session.sample.things.lock().expect("things").is_empty() && !call.is_finished());
+    call.abort();
+    for _ in 0..100 {
+        if session.sample.things.lock().expect("things").contains_key("a look was ended") {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the work was dropped, or goes on");
+}

@@ -49,6 +49,15 @@ async fn a_cli_that_can_wait_is_told_to() {
 }
 
 #[tokio::test]
+async fn a_deferral_hides_no_other_error() {
+    let mut session = Session::unknown().await;
+    let config = Some(encode(&object(&[("user", "nobody".into()), ("token", Value::Nil)])));
+    let request = open_ephemeral_resource::Request { type_name: "sample_token".into(), config, client_capabilities: Some(ABLE) };
+    let opened = session.provider.open_ephemeral_resource(request).await.expect("an answer").into_inner();
+    assert_eq!(plugin_host::diagnostics::errors(&opened.diagnostics), ["Unknown user"]);
+}
+
+#[tokio::test]
 async fn any_other_keeps_its_state_or_hears_why_not() {
     let mut session = Session::unknown().await;
     let state = session.config(&[("name", "a".into()), ("zone", "here".into()), ("size", 1.into())]);

@@ -37,6 +37,33 @@ async fn an_ephemeral_resource_is_opened_renewed_and_closed() {
     assert!(closed.diagnostics.is_empty() && session.sample.things.lock().expect("things").is_empty());
 }
 
+/// What the CLIs close with: Terraform with the handle of the opening, OpenTofu with that of the last renewal, even of one that failed.
+#[tokio::test]
+async fn what_was_opened_is_closed_by_either_cli() {
+    for (user, does_renew) in [("ann", true), ("once", false)] {
+        for is_terraform in [true, false] {
+            let mut session = Session::start().await;
+            let opened = session.provider.open_ephemeral_resource(open(user)).await.expect("an answer").into_inner();
+            let renew = renew_ephemeral_resource::Request { type_name: TOKEN.into(), private: opened.private.clone() };
+            let renewed = session.provider.renew_ephemeral_resource(renew).await.expect("an answer").into_inner();
+            assert_eq!(renewed.diagnostics.is_empty(), does_renew, "{:?}", renewed.diagnostics);
+            let private = if is_terraform { opened.private } else { renewed.private };
+            let close = close_ephemeral_resource::Request { type_name: TOKEN.into(), private };
+            let closed = session.provider.close_ephemeral_resource(close).await.expect("an answer").into_inner();
+            assert!(closed.diagnostics.is_empty(), "{user}: {:?}", closed.diagnostics);
+            assert!(session.sample.things.lock().expect("things").is_empty(), "{user}: what was opened is left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handle_survives_whatever_refuses_its_renewal() {
+    let mut session = Session::unconfigured().await;
+    let request = renew_ephemeral_resource::Request { type_name: TOKEN.into(), private: Some(b"handle".to_vec()) };
+    let refused = session.provider.renew_ephemeral_resource(request).await.expect("an answer").into_inner();
+    assert_eq!((refused.diagnostics[0].summary.as_str(), refused.private), ("Provider not configured", Some(b"handle".to_vec())));
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_says_why() {
     let mut session = Session::start().await;

@@ -2,10 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // a test that goes wrong is to stop
 
+mod configuration;
 mod conformance;
 mod data_source;
 mod deferral;
 mod ephemeral;
+mod function;
 mod identity;
 mod listing;
 mod migration;

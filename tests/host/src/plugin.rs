@@ -195,6 +195,11 @@ impl Plugin {
         log
     }
 
+    /// The path of its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Its process ID.
     pub fn id(&self) -> u32 {
         self.child.id()

@@ -2,7 +2,7 @@
 
 use super::{Server, deferred, judged};
 use crate::{
-    protocol::{diagnostics::diagnostics, value, wire},
+    protocol::{answer::Answer, diagnostics::diagnostics, value, wire},
     terraform::{Error, Provider, Value},
 };
 
@@ -45,10 +45,22 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::renew_ephemeral_resource::Request,
     ) -> Result<wire::renew_ephemeral_resource::Response, Error> {
+        let private = request.private.clone();
+        Ok(match self.renew(request).await {
+            Ok(response) => response,
+            Err(error) => wire::renew_ephemeral_resource::Response { private, ..Answer::refusal(error) },
+        })
+    }
+
+    async fn renew(&self, request: wire::renew_ephemeral_resource::Request) -> Result<wire::renew_ephemeral_resource::Response, Error> {
         let entry = self.catalog().ephemerals.find(&request.type_name)?;
         let world = self.configured()?;
-        let outcome = entry.of.renew(&request.private.unwrap_or_default(), &world, self.work()).await;
-        let (renew_at, private) = outcome.found.map_or((None, None), |lease| (lease.renew_at.map(timestamp), Some(lease.handle)));
+        let outcome = entry.of.renew(request.private.as_deref().unwrap_or_default(), &world, self.work()).await;
+        let (renew_at, private) = match outcome.found {
+            Some(lease) => (lease.renew_at.map(timestamp), Some(lease.handle)),
+            // OpenTofu closes with what it gets here: without the handle, what was opened would stay open.
+            None => (None, request.private),
+        };
         Ok(wire::renew_ephemeral_resource::Response { diagnostics: diagnostics(outcome.diagnostics), renew_at, private })
     }
 

@@ -14,15 +14,22 @@ impl<P: Provider> Server<P> {
 
     pub(super) async fn call_function(&self, request: wire::call_function::Request) -> Result<wire::call_function::Response, Error> {
         let function = self.catalog().functions.find(&request.name)?;
-        let refused = |text: String, argument: usize| wire::call_function::Response {
+        let refused = |text: String, argument: Option<usize>| wire::call_function::Response {
             result: None,
-            error: Some(wire::FunctionError { text, function_argument: i64::try_from(argument).ok() }),
+            error: Some(wire::FunctionError { text, function_argument: argument.and_then(|position| i64::try_from(position).ok()) }),
         };
+        let (parameters, variadic) = (function.parameters(), function.variadic());
+        let given = request.arguments.len();
+        if given < parameters.len() || (variadic.is_none() && given > parameters.len()) {
+            let at_least = if variadic.is_some() { "at least " } else { "" };
+            return Ok(refused(format!("{} takes {at_least}{} arguments, got {given}.", request.name, parameters.len()), None));
+        }
         let mut arguments = Vec::new();
-        for (position, (parameter, argument)) in function.parameters().iter().zip(request.arguments).enumerate() {
+        let parameters = parameters.iter().chain(std::iter::repeat_with(|| variadic.as_ref()).flatten());
+        for (position, (argument, parameter)) in request.arguments.into_iter().zip(parameters).enumerate() {
             match value::read_as(Some(argument), &Shape::of(&parameter.ty)) {
                 Ok(argument) => arguments.push(argument),
-                Err(error) => return Ok(refused(error.detail, position)),
+                Err(error) => return Ok(refused(error.detail, Some(position))),
             }
         }
         Ok(match function.call(&arguments) {

@@ -1,4 +1,4 @@
-//! The provider's service: every call is translated, handed on, and its outcome translated back. One file for each kind of subject.
+//! The provider's service: each call is translated, passed on, and its outcome translated back. One file for each kind of subject.
 
 #![allow(clippy::unused_async)] // calls are answered alike, whether they wait for anything or not
 
@@ -15,9 +15,15 @@ mod service;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::Status;
 
 use super::{catalog::Catalog, diagnostics, mask::Mask, value, wire};
-use crate::terraform::{Diagnostics, Dynamic, Error, Provider, Report, Schema};
+use crate::terraform::{Diagnostics, Dynamic, Error, KNOWN_AFTER_APPLY, Provider, Report, Schema};
+
+tokio::task_local! {
+    /// Cancelled when this call is to end, or all.
+    static CALL: CancellationToken;
+}
 
 /// Serves a provider.
 pub struct Server<P: Provider>(Arc<Inner<P>>);
@@ -32,7 +38,7 @@ struct Inner<P: Provider> {
     provider: P,
     mask: Mask,
     catalog: OnceLock<Catalog<P::World>>,
-    /// What the configuration made; none before it, and with one that was refused.
+    /// Made by the configuration; absent before it, and after one that was refused.
     world: Mutex<Option<Arc<P::World>>>,
     /// Cancelled by a stop, and then replaced: the process serves on.
     work: Mutex<CancellationToken>,
@@ -59,8 +65,23 @@ impl<P: Provider> Server<P> {
         self.0.calls.wait().await;
     }
 
+    /// Returns the signal to end the work of this call.
     fn work(&self) -> CancellationToken {
+        CALL.try_with(Clone::clone).unwrap_or_else(|_| self.all_work())
+    }
+
+    fn all_work(&self) -> CancellationToken {
         self.0.work.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Does the work of a call in a task of its own: if the CLI cancels the call or is gone, it isn't dropped in the middle, but told to end.
+    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Status> {
+        let cancel = self.all_work().child_token();
+        let hung_up = cancel.clone().drop_guard();
+        let work = tokio::spawn(CALL.scope(cancel, self.0.calls.track_future(work)));
+        let answer = work.await.map_err(|error| Status::internal(error.to_string()));
+        hung_up.disarm();
+        answer
     }
 
     fn catalog(&self) -> &Catalog<P::World> {
@@ -88,7 +109,7 @@ impl<P: Provider> Server<P> {
     }
 }
 
-/// All that is wrong with a configuration, by its schema and by what `validate` says.
+/// Returns what is wrong with a configuration, by its schema and by `validate`.
 fn judged(
     schema: &Schema,
     config: &Dynamic,
@@ -102,11 +123,11 @@ fn judged(
     judged
 }
 
-/// What a CLI that can wait gets instead of an error or a guess.
+/// The answer to a CLI that can wait, instead of a guess or of the error that it isn't known yet. Any other error stays.
 fn deferred(is_deferred: bool, diagnostics: &mut Diagnostics, client: Option<wire::ClientCapabilities>) -> Option<wire::Deferred> {
     let is_deferred = is_deferred && client.is_some_and(|client| client.deferral_allowed);
     is_deferred.then(|| {
-        diagnostics.errors.clear();
+        diagnostics.errors.retain(|error| error.summary != KNOWN_AFTER_APPLY);
         wire::Deferred { reason: wire::deferred::Reason::ProviderConfigUnknown.into() }
     })
 }

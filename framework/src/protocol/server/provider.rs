@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::{Server, judged};
 use crate::{
     protocol::{diagnostics::diagnostics, schema, wire},
-    terraform::{AttributePath, Dynamic, Error, Parse, Provider, Report, Value, decode},
+    terraform::{AttributePath, Dynamic, Error, Parse, Provider, Report, Setup, Value, decode},
 };
 
 fn capabilities() -> wire::ServerCapabilities {
@@ -84,7 +84,18 @@ impl<P: Provider> Server<P> {
     ) -> Result<wire::configure_provider::Response, Error> {
         let config = self.read(request.config, &self.catalog().provider)?;
         let mut report = Report::new();
-        let world = self.parse(&config, &mut report).map(|spec| Arc::new(self.0.provider.configure(spec)));
+        let mut world = None;
+        if let Some(spec) = self.parse(&config, &mut report) {
+            let mut setup = Setup::new(request.terraform_version, self.work());
+            let made = self.0.provider.configure(spec, &mut setup).await;
+            report.extend(setup.into_report());
+            match made {
+                Ok(made) => world = Some(Arc::new(made)),
+                Err(error) => report.error(error),
+            }
+        }
+        // With an error, nothing is served, whatever was made.
+        let world = world.filter(|_| !report.has_errors());
         *self.0.world.lock().unwrap_or_else(PoisonError::into_inner) = world;
         Ok(wire::configure_provider::Response { diagnostics: diagnostics(report.into_diagnostics()) })
     }
@@ -95,7 +106,7 @@ impl<P: Provider> Server<P> {
         Ok(wire::stop_provider::Response::default())
     }
 
-    /// Parses the provider's configuration; what is unknown in it is none of its faults.
+    /// Parses the provider's configuration, in which anything may be unknown.
     fn parse(&self, config: &Dynamic, report: &mut Report) -> Option<P::Spec> {
         let model = match decode::<P::Model>(config, &AttributePath::root()) {
             Ok(Value::Value(model)) => model,

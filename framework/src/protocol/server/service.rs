@@ -19,10 +19,10 @@ macro_rules! service {
         #[tonic::async_trait]
         impl<P: Provider> wire::provider_server::Provider for Server<P> {
             $(async fn $rpc(&self, request: Request<wire::$rpc::Request>) -> Result<Response<wire::$rpc::Response>, Status> {
-                let request = request.into_inner();
+                let (server, request) = (self.clone(), request.into_inner());
                 let subject = service!(@subject request $($subject)?);
-                let work = self.0.calls.track_future(self.$rpc(request));
-                Ok(Response::new(answer(stringify!($call), &subject, &self.0.mask, work).await))
+                let work = async move { answer(stringify!($call), &subject, &server.0.mask, server.$rpc(request)).await };
+                self.run(work).await.map(Response::new)
             })*
 
             async fn list_resource(

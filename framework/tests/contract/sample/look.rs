@@ -38,6 +38,11 @@ impl DataSource for Look {
         if cx.world.name.is_none() {
             return Ok(Observed::Deferred);
         }
+        if prefix == "slow" {
+            let cut = cx.deadline.pause(Duration::from_secs(3600)).await;
+            cx.world.things.lock().expect("things").insert("a look was ended".to_owned(), 0);
+            return Err(Error::new("Ended", format!("{cut:?}")));
+        }
         let count = cx.world.things.lock().expect("things").keys().filter(|name| name.starts_with(prefix)).count();
         Ok(i64::try_from(count).ok().filter(|count| *count > 0).map_or(Observed::Gone, Observed::Found))
     }

@@ -14,8 +14,8 @@ use std::{
 
 use async_trait::async_trait;
 use framework::{
-    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, Datum, Dynamic, Error, Field as _, Function, Parameter, Parse,
-    Provider, Type, Value, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
+    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, AttributePath, Datum, Dynamic, Error, Field as _, Function,
+    Parameter, Parse, Provider, Setup, Type, Value, decode, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
 };
 
 model! {
@@ -92,8 +92,13 @@ impl Provider for Sample {
         Some(zone.flatten())
     }
 
-    fn configure(&self, name: Self::Spec) -> Zone {
-        Zone { name, things: Arc::clone(&self.things), shelf: self.shelf.clone() }
+    async fn configure(&self, name: Self::Spec, setup: &mut Setup) -> Result<Zone, Error> {
+        match name.as_deref() {
+            Some("closed") => return Err(Error::new("Closed", "The zone is closed.").at(AttributePath::new("zone"))),
+            Some("old") => setup.warn(Error::new("Old", format!("The zone closes soon, {}.", setup.cli_version))),
+            _ => {}
+        }
+        Ok(Zone { name, things: Arc::clone(&self.things), shelf: self.shelf.clone() })
     }
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Zone>>> {
@@ -113,7 +118,7 @@ impl Provider for Sample {
     }
 
     fn functions(&self) -> Vec<Box<dyn Function>> {
-        vec![Box::new(Explode)]
+        vec![Box::new(Explode), Box::new(Sum)]
     }
 }
 
@@ -138,6 +143,38 @@ impl Function for Explode {
     }
     fn call(&self, _: &[Dynamic]) -> Result<Datum, ArgumentError> {
         panic!("boom")
+    }
+}
+
+/// A function of any number of arguments.
+struct Sum;
+
+impl Function for Sum {
+    fn name(&self) -> &'static str {
+        "sum"
+    }
+    fn summary(&self) -> &'static str {
+        "Adds numbers"
+    }
+    fn description(&self) -> &'static str {
+        "Adds numbers."
+    }
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![Parameter { name: "first", description: "A number.", ty: i64::field_type() }]
+    }
+    fn variadic(&self) -> Option<Parameter> {
+        Some(Parameter { name: "more", description: "More numbers.", ty: i64::field_type() })
+    }
+    fn returns(&self) -> Type {
+        i64::field_type()
+    }
+    fn call(&self, arguments: &[Dynamic]) -> Result<Datum, ArgumentError> {
+        let root = AttributePath::root();
+        let numbers: Option<Vec<i64>> =
+            arguments.iter().map(|argument| decode::<i64>(argument, &root).ok()?.as_ref_option().copied()).collect();
+        let numbers = numbers.ok_or_else(|| ArgumentError::whole("There is no number."))?;
+        let sum = numbers.iter().try_fold(0i64, |sum, number| sum.checked_add(*number));
+        sum.map(|sum| sum.encode()).ok_or_else(|| ArgumentError::whole("The sum is too large."))
     }
 }
 

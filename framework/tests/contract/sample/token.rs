@@ -51,17 +51,19 @@ impl Ephemeral for Token {
     }
 
     async fn open(Self(user): &Self, cx: &Cx<'_, Zone>) -> Result<(String, Lease<Handle>), Error> {
-        if cx.world.name.is_none() {
-            return Err(cx.defer("The zone"));
-        }
+        let unknown = cx.world.name.is_none().then(|| cx.defer("The zone"));
         if user == "nobody" {
             return Err(Error::new("Unknown user", "There is no nobody.").at(AttributePath::new("user")));
         }
+        unknown.map_or(Ok(()), Err)?;
         cx.world.things.lock().expect("things").insert(format!("session of {user}"), 0);
         Ok((format!("token-of-{user}"), lease(Handle { user: user.clone(), renewals: 0 })))
     }
 
     async fn renew(handle: Handle, _: &Cx<'_, Zone>) -> Result<Lease<Handle>, Error> {
+        if handle.user == "once" {
+            return Err(Error::new("Not again", "It can't be renewed."));
+        }
         Ok(lease(Handle { renewals: handle.renewals + 1, ..handle }))
     }
 
