@@ -220,7 +220,7 @@ impl Resource for EastwestGateway {
             return Ok(Observed::Deferred);
         }
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
-        let (service, wanted) = (spec.service(), spec.gateway.release(None));
+        let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
             release_drift(spec.on(cx), &wanted, Some(&live)),

@@ -55,6 +55,11 @@ impl<'a> LiveCluster<'a> {
         self.world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
+    /// Returns the same list with `metadata` only.
+    pub(crate) async fn list_metadata(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
+        self.world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
+    }
+
     /// Deletes the object, and waits until it is gone.
     pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
         self.world.objects.delete(self.key.as_str(), object, self.deadline).await

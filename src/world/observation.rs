@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::LiveCluster;
 use crate::{
-    data::{Deployed, Kind, ObjectRef, Release, ReleaseStatus},
-    mesh::observe::{drift, evidence},
+    data::{Deployed, Kind, ObjectRef, Release},
+    mesh::observe::{drift, evidence, release},
+    ports::FailureKind,
 };
 use framework::{Deadline, Error};
 
@@ -16,12 +17,13 @@ use framework::{Deadline, Error};
 pub(crate) async fn release_drift(cluster: LiveCluster<'_>, wanted: &Release, live: Option<&Deployed>) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
-    let mut lines = Vec::new();
-    if live.status != ReleaseStatus::Deployed {
-        lines.push(format!("{title}: {}", live.description));
-    }
-    lines.extend(drift::differences(&wanted.values, &live.values).into_iter().map(|line| format!("{title}: values: {line}")));
-    lines.extend(object_drift(cluster, &wanted.namespace, &live.manifest).await?);
+    // No attribute holds values of the base chart.
+    let differences = release::differences(wanted, live, wanted.chart != "base");
+    let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{title}: {line}")).collect();
+    let (objects, definitions) =
+        tokio::try_join!(object_drift(cluster, &wanted.namespace, &live.manifest), definition_drift(cluster, &live.manifest))?;
+    lines.extend(objects);
+    lines.extend(definitions);
     Ok(lines)
 }
 
@@ -57,6 +59,24 @@ async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Js
         })
     });
     Ok(futures::future::try_join_all(looks).await?.concat())
+}
+
+/// Reports the custom resource definitions of a release that are gone. Their content is megabytes, and only a new version of the chart
+/// changes it.
+async fn definition_drift(cluster: LiveCluster<'_>, manifests: &[Json]) -> Result<Vec<String>, Error> {
+    let wanted = manifests.iter().filter_map(|manifest| ObjectRef::of(manifest, "")).filter(|object| object.kind == Kind::CRD);
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let live = match cluster.list_metadata(Kind::CRD, None, "").await {
+        Ok(live) => live,
+        // The other objects are compared all the same for users who may not list definitions.
+        Err(failure) if failure.kind == FailureKind::Denied => return Ok(Vec::new()),
+        Err(failure) => return Err(failure.into()),
+    };
+    let is_gone = |object: &ObjectRef| !live.iter().any(|live| live["metadata"]["name"] == object.name.as_str());
+    Ok(wanted.into_iter().filter(is_gone).map(|object| format!("{object}: it is gone")).collect())
 }
 
 /// Summarizes the pods and events of a workload. Called after an operation has failed, so it has a few seconds of its own, and no errors.

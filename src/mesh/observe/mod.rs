@@ -3,3 +3,4 @@
 pub mod drift;
 pub mod evidence;
 mod quantity;
+pub mod release;

@@ -217,8 +217,8 @@ impl Resource for Cluster {
         if base.is_none() && istiod.is_none() {
             return Ok(Observed::Gone);
         }
-        let wanted_base = spec.plane.base_release(None);
-        let wanted_istiod = spec.plane.istiod_release(None);
+        let wanted_base = spec.plane.base_release(spec.istio_version.clone());
+        let wanted_istiod = spec.plane.istiod_release(spec.istio_version.clone());
         let (base_drift, istiod_drift) = tokio::try_join!(
             release_drift(spec.on(cx), &wanted_base, base.as_ref()),
             release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref()),
