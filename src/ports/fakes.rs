@@ -30,8 +30,12 @@ fn key(cluster: &str, object: &ObjectRef) -> Key {
 #[derive(Default)]
 pub struct FakeObjects {
     objects: Mutex<BTreeMap<Key, Json>>,
+    /// By object: what was applied last. The fields that others have are beside it.
+    applied: Mutex<BTreeMap<Key, Json>>,
     /// By object: what goes wrong at each call that names it.
     failures: Mutex<BTreeMap<Key, Failure>>,
+    /// By cluster: what goes wrong at each call.
+    down: Mutex<BTreeMap<String, Failure>>,
 }
 
 impl FakeObjects {
@@ -39,6 +43,12 @@ impl FakeObjects {
     pub fn put(&self, cluster: &str, object: Json) {
         let reference = ObjectRef::of(&object, "default").expect("a known kind");
         lock(&self.objects).insert(key(cluster, &reference), object);
+    }
+
+    /// Removes an object, as somebody else would.
+    pub fn remove(&self, cluster: &str, object: &ObjectRef) {
+        lock(&self.objects).remove(&key(cluster, object));
+        lock(&self.applied).remove(&key(cluster, object));
     }
 
     /// The object as it is.
@@ -56,12 +66,23 @@ impl FakeObjects {
         lock(&self.failures).insert(key(cluster, object), failure);
     }
 
+    /// From now on every call to the cluster fails.
+    pub fn take_down(&self, cluster: &str, failure: Failure) {
+        lock(&self.down).insert(cluster.to_owned(), failure);
+    }
+
     /// Nothing fails any more.
     pub fn mend(&self) {
         lock(&self.failures).clear();
+        lock(&self.down).clear();
+    }
+
+    fn check_cluster(&self, cluster: &str) -> Result<(), Failure> {
+        lock(&self.down).get(cluster).cloned().map_or(Ok(()), Err)
     }
 
     fn check(&self, cluster: &str, object: &ObjectRef) -> Result<(), Failure> {
+        self.check_cluster(cluster)?;
         lock(&self.failures).get(&key(cluster, object)).cloned().map_or(Ok(()), Err)
     }
 }
@@ -69,8 +90,33 @@ impl FakeObjects {
 fn selected(object: &Json, selector: &str) -> bool {
     selector.split(',').filter(|part| !part.is_empty()).all(|part| {
         let (label, value) = part.split_once('=').expect("label=value");
-        object["metadata"]["labels"][label] == value
+        let live = |label: &str| &object["metadata"]["labels"][label];
+        label.strip_suffix('!').map_or_else(|| *live(label) == value, |label| *live(label) != value)
     })
+}
+
+/// Takes the fields of an earlier apply off the live object, as server-side apply does with those that the next one lacks.
+fn withdraw(live: &mut Json, before: &Json) {
+    let (Json::Object(live), Json::Object(before)) = (live, before) else { return };
+    for (key, before) in before {
+        match live.get_mut(key) {
+            Some(live) if live.is_object() && before.is_object() => withdraw(live, before),
+            _ => drop(live.remove(key)),
+        }
+    }
+    live.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
+}
+
+/// Puts the fields of an apply on the live object; those of others stay.
+fn merge(live: &mut Json, manifest: &Json) {
+    match (live, manifest) {
+        (Json::Object(live), Json::Object(manifest)) => {
+            for (key, value) in manifest {
+                merge(live.entry(key).or_insert(Json::Null), value);
+            }
+        }
+        (live, manifest) => *live = manifest.clone(),
+    }
 }
 
 #[async_trait]
@@ -78,8 +124,20 @@ impl Objects for FakeObjects {
     async fn apply(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Json, Failure> {
         let object = ObjectRef::of(manifest, "default").expect("a known kind");
         self.check(cluster, &object)?;
-        lock(&self.objects).insert(key(cluster, &object), manifest.clone());
-        Ok(manifest.clone())
+        let key = key(cluster, &object);
+        let before = lock(&self.applied).insert(key.clone(), manifest.clone()).unwrap_or_default();
+        let mut objects = lock(&self.objects);
+        let live = objects.entry(key).or_default();
+        withdraw(live, &before);
+        merge(live, manifest);
+        Ok(live.clone())
+    }
+
+    async fn replace(&self, cluster: &str, object: &Json, _: &Deadline) -> Result<Json, Failure> {
+        let reference = ObjectRef::of(object, "default").expect("a known kind");
+        self.check(cluster, &reference)?;
+        lock(&self.objects).insert(key(cluster, &reference), object.clone());
+        Ok(object.clone())
     }
 
     async fn get(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<Option<Json>, Failure> {
@@ -88,6 +146,7 @@ impl Objects for FakeObjects {
     }
 
     async fn list(&self, cluster: &str, kind: Kind, namespace: Option<&str>, labels: &str, _: &Deadline) -> Result<Vec<Json>, Failure> {
+        self.check_cluster(cluster)?;
         let objects = lock(&self.objects);
         let of_cluster =
             objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);
@@ -110,7 +169,7 @@ impl Objects for FakeObjects {
 
     async fn delete(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<(), Failure> {
         self.check(cluster, object)?;
-        lock(&self.objects).remove(&key(cluster, object));
+        self.remove(cluster, object);
         Ok(())
     }
 

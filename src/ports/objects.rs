@@ -13,6 +13,10 @@ pub trait Objects: Send + Sync {
     /// Server-side apply with our field manager, forced; the object as it is then.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
+    /// Puts a whole object, as it was read before and then changed, in the place of the live one: unlike by an apply, fields of other managers
+    /// that it lacks are gone then. Fails with a conflict if the object changed meanwhile.
+    async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure>;
+
     /// The object; none when there is none (or no such kind in the cluster, as before a CRD is installed).
     async fn get(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<Option<Json>, Failure>;
 

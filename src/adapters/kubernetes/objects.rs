@@ -24,13 +24,7 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 
 impl Kubernetes {
     async fn write(&self, verb: Verb, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
-        let object = ObjectRef::of(manifest, "default").ok_or_else(|| {
-            Failure::new(
-                FailureKind::Other,
-                "Unknown kind of object",
-                format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]),
-            )
-        })?;
+        let object = reference(manifest)?;
         let dry = if verb == Verb::TryOut { "&dryRun=All" } else { "" };
         let call = Call {
             method: Method::PATCH,
@@ -68,6 +62,17 @@ impl Kubernetes {
     }
 }
 
+/// Returns the reference of the object that a manifest describes.
+fn reference(manifest: &Json) -> Result<ObjectRef, Failure> {
+    ObjectRef::of(manifest, "default").ok_or_else(|| {
+        Failure::new(
+            FailureKind::Other,
+            "Unknown kind of object",
+            format!("The provider has no kind {} of {}.", manifest["kind"], manifest["apiVersion"]),
+        )
+    })
+}
+
 fn listing<'a>(cluster: &'a str, kind: Kind, namespace: Option<&str>, labels: &str) -> (Attempt<'a>, Call) {
     let query = if labels.is_empty() { String::new() } else { format!("?labelSelector={}", escape(labels)) };
     let within = namespace.map(|namespace| format!(" of namespace {namespace}")).unwrap_or_default();
@@ -78,6 +83,16 @@ fn listing<'a>(cluster: &'a str, kind: Kind, namespace: Option<&str>, labels: &s
 impl Objects for Kubernetes {
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
         self.write(Verb::Write, cluster, manifest, deadline).await
+    }
+
+    async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure> {
+        let reference = reference(object)?;
+        let call = Call {
+            method: Method::PUT,
+            body: object.to_string(),
+            ..Call::get(format!("{}?fieldManager={MANAGER}", path(&reference)))
+        };
+        self.send(&Attempt::new(cluster, Verb::Write, reference), &call, deadline).await
     }
 
     async fn dry_run(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {

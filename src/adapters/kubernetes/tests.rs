@@ -37,6 +37,16 @@ async fn an_apply_is_forced_and_names_its_manager() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replacement_is_a_put_of_the_whole_object() {
+    let (clusters, asked) =
+        scripted(|count, _| if count == 0 { ok(&entry()) } else { status(409, "Conflict", "the object has been modified") });
+    clusters.replace("eu", &entry(), &minutes()).await.unwrap();
+    let path = "PUT /apis/networking.istio.io/v1/namespaces/echo/serviceentries/echo?fieldManager=terraform-provider-mesh";
+    assert_eq!(*asked.lock().unwrap(), [path]);
+    assert_eq!(clusters.replace("eu", &entry(), &minutes()).await.unwrap_err().kind, FailureKind::Conflict);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_api_server_has_not_is_none() {
     let (clusters, _) = scripted(|_, _| status(404, "NotFound", "secrets \"cacerts\" not found"));
     assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap(), None);

@@ -10,7 +10,17 @@ use crate::data::Kind;
 
 /// Differences of an object of ours, a line each: `spec.ports[0].number: 80 wanted, 81 found`.
 pub fn differences(wanted: &Json, live: &Json) -> Vec<String> {
-    let mut comparison = Comparison { lines: Vec::new(), is_secret: Kind::of(wanted) == Some(Kind::SECRET), ignored: &|_| false };
+    let is_secret = Kind::of(wanted) == Some(Kind::SECRET);
+    let mut comparison = Comparison { lines: Vec::new(), is_secret, ignored: &|_| false, is_whole: &|_| false };
+    comparison.compare(&mut Vec::new(), wanted, live);
+    comparison.lines
+}
+
+/// Differences of a custom resource of Istio that is ours alone. Its `spec` is compared both ways, as nobody else has a say in it: istiod
+/// writes `status` only, and the kinds have no defaults. A selector that somebody adds to a policy switches it off elsewhere.
+pub fn own_differences(wanted: &Json, live: &Json) -> Vec<String> {
+    let is_spec = |path: &[String]| path.first().is_some_and(|first| first == "spec");
+    let mut comparison = Comparison { lines: Vec::new(), is_secret: false, ignored: &|_| false, is_whole: &is_spec };
     comparison.compare(&mut Vec::new(), wanted, live);
     comparison.lines
 }
@@ -24,7 +34,7 @@ pub fn release_differences(wanted: &Json, live: &Json, autoscaled: bool) -> Vec<
         let last = path.last().map_or("", String::as_str);
         is_webhook && matches!(last, "caBundle" | "failurePolicy") || is_workload && autoscaled && path == ["spec", "replicas"]
     };
-    let mut comparison = Comparison { lines: Vec::new(), is_secret: kind == Some(Kind::SECRET), ignored: &ignored };
+    let mut comparison = Comparison { lines: Vec::new(), is_secret: kind == Some(Kind::SECRET), ignored: &ignored, is_whole: &|_| false };
     comparison.compare(&mut Vec::new(), wanted, live);
     comparison.lines
 }
@@ -33,6 +43,8 @@ struct Comparison<'a> {
     lines: Vec<String>,
     is_secret: bool,
     ignored: &'a dyn Fn(&[String]) -> bool,
+    /// Whether an object at a path is wanted whole: what it has beyond that is a difference.
+    is_whole: &'a dyn Fn(&[String]) -> bool,
 }
 
 impl Comparison<'_> {
@@ -59,6 +71,11 @@ impl Comparison<'_> {
             path.push(key.clone());
             self.compare(path, wanted, live.get(key).unwrap_or(&Json::Null));
             path.pop();
+        }
+        if (self.is_whole)(path) {
+            for (key, added) in live.iter().filter(|(key, added)| !wanted.contains_key(*key) && !same(&Json::Null, added, false)) {
+                self.lines.push(format!("{}.{key}: {} was added", path.join("."), shown(added)));
+            }
         }
     }
 
@@ -197,6 +214,27 @@ mod tests {
             differences(&json!({"ports": [{"name": "a"}, {"name": "b"}]}), &json!({"ports": [{"name": "b"}]})),
             ["ports[a]: it is gone"]
         );
+    }
+
+    #[test]
+    fn what_others_add_to_an_object_of_ours_is_a_difference() {
+        let wanted = json!({
+            "metadata": {"name": "e", "labels": {"a": "b"}},
+            "spec": {"hosts": ["h"], "endpoints": [{"address": "198.51.100.9"}], "tls": {"mode": "ISTIO_MUTUAL"}},
+        });
+        let mut live = wanted.clone();
+        live["metadata"]["labels"]["team"] = json!("x");
+        live["status"] = json!({"conditions": []});
+        live["spec"]["subjectAltNames"] = json!([]);
+        assert_eq!(own_differences(&wanted, &live), [""; 0]);
+        live["spec"]["endpoints"][0]["weight"] = json!(7);
+        live["spec"]["tls"]["sni"] = json!("x");
+        live["spec"]["selector"] = json!({"app": "x"});
+        assert_eq!(
+            own_differences(&wanted, &live),
+            ["spec.endpoints[0].weight: 7 was added", "spec.tls.sni: \"x\" was added", "spec.selector: {\"app\":\"x\"} was added"]
+        );
+        assert_eq!(differences(&wanted, &live), [""; 0]);
     }
 
     #[test]
