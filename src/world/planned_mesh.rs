@@ -49,12 +49,12 @@ pub enum PlannedRoot {
 /// An export as far as its plan knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedExport {
-    /// Cluster and namespace of the exported Service, and the host.
+    /// Which export.
     pub id: ExportId,
     /// The known keys of the importing clusters.
     pub importers: BTreeSet<ClusterKey>,
-    /// The virtual address, if set and known.
-    pub vip: Option<Vip>,
+    /// The address that the host has in the importing clusters, if known.
+    pub address: Option<Vip>,
 }
 
 impl PlannedMesh {
@@ -163,38 +163,50 @@ fn without_ca<'a>(cluster: &'a PlannedCluster, others: impl Iterator<Item = &'a 
 
 impl PlannedExport {
     fn conflicts(&self, other: &Self) -> Vec<Error> {
-        let ExportId { exporter, namespace, host } = &self.id;
-        let ExportId { exporter: other_exporter, namespace: other_namespace, host: other_host } = &other.id;
+        let (host, other_host) = (&self.id.host, &other.id.host);
+        let (clusters, others) = (self.clusters(), other.clusters());
         let mut warnings = Vec::new();
         if host == other_host
-            && let Some(shared) = names(self.clusters().intersection(&other.clusters()).copied())
+            && let Some(shared) = names(clusters.intersection(&others).copied())
         {
             warnings.push(
                 Error::new(
                     "Host exported twice",
                     format!(
-                        "`{host}` is exported by `{exporter}` from namespace `{namespace}` and by `{other_exporter}` from namespace \
-                         `{other_namespace}`, and both exports reach {shared}, where only one of them can win. Export one of them by another host."
+                        "`{host}` is exported by `{}` from namespace `{}` and by `{}` from namespace `{}`, and both exports reach {shared}, where \
+                         only one of them can win. Export one of them by another host.",
+                        self.id.exporter, self.id.namespace, other.id.exporter, other.id.namespace
                     ),
                 )
                 .at(AttributePath::new("host")),
             );
         }
-        if let (Some(vip), Some(shared)) =
-            (self.vip.filter(|vip| host != other_host && other.vip == Some(*vip)), names(self.importers.intersection(&other.importers)))
+        let has_same_address = |cluster: &&&ClusterKey| {
+            let address = self.address_in(cluster);
+            address.is_some() && address == other.address_in(cluster)
+        };
+        if host != other_host
+            && let Some(shared) = names(clusters.intersection(&others).filter(has_same_address).copied())
         {
+            let address = self.address.map(|address| address.to_string()).unwrap_or_default();
             warnings.push(
                 Error::new(
                     "Virtual address used twice",
                     format!(
-                        "`{host}` and `{other_host}` both have the `vip` {vip} in {shared}, so connections to one may reach the other. Set \
-                         different addresses; the function `vip` computes them."
+                        "`{host}` and `{other_host}` both have the address {address} in {shared}, so TCP connections to one may reach the other. \
+                         Set `vip` of one of them to an address of its own; the function `vip` computes them."
                     ),
                 )
                 .at(AttributePath::new("vip")),
             );
         }
         warnings
+    }
+
+    /// The address that the host has in a cluster, which exports or imports it.
+    fn address_in(&self, cluster: &ClusterKey) -> Option<Vip> {
+        let at_exporter = |address: Vip| address.at_exporter(&self.id.host);
+        if *cluster == self.id.exporter { self.address.map(at_exporter) } else { self.address }
     }
 
     /// The clusters that resolve the host.
@@ -236,7 +248,7 @@ mod tests {
                 host: Host::parse(host).unwrap(),
             },
             importers: importers.iter().map(|key| ClusterKey::parse(key).unwrap()).collect(),
-            vip: Vip::parse(vip).ok(),
+            address: Vip::parse(vip).ok(),
         }
     }
 
@@ -285,11 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn exports_with_one_host_or_one_vip_in_a_cluster_are_reported() {
+    fn exports_with_one_host_or_one_address_in_a_cluster_are_reported() {
         let mesh = PlannedMesh::default();
         mesh.add_export(export("eu", "a.mesh.local", &["us"], "240.0.0.2"));
         assert_eq!(summaries(&mesh.add_export(export("asia", "a.mesh.local", &["us"], ""))), ["Host exported twice"]);
         assert_eq!(mesh.add_export(export("asia", "a.mesh.local", &["africa"], "")).len(), 0, "no cluster sees both");
         assert_eq!(summaries(&mesh.add_export(export("eu", "b.mesh.local", &["us"], "240.0.0.2"))), ["Virtual address used twice"]);
+        mesh.add_export(export("eu", "c.mesh.local", &["us"], "10.0.0.2"));
+        let warnings = mesh.add_export(export("us", "d.mesh.local", &["eu"], "10.0.0.2"));
+        assert_eq!(warnings.len(), 0, "no cluster has both hosts at the private address: each exporter has another");
     }
 }

@@ -45,6 +45,28 @@ impl Vip {
         (0..USABLE).map(|step| Self::of_range((wanted + step) % USABLE + 1)).find(|vip| !taken.contains(vip))
     }
 
+    /// Returns the address of a host for which none is set: out of 241.0.0.0 to 254.255.255.254, by the host's hash alone, so that it is
+    /// the same in every plan and cluster. Of 1,000 hosts two share one with a probability of 0.2 %; a plan warns of it.
+    ///
+    /// Without an address, a TCP port of the host would be captured on all addresses by proxies without DNS capture. The range
+    /// neither meets istiod's own (240.240.0.0/16) nor that of [`Vip::stable`].
+    pub fn of_host(host: &Host) -> Self {
+        let hash = fnv1a(host.as_str().as_bytes());
+        // Networks and broadcast addresses of the smallest usual subnets are left out, as above.
+        let (last, hash) = (1 + hash % 254, hash / 254);
+        let [.., second, third] = (hash % (1 << 16)).to_be_bytes();
+        let first = 241 + (hash >> 16) % 14;
+        let octet = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
+        Self(IpAddr::V4(Ipv4Addr::new(octet(first), second, third, octet(last))))
+    }
+
+    /// Returns the address that a host has in the exporting cluster: the one that importers have, unless that is a private IPv4 address.
+    /// It is chosen as unused in the importing clusters, and may belong to a real host in the exporting one.
+    #[must_use]
+    pub fn at_exporter(self, host: &Host) -> Self {
+        if matches!(self.0, IpAddr::V4(address) if address.is_private()) { Self::of_host(host) } else { self }
+    }
+
     fn of_range(offset: u64) -> Self {
         let [.., high, low] = offset.to_be_bytes();
         Self(IpAddr::V4(Ipv4Addr::new(240, 241, high, low)))
@@ -108,6 +130,19 @@ mod tests {
         let second = Vip::stable(&host, &BTreeSet::from([first])).unwrap();
         assert_ne!(first, second);
         assert!(Vip::parse(&second.to_string()).is_ok());
+    }
+
+    #[test]
+    fn a_host_has_an_address_without_being_given_one() {
+        let of = |host: &str| Vip::of_host(&Host::parse(host).unwrap());
+        assert_eq!(of("echo.eu.mesh.local").to_string(), "243.206.159.177", "an address in use never changes");
+        let addresses: BTreeSet<_> = (0..1000).map(|number| of(&format!("h{number}.mesh.local"))).collect();
+        assert_eq!(addresses.len(), 1000);
+        for address in addresses {
+            let IpAddr::V4(v4) = address.address() else { panic!("{address}") };
+            assert!((241..=254).contains(&v4.octets()[0]) && (1..=254).contains(&v4.octets()[3]), "{v4}");
+            assert!(Vip::parse(&address.to_string()).is_ok());
+        }
     }
 
     #[test]
