@@ -13,6 +13,9 @@ pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::export::Request`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
+/// Label of an export's objects: the host.
+const EXPORT: &str = "mesh.terraform.io/export";
+
 /// Label of an export's objects: the key of the cluster that exports.
 const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";
 
@@ -37,7 +40,7 @@ impl Owner {
             Self::ClusterCa => vec![("mesh.terraform.io/cluster-ca", "true".to_owned())],
             Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
             Self::Export(host, exporter) => {
-                vec![("mesh.terraform.io/export", host.slug()), (EXPORTED_BY, exporter.to_string())]
+                vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
             }
         }
     }
@@ -57,6 +60,21 @@ impl Owner {
 /// The label selector that finds everything of ours.
 pub fn managed_selector() -> String {
     format!("{MANAGED_BY}={MANAGER}")
+}
+
+/// Returns the label selector that finds everything that is not of ours.
+pub fn unmanaged_selector() -> String {
+    format!("{MANAGED_BY}!={MANAGER}")
+}
+
+/// Returns the label selector that finds everything of all exports of a host.
+pub fn exports_of(host: &Host) -> String {
+    format!("{},{EXPORT}={}", managed_selector(), host.slug())
+}
+
+/// Returns the key of the cluster whose export an object belongs to.
+pub fn exporter_of(object: &Json) -> Option<ClusterKey> {
+    ClusterKey::parse(object["metadata"]["labels"][EXPORTED_BY].as_str()?).ok()
 }
 
 /// The label selector that finds everything of all exports of a cluster.

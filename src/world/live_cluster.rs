@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 use super::World;
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
-    mesh::ClusterKey,
-    ports::{Failure, Token, TokenRequest},
+    mesh::{ClusterKey, observe::drift::own_differences},
+    ports::{Failure, FailureKind, Token, TokenRequest},
 };
 
 /// A cluster with the time that an operation may spend on it. The methods are those of the ports, without a key and a deadline each.
@@ -43,6 +43,28 @@ impl<'a> LiveCluster<'a> {
     /// Applies a manifest with our field manager, and returns the object.
     pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
         self.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
+    }
+
+    /// Applies a manifest that is ours alone, and removes from its `spec` what others added.
+    ///
+    /// An apply leaves fields of other managers as they are. So where the object then differs from the manifest, it is replaced as a whole; what
+    /// differs even then is changed on the way, by a webhook or policy of the cluster.
+    pub(crate) async fn apply_own(self, manifest: &Json) -> Result<(), Failure> {
+        let mut written = self.apply(manifest).await?;
+        if own_differences(manifest, &written).is_empty() {
+            return Ok(());
+        }
+        written["spec"] = manifest["spec"].clone();
+        let replaced = self.world.objects.replace(self.key.as_str(), &written, self.deadline).await?;
+        let left = own_differences(manifest, &replaced);
+        if left.is_empty() {
+            return Ok(());
+        }
+        let object = ObjectRef::of(manifest, "").map(|object| object.to_string()).unwrap_or_default();
+        let why = format!("Cluster \"{}\" stored {object} differently from how it was written.", self.key);
+        Err(Failure::new(FailureKind::Rejected, format!("{object} is changed on the way"), why)
+            .seen(left)
+            .advice("Look for a mutating webhook or admission policy of the cluster that changes it, and exempt the object from it."))
     }
 
     /// Returns the object, or `None` if it doesn't exist.

@@ -87,11 +87,8 @@ impl Objects for Kubernetes {
 
     async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure> {
         let reference = reference(object)?;
-        let call = Call {
-            method: Method::PUT,
-            body: object.to_string(),
-            ..Call::get(format!("{}?fieldManager={MANAGER}", path(&reference)))
-        };
+        let call =
+            Call { method: Method::PUT, body: object.to_string(), ..Call::get(format!("{}?fieldManager={MANAGER}", path(&reference))) };
         self.send(&Attempt::new(cluster, Verb::Write, reference), &call, deadline).await
     }
 

@@ -4,7 +4,9 @@
 //! points the host at the gateway's addresses; its endpoints are marked as speaking Istio's mutual TLS, without which the sidecars
 //! would send plain text.
 
+mod opening;
 mod request;
+mod service;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,14 +21,17 @@ use super::{
     trust::spiffe_id,
 };
 use crate::{
-    data::Kind,
+    data::{Kind, ObjectRef},
     istio::{
         ClientTls, ClientTlsMode, DestinationRule, Endpoint, Gateway, Location, Resolution, Server, ServerPort, ServerTls, ServerTlsMode,
         ServiceEntry, TrafficPolicy, WorkloadSelector, well_known,
     },
 };
 
+pub use crate::istio::well_known::SYSTEM_NAMESPACE;
+pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
+pub use service::{ExportedService, FoundPorts, of_entry};
 
 /// What tells an export from all others: its import ID is `EXPORTER/NAMESPACE/HOST`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,9 +81,32 @@ pub struct Export {
     pub selector: BTreeMap<String, String>,
     /// Trust domain of the pods' accounts; `None` without accounts.
     pub trust_domain: Option<TrustDomain>,
+    /// A Gateway of somebody else that opens the host already: then the export has none of its own.
+    pub opening: Option<Opening>,
+}
+
+impl ExportId {
+    /// Returns every object that an export with this request may have, with its cluster.
+    pub fn objects(&self, request: &Request) -> Vec<(ClusterKey, ObjectRef)> {
+        let object = |kind, namespace: &Namespace| ObjectRef::namespaced(kind, namespace.as_str(), self.object_name());
+        let at_exporter = [object(Kind::SERVICE_ENTRY, &self.namespace), object(Kind::GATEWAY, &request.gateway_namespace)];
+        let at_importer = [Kind::SERVICE_ENTRY, Kind::DESTINATION_RULE].map(|kind| object(kind, request.importer_namespace()));
+        let importers = request.importers.iter().flat_map(|importer| at_importer.clone().map(|object| (importer.clone(), object)));
+        at_exporter.into_iter().map(|object| (self.exporter.clone(), object)).chain(importers).collect()
+    }
 }
 
 impl Export {
+    /// Returns the clusters that have objects of the export: the exporting one, and those that import.
+    pub fn members(&self) -> impl Iterator<Item = &ClusterKey> {
+        std::iter::once(&self.id.exporter).chain(&self.request.importers)
+    }
+
+    /// Returns the manifests for a member of the export: the exporting cluster or an importing one.
+    pub fn manifests(&self, cluster: &ClusterKey) -> Vec<Json> {
+        if *cluster == self.id.exporter { self.exporter_manifests() } else { self.importer_manifests() }
+    }
+
     /// Returns the SPIFFE identities that clients accept; empty when they accept any of the mesh.
     pub fn identities(&self) -> Vec<String> {
         let accounts = self.request.service_accounts.iter().flatten();
@@ -94,7 +122,7 @@ impl Export {
             hosts: vec![host.to_string()],
             // The gateway passes on only what its own namespace sees.
             export_to: self.request.export_to(namespace, Some(gateways)),
-            addresses: Vec::new(),
+            addresses: vec![self.request.exporter_address(host).to_string()],
             location: Location::MeshInternal,
             resolution: Resolution::Static,
             ports: self.ports.iter().map(ServicePort::exported).collect(),
@@ -111,10 +139,9 @@ impl Export {
                 hosts: vec![host.to_string()],
             }],
         };
-        vec![
-            annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())])),
-            with_spec(Kind::GATEWAY, gateways, &self.id.object_name(), &self.id.owner(), &gateway),
-        ]
+        let entry = annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())]));
+        let gateway = with_spec(Kind::GATEWAY, gateways, &self.id.object_name(), &self.id.owner(), &gateway);
+        std::iter::once(entry).chain(self.opening.is_none().then_some(gateway)).collect()
     }
 
     /// Returns the manifests for each importing cluster.
@@ -125,7 +152,7 @@ impl Export {
         let entry = ServiceEntry {
             hosts: vec![host.to_string()],
             export_to: export_to.clone(),
-            addresses: self.request.vip.iter().map(ToString::to_string).collect(),
+            addresses: vec![self.request.address(host).to_string()],
             location: Location::MeshInternal,
             resolution: if by_name { Resolution::Dns } else { Resolution::Static },
             ports: self.ports.iter().map(ServicePort::imported).collect(),
@@ -156,18 +183,12 @@ impl Export {
     }
 }
 
-/// The labels by which a Service finds its pods, as a label selector.
-pub fn pod_selector(service: &Json) -> String {
-    let labels = service["spec"]["selector"].as_object().into_iter().flatten();
-    labels.filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mesh::Protocol;
+    use crate::mesh::{Protocol, Vip};
 
     fn export(addresses: &[&str]) -> Export {
         let request = json!({
@@ -185,6 +206,7 @@ mod tests {
             ports: vec![ServicePort::new(80, Some("http"), Protocol::Http, Some(8080)).unwrap()],
             selector: BTreeMap::from([("app".to_owned(), "echo".to_owned())]),
             trust_domain: Some(TrustDomain::parse("corp.local").unwrap()),
+            opening: None,
         }
     }
 
@@ -194,7 +216,7 @@ mod tests {
         assert_eq!(
             entry["spec"],
             json!({
-                "hosts": ["echo.eu.mesh.local"], "exportTo": ["*"], "location": "MESH_INTERNAL", "resolution": "STATIC",
+                "hosts": ["echo.eu.mesh.local"], "exportTo": ["*"], "addresses": ["240.0.0.2"], "location": "MESH_INTERNAL", "resolution": "STATIC",
                 "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
                 "workloadSelector": {"labels": {"app": "echo"}},
             })
@@ -248,5 +270,26 @@ mod tests {
         export.request.gateway_port = 443;
         assert_eq!(export.importer_manifests()[0]["spec"]["endpoints"][0]["ports"], json!({"http": 443}));
         assert_eq!(export.exporter_manifests()[1]["spec"]["servers"][0]["port"]["number"], 15443);
+    }
+
+    #[test]
+    fn a_host_has_an_address_in_every_cluster() {
+        let addresses = |vip: Option<&str>| {
+            let mut export = export(&["198.51.100.9"]);
+            export.request.vip = vip.map(|vip| Vip::parse(vip).unwrap());
+            [export.exporter_manifests(), export.importer_manifests()].map(|manifests| manifests[0]["spec"]["addresses"].clone())
+        };
+        let computed = json!([Vip::of_host(&Host::parse("echo.eu.mesh.local").unwrap()).to_string()]);
+        assert_eq!(addresses(None), [computed.clone(), computed.clone()]);
+        assert_eq!(addresses(Some("240.0.0.2")), [json!(["240.0.0.2"]), json!(["240.0.0.2"])]);
+        assert_eq!(addresses(Some("10.0.0.2")), [computed, json!(["10.0.0.2"])], "the exporter may have a host with that address");
+    }
+
+    #[test]
+    fn a_host_that_is_open_already_gets_no_second_gateway() {
+        let mut export = export(&["198.51.100.9"]);
+        export.opening = Some(Opening { object: "istio-system/cross-network-gateway".to_owned(), host: "*.local".to_owned() });
+        let kinds: Vec<_> = export.exporter_manifests().iter().map(|manifest| manifest["kind"].clone()).collect();
+        assert_eq!(kinds, ["ServiceEntry"]);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use crate::mesh::{
     helm::gateway,
     labels::EXPORT_RECORD,
-    names::{ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
+    names::{ClusterKey, Host, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
 };
 
 /// An export as it is configured. Annotations of all earlier releases must stay readable: a new field is optional, and no key changes.
@@ -114,6 +114,16 @@ impl Request {
     /// Returns the namespace of the importers' objects.
     pub fn importer_namespace(&self) -> &Namespace {
         self.importer_namespace.as_ref().unwrap_or(&self.gateway_namespace)
+    }
+
+    /// Returns the address of the host in the importing clusters.
+    pub fn address(&self, host: &Host) -> Vip {
+        self.vip.unwrap_or_else(|| Vip::of_host(host))
+    }
+
+    /// Returns the address of the host in the exporting cluster.
+    pub fn exporter_address(&self, host: &Host) -> Vip {
+        self.address(host).at_exporter(host)
     }
 
     /// Returns Istio's `exportTo` of an object in `own` namespace. It is always written: without it, the mesh's `defaultServiceExportTo`

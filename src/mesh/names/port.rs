@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::Value as Json;
-
 use crate::istio::EntryPort;
 
 /// A port at which a service is called.
@@ -122,24 +120,23 @@ impl Protocol {
             .ok_or_else(|| format!("{text:?} is not a valid protocol: it must be one of {}", Self::ALL.map(Self::as_str).join(", ")))
     }
 
-    /// The protocol of a Service's port, chosen as Istio chooses: by `appProtocol`, else by the beginning of the port's name.
+    /// Returns the protocol that a Service declares for a port, as Istio reads it: by `appProtocol`, else by the beginning of the port's
+    /// name. `None` where Istio would inspect the bytes.
     ///
-    /// Where Istio would detect the protocol, this returns TCP: a gateway passes what it can't look into, so both sides must agree
-    /// beforehand, and TCP carries everything.
     /// Source: Istio, `pkg/config/kube/conversion.go`, `ConvertProtocol`.
-    pub fn of_service(app_protocol: Option<&str>, port_name: &str) -> Self {
+    pub fn declared(app_protocol: Option<&str>, port_name: &str) -> Option<Self> {
         let text = match app_protocol {
-            Some("kubernetes.io/h2c") => return Self::Http2,
-            Some("kubernetes.io/ws") => return Self::Http,
-            Some("kubernetes.io/wss") => return Self::Https,
+            Some("kubernetes.io/h2c") => return Some(Self::Http2),
+            Some("kubernetes.io/ws") => return Some(Self::Http),
+            Some("kubernetes.io/wss") => return Some(Self::Https),
             Some(app_protocol) => app_protocol,
             None => port_name,
         }
         .to_ascii_lowercase();
         if text.starts_with("grpc-web") {
-            return Self::GrpcWeb;
+            return Some(Self::GrpcWeb);
         }
-        Self::named(text.split('-').next().unwrap_or_default()).unwrap_or(Self::Tcp)
+        Self::named(text.split('-').next().unwrap_or_default())
     }
 
     fn named(text: &str) -> Option<Self> {
@@ -157,128 +154,32 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// What an export takes from a live Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discovered {
-    /// Its ports.
-    pub ports: Vec<ServicePort>,
-    /// Labels of its pods.
-    pub selector: std::collections::BTreeMap<String, String>,
-}
-
-/// Reads ports and selector off a Service. Ports that it names only (`targetPort: web`) are looked up in the containers of its pods.
-///
-/// # Errors
-/// Services that can't be exported (headless, `ExternalName`, without selector, UDP) and names that the pods don't resolve: what is
-/// in the way, and what to do.
-pub fn discover(service: &Json, pods: &[Json]) -> Result<Discovered, String> {
-    let spec = &service["spec"];
-    let name = service["metadata"]["name"].as_str().unwrap_or("?");
-    if spec["type"] == "ExternalName" {
-        return Err(format!(
-            "Service {name} is of type ExternalName: a DNS alias without pods. Export the Service that it points to, in the cluster \
-             where its pods run."
-        ));
-    }
-    if spec["clusterIP"] == "None" {
-        return Err(format!(
-            "Service {name} is headless (clusterIP: None): its callers choose single pods, which an export can't pass on. Make a second \
-             Service with the same selector and a cluster IP, and export that."
-        ));
-    }
-    let selector: std::collections::BTreeMap<String, String> = spec["selector"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect();
-    if selector.is_empty() {
-        return Err(format!(
-            "Service {name} has no selector: its endpoints are managed manually, so there are no pods with sidecars to export. Give it a \
-             selector."
-        ));
-    }
-    let ports = spec["ports"].as_array().into_iter().flatten().map(|port| of_service_port(name, port, pods)).collect::<Result<_, _>>()?;
-    Ok(Discovered { ports, selector })
-}
-
-fn of_service_port(service: &str, port: &Json, pods: &[Json]) -> Result<ServicePort, String> {
-    let number = port["port"].as_i64().unwrap_or_default();
-    if port["protocol"].as_str().is_some_and(|transport| transport != "TCP") {
-        return Err(format!(
-            "Service {service}'s port {number} is {}; a mesh carries TCP only. List the ports to export in `ports`.",
-            port["protocol"].as_str().unwrap_or_default()
-        ));
-    }
-    let name = port["name"].as_str();
-    let protocol = Protocol::of_service(port["appProtocol"].as_str(), name.unwrap_or_default());
-    let target = match &port["targetPort"] {
-        Json::String(named) => Some(resolve(service, named, pods)?),
-        other => other.as_i64().filter(|target| *target != 0),
-    };
-    ServicePort::new(number, name, protocol, target).map_err(|fault| format!("Service {service}: {fault}"))
-}
-
-/// The number of a containers' port by its name.
-fn resolve(service: &str, named: &str, pods: &[Json]) -> Result<i64, String> {
-    if let Ok(number) = named.parse() {
-        return Ok(number);
-    }
-    let containers = || {
-        // A sidecar that was injected as a native one stands among the init containers, and so may the user's.
-        pods.iter().flat_map(|pod| [&pod["spec"]["containers"], &pod["spec"]["initContainers"]]).filter_map(Json::as_array).flatten()
-    };
-    let numbers: std::collections::BTreeSet<i64> = containers()
-        .filter_map(|container| container["ports"].as_array())
-        .flatten()
-        .filter(|port| port["name"] == *named)
-        .filter_map(|port| port["containerPort"].as_i64())
-        .collect();
-    match (numbers.first(), numbers.len()) {
-        (Some(number), 1) => Ok(*number),
-        (None, _) if pods.is_empty() => Err(format!(
-            "Service {service}'s target port {named:?} is a name, and there is no pod yet to look its number up. Start the Service's \
-             pods first, or list the ports, with `target_port`, in `ports`."
-        )),
-        (None, _) => Err(format!(
-            "Service {service}'s target port {named:?} is a name that no container of its {} pods has. Correct the Service, or list \
-             the ports in `ports`.",
-            pods.len()
-        )),
-        (Some(_), _) => Err(format!(
-            "Service {service}'s target port {named:?} has another number in different pods: {numbers:?}. Wait until a rollout is over, \
-             or list the ports, with `target_port`, in `ports`."
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
-    fn protocols_are_chosen_as_istio_does() {
+    fn protocols_are_declared_as_istio_reads_them() {
         for (app, name, protocol) in [
-            (None, "http", Protocol::Http),
-            (None, "http-web", Protocol::Http),
-            (None, "http2", Protocol::Http2),
-            (None, "grpc-api", Protocol::Grpc),
-            (None, "grpc-web", Protocol::GrpcWeb),
-            (None, "GRPC", Protocol::Grpc),
-            (None, "tcp-db", Protocol::Tcp),
-            (None, "https", Protocol::Https),
-            (None, "mongo", Protocol::Mongo),
-            (None, "mysql-main", Protocol::Mysql),
-            (None, "httpx", Protocol::Tcp),
-            (None, "web", Protocol::Tcp),
-            (None, "", Protocol::Tcp),
-            (Some("http"), "tcp-x", Protocol::Http),
-            (Some("kubernetes.io/h2c"), "web", Protocol::Http2),
-            (Some("kubernetes.io/wss"), "web", Protocol::Https),
-            (Some("corp.example/own"), "http", Protocol::Tcp),
+            (None, "http", Some(Protocol::Http)),
+            (None, "http-web", Some(Protocol::Http)),
+            (None, "http2", Some(Protocol::Http2)),
+            (None, "grpc-api", Some(Protocol::Grpc)),
+            (None, "grpc-web", Some(Protocol::GrpcWeb)),
+            (None, "GRPC", Some(Protocol::Grpc)),
+            (None, "tcp-db", Some(Protocol::Tcp)),
+            (None, "https", Some(Protocol::Https)),
+            (None, "mongo", Some(Protocol::Mongo)),
+            (None, "mysql-main", Some(Protocol::Mysql)),
+            (None, "httpx", None),
+            (None, "web", None),
+            (None, "", None),
+            (Some("http"), "tcp-x", Some(Protocol::Http)),
+            (Some("kubernetes.io/h2c"), "web", Some(Protocol::Http2)),
+            (Some("kubernetes.io/wss"), "web", Some(Protocol::Https)),
+            (Some("corp.example/own"), "http", None),
         ] {
-            assert_eq!(Protocol::of_service(app, name), protocol, "{app:?} {name}");
+            assert_eq!(Protocol::declared(app, name), protocol, "{app:?} {name}");
         }
     }
 
@@ -292,48 +193,5 @@ mod tests {
         assert!(ServicePort::new(80, Some("Web_1"), Protocol::Tcp, None).unwrap_err().contains("\"http-80\""));
         assert!(Protocol::parse("udp").unwrap_err().contains("GRPC-WEB"));
         assert_eq!(Protocol::parse("grpc"), Ok(Protocol::Grpc));
-    }
-
-    fn service(spec: &Json) -> Json {
-        json!({"metadata": {"name": "echo"}, "spec": spec})
-    }
-
-    #[test]
-    fn a_service_is_discovered() {
-        let service = service(&json!({
-            "clusterIP": "10.0.0.9",
-            "selector": {"app": "echo"},
-            "ports": [
-                {"name": "http", "port": 80, "protocol": "TCP", "targetPort": 8080},
-                {"name": "api", "appProtocol": "grpc", "port": 9090, "targetPort": "grpc"},
-                {"port": 5432},
-            ],
-        }));
-        let pods = [json!({"spec": {"containers": [{"ports": [{"name": "grpc", "containerPort": 9091}]}]}})];
-        let found = discover(&service, &pods).unwrap();
-        let shapes: Vec<_> = found.ports.iter().map(|p| (p.number, p.name.as_str(), p.protocol, p.target_port)).collect();
-        assert_eq!(
-            shapes,
-            [(80, "http", Protocol::Http, Some(8080)), (9090, "api", Protocol::Grpc, Some(9091)), (5432, "tcp-5432", Protocol::Tcp, None)]
-        );
-        assert_eq!(found.selector["app"], "echo");
-    }
-
-    #[test]
-    fn a_service_that_cant_be_exported_is_explained() {
-        let named = json!({"selector": {"a": "b"}, "ports": [{"port": 80, "targetPort": "web"}]});
-        let pod = |port: i64| json!({"spec": {"containers": [{"ports": [{"name": "web", "containerPort": port}]}]}});
-        for (spec, pods, words) in [
-            (json!({"type": "ExternalName", "externalName": "x.y"}), vec![], "DNS alias"),
-            (json!({"clusterIP": "None", "selector": {"a": "b"}}), vec![], "headless"),
-            (json!({"ports": [{"port": 80}]}), vec![], "no selector"),
-            (json!({"selector": {"a": "b"}, "ports": [{"port": 53, "protocol": "UDP"}]}), vec![], "is UDP"),
-            (named.clone(), vec![], "no pod yet"),
-            (named.clone(), vec![json!({})], "no container of its 1 pods"),
-            (named.clone(), vec![pod(1), pod(2)], "{1, 2}"),
-        ] {
-            let error = discover(&service(&spec), &pods).unwrap_err();
-            assert!(error.contains(words), "{words}: {error}");
-        }
     }
 }

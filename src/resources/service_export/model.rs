@@ -33,39 +33,61 @@ model! {
 model! {
     /// Makes a Service of one cluster callable from others by a host name of its own, such as `echo.eu.mesh.local`. Calls go from sidecar
     /// to sidecar with mutual TLS, through the exporting cluster's east-west gateway, which is opened for this host only.
+    ///
+    /// An export is a name, not a permission: any workload of the mesh that knows the host can reach it, whichever cluster it runs in. Who may
+    /// call is the matter of an AuthorizationPolicy in the Service's namespace.
+    ///
+    /// The host is a service of its own to Istio. VirtualServices, DestinationRules (outlier detection, subsets, load balancing) and policies
+    /// for the Service's own name don't apply to calls by the host; write them for the host, too. The gateway balances connections, not
+    /// requests: all gRPC calls of one client connection reach the same pod.
+    ///
+    /// While an importing cluster can't be reached, a plan takes its objects to be as they were and warns, an apply writes to the other clusters
+    /// and reports the failure, and a destroy closes the gateway for the host all the same.
     pub struct ServiceExportModel {
-        /// The name that clients call, such as `echo.eu.mesh.local`. Clients resolve it with the mesh's DNS capture.
+        /// The name that clients call, such as `echo.eu.mesh.local`: a DNS name of two labels or more that is no Kubernetes Service's. Clients
+        /// resolve it with the mesh's DNS capture.
         host: String => required().replaces(),
-        /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place.
+        /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place, and so does
+        /// another gateway: the new way is written before the old one is removed.
         gateway: GatewayRef => required(),
         /// The Service's namespace.
         namespace: String => required().replaces(),
-        /// The Service's name.
+        /// The Service's name. It must exist when the export is created, unless both `ports` and `selector` are set. If it is deleted later, the
+        /// plan warns, and the export keeps its ports and selector.
         service: String => required(),
-        /// Keys of the clusters, in the provider's `clusters`, that may call the host.
+        /// Keys of the clusters, in the provider's `clusters`, that get the host: `[mesh_cluster.us.cluster]`, so that the export
+        /// waits for their control planes. It is not access control: see above.
         importers: BTreeSet<Value<String>> => required(),
-        /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set.
-        importer_namespace: String => optional().replaces(),
+        /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set. A change
+        /// moves them, without an interruption of calls.
+        importer_namespace: String => optional(),
         /// The namespaces that see the host, in the exporting and in the importing clusters: names, `.` for the namespace of the objects
         /// (`importer_namespace`; in the exporting cluster `namespace`), or `*` alone for all. All if not set, also in a mesh whose
         /// `defaultServiceExportTo` is narrower. Example: `["shop", "checkout"]`.
         export_to: BTreeSet<Value<String>> => optional(),
-        /// The address that the host resolves to in the importing clusters: a private one, or of 240.0.0.0/4. Istio chooses if left out.
+        /// The address that the host resolves to in the importing clusters, which no real host there may have: a private IPv4 address, one of
+        /// 240.0.0.0/4, or one of fc00::/7, such as `240.0.0.2`. If not set, `address` is computed. Clusters without IPv4 need one of fc00::/7.
         vip: String => optional().equivalent_by(same_address),
-        /// The ports to export; those of the live Service if not set.
+        /// The ports to export; the TCP ports of the live Service if not set, with their protocols as its `appProtocol` or the ports' names
+        /// declare them. A port that declares none is exported as TCP, with a warning.
         ports: Vec<Value<PortModel>> => optional().equivalent_by(same_ports),
         /// Labels of the pods behind the host; the live Service's selector if not set.
         selector: BTreeMap<String, Value<String>> => optional(),
-        /// Service accounts that the pods run as: clients then refuse a pod that runs as any other. Without them, clients take any
-        /// certificate of the mesh.
+        /// Names of the service accounts that the pods run as: clients then refuse a pod that runs as any other. If not set, or empty, clients
+        /// accept any certificate of the mesh.
         service_accounts: BTreeSet<Value<String>> => optional(),
         /// Trust domain of the service accounts; the exporting cluster's if not set.
         trust_domain: String => optional(),
-        /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`.
+        /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`, equal to the labels of its nodes, such as
+        /// `eu-west-1`. It has no effect by itself: clients prefer near endpoints only with outlier detection in a DestinationRule, and an
+        /// export has endpoints in one cluster.
         locality: String => optional(),
+        /// The address that the host resolves to in the importing clusters: `vip`, or if that is not set, one of 241.0.0.0 to 254.255.255.254
+        /// that is computed from the host. In the exporting cluster it is the same, unless `vip` is a private IPv4 address.
+        address: String => computed(),
         /// The ports as they are exported.
         service_ports: Vec<Value<ExportedPortModel>> => computed(),
-        /// The SPIFFE identities that clients accept; empty when they take any of the mesh.
+        /// The SPIFFE identities that clients accept; empty if they accept any of the mesh.
         identities: Vec<Value<String>> => computed(),
         /// Differences between the clusters and the last applied configuration. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
@@ -156,6 +178,7 @@ impl From<&ServiceExport> for ServiceExportModel {
             service_accounts: request.service_accounts.as_ref().map(strings).into(),
             trust_domain: request.trust_domain.as_ref().map(ToString::to_string).into(),
             locality: request.locality.as_ref().map(ToString::to_string).into(),
+            address: Value::Null,
             service_ports: Value::Null,
             identities: Value::Null,
             drift: Value::Null,

@@ -1,15 +1,18 @@
-//! The life cycle of an export, with the fakes.
+//! The life cycle of an export, with the fakes: here what it writes, follows and imports.
+
+mod failures;
+mod harm;
+mod moves;
+mod service;
 
 use serde_json::json;
 
-use super::{ServiceExport, ServiceExportModel, ports::PortModel};
+use super::{ServiceExport, ServiceExportModel, model::GatewayRef, ports::PortModel};
 use crate::{
     data::{Kind, ObjectRef},
-    ports::{Failure, FailureKind},
-    resources::testing::{Scene, apply, balancer, created, destroy, drift, echo, export, import, model, read, scene, text, unreachable},
-    world::Clusters,
+    resources::testing::{Scene, apply, balancer, created, destroy, drift, echo, export, import, model, read, scene, text},
 };
-use framework::{Dynamic, Value, encode, erase};
+use framework::{Diagnostics, Dynamic, Value, encode, erase};
 
 const ADDRESS: &str = "198.51.100.9";
 
@@ -40,12 +43,52 @@ fn full() -> ServiceExportModel {
     full
 }
 
-/// The state after a plan and an apply of nothing but what the configuration sets; it must have what was imported.
-fn replanned(scene: &Scene, state: &Dynamic, config: ServiceExportModel) -> Dynamic {
-    let mut planned: ServiceExportModel = model(state);
-    let computed = (planned.service_ports, planned.identities, planned.drift);
-    planned = ServiceExportModel { service_ports: computed.0, identities: computed.1, drift: computed.2, ..config.clone() };
-    erase::<ServiceExport>().plan(state, &encode(&Value::Value(config)), encode(&Value::Value(planned)), Some(&scene.world)).state
+/// An export through another gateway.
+fn through(cluster: &str, namespace: &str) -> ServiceExportModel {
+    let gateway = GatewayRef {
+        cluster: text(cluster),
+        namespace: text(namespace),
+        name: text("istio-eastwestgateway"),
+        port: Value::Value(15443),
+        addresses: Value::Value(vec![text(ADDRESS)]),
+    };
+    ServiceExportModel { gateway: Value::Value(gateway), ..export(ADDRESS) }
+}
+
+fn importers(keys: &[&str]) -> Value<std::collections::BTreeSet<Value<String>>> {
+    Value::Value(keys.iter().map(|key| text(key)).collect())
+}
+
+/// One of the objects that an export of `echo.eu.mesh.local` has.
+fn object(kind: Kind, namespace: &str) -> ObjectRef {
+    ObjectRef::namespaced(kind, namespace, "mesh-export-echo-eu-mesh-local")
+}
+
+/// The names of the export's objects in a cluster.
+fn exported(scene: &Scene, cluster: &str) -> Vec<String> {
+    let names =
+        scene.objects.names(cluster).into_iter().filter_map(|name| name.strip_suffix("/mesh-export-echo-eu-mesh-local").map(str::to_owned));
+    names.collect()
+}
+
+/// Plans a configuration as the protocol does, where nothing but the configuration may change: the planned state and what is reported.
+fn plan(scene: &Scene, state: &Dynamic, config: &ServiceExportModel) -> (Dynamic, Diagnostics) {
+    let before: ServiceExportModel = if state.is_null() { ServiceExportModel::default() } else { model(state) };
+    let planned = ServiceExportModel {
+        address: before.address,
+        service_ports: before.service_ports,
+        identities: before.identities,
+        drift: before.drift,
+        ..config.clone()
+    };
+    let planned =
+        erase::<ServiceExport>().plan(state, &encode(&Value::Value(config.clone())), encode(&Value::Value(planned)), Some(&scene.world));
+    (planned.state, planned.diagnostics)
+}
+
+fn words(diagnostics: &Diagnostics) -> String {
+    let all = diagnostics.errors.iter().chain(&diagnostics.warnings);
+    all.map(|one| format!("{}: {}", one.summary, one.detail)).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
@@ -56,7 +99,7 @@ async fn an_export_with_every_attribute_is_imported_as_it_was_made() {
     let made = created::<ServiceExport>(&scene, full()).await;
     let imported = import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await;
     assert_eq!(imported, made);
-    assert_eq!(replanned(&scene, &imported, full()), imported, "the plan after an import is empty");
+    assert_eq!(plan(&scene, &imported, &full()).0, imported, "the plan after an import is empty");
 }
 
 #[tokio::test]
@@ -68,6 +111,7 @@ async fn an_export_of_the_first_release_is_imported() {
     let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "echo", "mesh-export-echo-eu-mesh-local");
     let mut of_0_1 = scene.objects.live("eu", &entry).expect("the entry");
     of_0_1["metadata"]["annotations"]["mesh.terraform.io/export-record"] = json!(
+        // As in `mesh::export::request`.
         r#"{"service":"echo","gatewayName":"istio-eastwestgateway","gatewayNamespace":"istio-system","importers":["us"],"importerNamespace":"istio-config","vip":"240.0.0.2","ports":[{"number":80,"name":"web","protocol":"http","targetPort":8080},{"number":5432,"protocol":"TCP"}],"selector":{"app":"echo","tier":"front"},"serviceAccounts":["echo","echo-canary"],"trustDomain":"corp.local","locality":"eu-west-1/a"}"#
     );
     scene.objects.put("eu", of_0_1);
@@ -124,36 +168,43 @@ async fn an_export_follows_the_gateway_the_service_and_the_importers() {
 }
 
 #[tokio::test]
-async fn what_stays_behind_in_a_cluster_that_is_given_up_is_told() {
-    let mut scene = scene();
+async fn an_export_of_the_first_release_gets_its_address_by_an_update() {
+    let scene = scene();
     scene.objects.put("eu", echo());
-    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
-    let nobody = ServiceExportModel { importers: Value::Value([].into()), ..model(&state) };
-    let plan = |scene: &Scene| {
-        let planned = encode(&Value::Value(nobody.clone()));
-        erase::<ServiceExport>().plan(&state, &planned, planned.clone(), Some(&scene.world)).diagnostics
-    };
-    assert!(plan(&scene).warnings.is_empty(), "a cluster that is still there is told");
-    scene.world.clusters = Clusters::Known([("eu".to_owned(), true)].into());
-    assert!(plan(&scene).warnings[0].detail.contains("Cluster `us` shall import the host no more"));
+    let made = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    for (cluster, namespace) in [("eu", "echo"), ("us", "istio-system")] {
+        let mut entry = scene.objects.live(cluster, &object(Kind::SERVICE_ENTRY, namespace)).expect("the entry");
+        entry["spec"].as_object_mut().expect("a spec").remove("addresses");
+        scene.objects.put(cluster, entry);
+    }
+    let old = encode(&Value::Value(ServiceExportModel { address: Value::Null, ..model(&made) }));
+    let (found, _) = read::<ServiceExport>(&scene, &old).await;
+    assert!(model::<ServiceExportModel>(&found).address.is_null(), "there is none in the clusters");
+    assert!(drift(&found).iter().any(|line| line.starts_with("Cluster us") && line.contains("spec.addresses")), "{:?}", drift(&found));
+    let (planned, diagnostics) = plan(&scene, &old, &export(ADDRESS));
+    assert!(diagnostics.errors.is_empty());
+    let address = model::<ServiceExportModel>(&planned).address;
+    assert_eq!(address, model::<ServiceExportModel>(&made).address);
+    let (state, _) = apply::<ServiceExport>(&scene, &found, export(ADDRESS)).await;
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    assert_eq!(model::<ServiceExportModel>(&state).address, address);
 }
 
 #[tokio::test]
-async fn an_export_that_fails_in_one_cluster_loses_nothing_of_the_others() {
+async fn the_address_is_known_in_the_first_plan_and_checked_against_other_exports() {
     let scene = scene();
-    scene.objects.put("eu", echo());
-    let rule = ObjectRef::namespaced(Kind::DESTINATION_RULE, "istio-system", "mesh-export-echo-eu-mesh-local");
-    let state = created::<ServiceExport>(&scene, export("198.51.100.9")).await;
-    let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, "echo", "mesh-export-echo-eu-mesh-local");
-    scene.objects.fail("eu", &entry, Failure::new(FailureKind::Denied, "Can't write the entry", "Not allowed."));
-    scene.objects.fail("us", &rule, unreachable());
-    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
-    assert_eq!((diagnostics.errors.len(), drift(&state).len()), (1, 1));
-    let told = format!("{} {}", diagnostics.errors[0].summary, diagnostics.errors[0].detail);
-    assert!(told.contains("Not allowed.") && told.contains("Nobody answers."), "both causes are told: {told}");
-    let (kept, _) = destroy::<ServiceExport>(&scene, &state).await;
-    assert!(kept.is_value(), "what couldn't be removed stays in the state");
-    scene.objects.mend();
-    assert!(destroy::<ServiceExport>(&scene, &kept).await.0.is_null());
-    assert_eq!(scene.objects.names("us"), [""; 0]);
+    let planned = |host: &str, vip: Value<String>| {
+        let mut config = ServiceExportModel { host: text(host), vip, ..export(ADDRESS) };
+        if let Value::Value(gateway) = &mut config.gateway {
+            gateway.addresses = Value::Unknown;
+        }
+        let (state, diagnostics) = plan(&scene, &Value::Null, &config);
+        (model::<ServiceExportModel>(&state).address, words(&diagnostics))
+    };
+    assert_eq!(planned("a.mesh.local", text("240.0.0.2")), (text("240.0.0.2"), String::new()));
+    let (address, nothing) = planned("b.mesh.local", Value::Null);
+    assert!(address.is_value() && nothing.is_empty());
+    assert_eq!(planned("c.mesh.local", Value::Unknown), (Value::Unknown, String::new()));
+    assert!(planned("d.mesh.local", text("240.0.0.2")).1.contains("`d.mesh.local` and `a.mesh.local` both have the address 240.0.0.2"));
+    assert!(planned("e.mesh.local", address).1.contains("Virtual address used twice"), "computed ones count");
 }

@@ -1,0 +1,175 @@
+//! The objects of an export in its clusters: finding, claiming, writing and removing them. What can be done in one cluster is done, whatever
+//! the state of another.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::Value as Json;
+
+use super::ServiceExport;
+use crate::{
+    data::{Kind, ObjectRef},
+    mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
+    ports::Failure,
+    world::{ClusterAccess, World},
+};
+use framework::{AttributePath, Cx, Error, Prior};
+
+/// An object of the export that may exist: with its manifest if it must, and as it is.
+pub(super) struct Seen {
+    pub(super) object: ObjectRef,
+    pub(super) wanted: Option<Json>,
+    pub(super) live: Option<Json>,
+}
+
+/// The clusters that an apply may write to, and the failures of those that couldn't be read.
+#[derive(Default)]
+pub(super) struct Claim {
+    pub(super) clusters: Vec<ClusterKey>,
+    pub(super) failures: Vec<Failure>,
+}
+
+impl ServiceExport {
+    /// Returns every object that this export may have, with its cluster.
+    pub(super) fn objects(&self) -> Vec<(ClusterKey, ObjectRef)> {
+        self.id.objects(&self.request)
+    }
+
+    /// Looks at every object that the export may have in a cluster.
+    pub(super) async fn look(&self, export: &Export, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<Seen>, Failure> {
+        let manifests = export.manifests(cluster);
+        let objects = self.objects().into_iter().filter(|(member, _)| member == cluster).map(|(_, object)| object);
+        let looks = objects.map(|object| {
+            let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(&object)).cloned();
+            async move { Ok(Seen { live: cx.cluster(cluster).get(&object).await?, object, wanted }) }
+        });
+        futures::future::try_join_all(looks).await
+    }
+
+    /// Makes sure that nothing is overwritten which isn't this export's: objects that no prior export had must not exist. An importer
+    /// that can't be read isn't written to.
+    pub(super) async fn claim(&self, export: &Export, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Claim, Error> {
+        let had = &prior.in_place().flat_map(Self::objects).collect::<Vec<_>>();
+        let looks = export.members().map(|cluster| async move {
+            let new: Vec<_> = references(export, cluster).filter(|object| !had.contains(&(cluster.clone(), object.clone()))).collect();
+            (cluster, self.foreign(cluster, &new, prior, cx).await)
+        });
+        let mut claim = Claim::default();
+        for (cluster, found) in join_all(looks).await {
+            match found {
+                Ok(None) => claim.clusters.push(cluster.clone()),
+                Ok(Some(live)) => return Err(self.conflict(cluster, &live, cx).await),
+                Err(failure) if *cluster == self.id.exporter => return Err(failure.into()),
+                Err(failure) => claim.failures.push(failure),
+            }
+        }
+        Ok(claim)
+    }
+
+    /// Finds an object that is in the way of new ones in a cluster: under the same name, or of another export of the host.
+    async fn foreign(
+        &self,
+        cluster: &ClusterKey,
+        new: &[ObjectRef],
+        prior: &Prior<Self>,
+        cx: &Cx<'_, World>,
+    ) -> Result<Option<Json>, Failure> {
+        if new.is_empty() {
+            return Ok(None);
+        }
+        // What an apply that failed has left is no stranger's.
+        let own: BTreeSet<_> = prior.in_place().chain([self]).map(|export| &export.id.exporter).collect();
+        let is_own = |live: &Json| !prior.is_none() && labels::exporter_of(live).is_some_and(|exporter| own.contains(&exporter));
+        for object in new {
+            if let Some(live) = cx.cluster(cluster).get(object).await?.filter(|live| !is_own(live)) {
+                return Ok(Some(live));
+            }
+        }
+        let entries = cx.cluster(cluster).list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
+        Ok(entries.into_iter().find(|live| !is_own(live)))
+    }
+
+    /// The error about an object that is in the way.
+    async fn conflict(&self, cluster: &ClusterKey, live: &Json, cx: &Cx<'_, World>) -> Error {
+        let object = ObjectRef::of(live, "").map(|object| object.to_string()).unwrap_or_default();
+        let already = format!("Cluster \"{cluster}\" already has {object}, which this resource didn't create, so it was left as it is.");
+        let (other, advice) = match self.owner(live, cx).await {
+            Some(other) => (
+                format!(" It belongs to the export `{other}`."),
+                format!(
+                    "To manage that export here, run `terraform import mesh_service_export.<name> {other}` (or `tofu import`). To have a second \
+                     export, choose another `host`: a cluster can have a host once only."
+                ),
+            ),
+            None => (String::new(), "Remove the object, or choose another `host`.".to_owned()),
+        };
+        Error::new("Exists already", format!("{already}{other}\n\n{advice}")).at(AttributePath::new("host"))
+    }
+
+    /// Finds out which export an object of ours belongs to.
+    async fn owner(&self, live: &Json, cx: &Cx<'_, World>) -> Option<ExportId> {
+        let exporter = labels::exporter_of(live).filter(|_| labels::is_ours(live))?;
+        let selector = ExportId { exporter: exporter.clone(), ..self.id.clone() }.selector();
+        let entries = cx.cluster(&exporter).list(Kind::SERVICE_ENTRY, None, &selector).await.ok()?;
+        let namespace = Namespace::parse(entries.first()?["metadata"]["namespace"].as_str()?).ok()?;
+        Some(ExportId { exporter, namespace, host: self.id.host.clone() })
+    }
+
+    /// Writes the export's objects: the exporter's first, so that nobody is sent to a gateway that is closed. Unless the gateway `was_open`
+    /// already, importers are written only if that succeeds.
+    pub(super) async fn write(&self, export: &Export, claim: Claim, was_open: bool, cx: &Cx<'_, World>) -> Vec<Failure> {
+        let Claim { clusters, mut failures } = claim;
+        let (exporter, importers): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| **cluster == self.id.exporter);
+        let opened = join_all(exporter.into_iter().map(|cluster| write_to(cluster, export, cx))).await.concat();
+        let is_open = opened.is_empty() || was_open;
+        failures.extend(opened);
+        if is_open {
+            failures.extend(join_all(importers.into_iter().map(|cluster| write_to(cluster, export, cx))).await.concat());
+        }
+        failures
+    }
+
+    /// Removes everything of the export in a cluster, found by its labels.
+    pub(super) async fn remove_all(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Vec<Failure> {
+        let selector = self.id.selector();
+        let (live, selector) = (cx.cluster(cluster), &selector);
+        let removals = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].map(|kind| async move {
+            for object in live.list(kind, None, selector).await?.iter().filter_map(|object| ObjectRef::of(object, "")) {
+                live.delete(&object).await?;
+            }
+            Ok(())
+        });
+        join_all(removals).await.into_iter().filter_map(Result::err).collect()
+    }
+}
+
+/// Returns the objects of prior configurations, those of applies that failed included, that `export` doesn't have.
+pub(super) fn obsolete(prior: &Prior<ServiceExport>, export: &Export) -> Vec<(ClusterKey, ObjectRef)> {
+    let kept: Vec<_> = export.members().flat_map(|member| references(export, member).map(move |object| (member.clone(), object))).collect();
+    prior.in_place().flat_map(ServiceExport::objects).filter(|object| !kept.contains(object)).collect()
+}
+
+/// Removes objects that are no longer wanted, if they are ours. A cluster that the provider's configuration doesn't have any more is
+/// passed over: the plan has warned of it.
+pub(super) async fn remove(obsolete: &[(ClusterKey, ObjectRef)], cx: &Cx<'_, World>) -> Vec<Failure> {
+    let configured = obsolete.iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none());
+    let removals = configured.map(|(cluster, object)| async move {
+        let live = cx.cluster(cluster);
+        match live.get(object).await?.filter(labels::is_ours) {
+            Some(_) => live.delete(object).await,
+            None => Ok(()),
+        }
+    });
+    join_all(removals).await.into_iter().filter_map(Result::err).collect()
+}
+
+/// References of the objects that an export has in a cluster.
+fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Item = ObjectRef> + 'a {
+    export.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""))
+}
+
+async fn write_to(cluster: &ClusterKey, export: &Export, cx: &Cx<'_, World>) -> Vec<Failure> {
+    let manifests = export.manifests(cluster);
+    let writes = manifests.iter().map(|manifest| cx.cluster(cluster).apply_own(manifest));
+    join_all(writes).await.into_iter().filter_map(Result::err).collect()
+}

@@ -1,0 +1,53 @@
+//! What the plan of an export says without contacting a cluster: unknown clusters, objects that stay behind, conflicts with other exports of the
+//! run, and the host's address.
+
+use super::{ServiceExportModel, model::GatewayRef};
+use crate::{
+    mesh::{ClusterKey, ExportId, Host, Namespace, Vip},
+    world::{PlannedExport, World, check_cluster},
+};
+use framework::{AttributePath, Error, Parse, Plan, Value};
+
+/// Completes and checks a planned export.
+pub(super) fn plan(plan: &mut Plan<'_, ServiceExportModel, World>) {
+    // The gateway's address is unknown in the first plan; the clusters' keys are not.
+    let exporter = exporter(&plan.planned.gateway);
+    let importers = Parse::each_known(&plan.planned.importers, |key: &String| ClusterKey::parse(key));
+    for (attribute, key) in exporter.iter().map(|key| ("gateway", key)).chain(importers.iter().map(|key| ("importers", key))) {
+        check_cluster(plan.world, key, AttributePath::new(attribute), plan.report);
+    }
+    for cluster in left_behind(plan) {
+        let problem = format!(
+            "Cluster `{cluster}` is removed from `importers` and is no longer in the provider's `clusters`, so the export's ServiceEntry and \
+             DestinationRule in it can't be deleted and stay. If the cluster still exists, keep it in `clusters` for this apply."
+        );
+        plan.report.warning(Error::new("Objects stay behind", problem).at(AttributePath::new("importers")));
+    }
+    let host = plan.planned.host.as_ref_option().and_then(|host| Host::parse(host).ok());
+    let vip = match &plan.planned.vip {
+        Value::Null => Some(None),
+        Value::Value(vip) => Vip::parse(vip).ok().map(Some),
+        Value::Unknown => None,
+    };
+    let address = host.as_ref().zip(vip).map(|(host, vip)| vip.unwrap_or_else(|| Vip::of_host(host)));
+    plan.planned.address = address.map_or(Value::Unknown, |address| Value::Value(address.to_string()));
+    let namespace = plan.planned.namespace.as_ref_option().and_then(|namespace| Namespace::parse(namespace).ok());
+    if let (Some(world), Some(exporter), Some(namespace), Some(host)) = (plan.world, exporter, namespace, host) {
+        let export = PlannedExport { id: ExportId { exporter, namespace, host }, importers: importers.into_iter().collect(), address };
+        for warning in world.planned.add_export(export) {
+            plan.report.warning(warning);
+        }
+    }
+}
+
+fn exporter(gateway: &Value<GatewayRef>) -> Option<ClusterKey> {
+    ClusterKey::parse(gateway.as_ref_option()?.cluster.as_ref_option()?).ok()
+}
+
+/// The clusters that had objects of the export, shall have none, and are no longer configured.
+fn left_behind(plan: &Plan<'_, ServiceExportModel, World>) -> Vec<ClusterKey> {
+    let (Some(world), Some(prior)) = (plan.world, &plan.prior) else { return Vec::new() };
+    let (Value::Value(before), Value::Value(after)) = (&prior.importers, &plan.planned.importers) else { return Vec::new() };
+    let dismissed = before.difference(after).filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok());
+    dismissed.filter(|key| world.clusters.problem(key).is_some()).collect()
+}

@@ -1,0 +1,112 @@
+//! Clusters that can't be reached, and objects that can't be written.
+
+use super::*;
+use crate::{
+    ports::{Failure, FailureKind},
+    resources::testing::unreachable,
+    world::Clusters,
+};
+
+#[tokio::test]
+async fn objects_left_in_a_removed_cluster_are_reported() {
+    let mut scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let nobody = ServiceExportModel { importers: importers(&[]), ..export(ADDRESS) };
+    assert!(plan(&scene, &state, &nobody).1.warnings.is_empty(), "a cluster that is still configured");
+    scene.world.clusters = Clusters::Known([("eu".to_owned(), true)].into());
+    assert!(plan(&scene, &state, &nobody).1.warnings[0].detail.contains("Cluster `us` is removed from `importers`"));
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, nobody).await;
+    assert_eq!(words(&diagnostics), "", "the plan has said it");
+}
+
+#[tokio::test]
+async fn an_update_that_fails_in_one_cluster_is_written_to_the_others() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.objects.fail(
+        "eu",
+        &object(Kind::GATEWAY, "istio-system"),
+        Failure::new(FailureKind::Denied, "Can't write the gateway", "Not allowed."),
+    );
+    scene.objects.fail("us", &object(Kind::DESTINATION_RULE, "istio-system"), unreachable());
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, export("198.51.100.10")).await;
+    assert_eq!((diagnostics.errors.len(), drift(&state).len()), (1, 1));
+    assert!(words(&diagnostics).contains("Not allowed.") && words(&diagnostics).contains("Nobody answers."), "{}", words(&diagnostics));
+    let entry = scene.objects.live("us", &object(Kind::SERVICE_ENTRY, "istio-system")).expect("the entry");
+    assert_eq!(entry["spec"]["endpoints"][0]["address"], "198.51.100.10");
+    let (kept, _) = destroy::<ServiceExport>(&scene, &state).await;
+    assert!(kept.is_value(), "what couldn't be removed stays in the state");
+    scene.objects.mend();
+    assert!(destroy::<ServiceExport>(&scene, &kept).await.0.is_null());
+    assert_eq!(scene.objects.names("us"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_create_with_an_importer_down_is_written_to_the_others_and_says_how_to_go_on() {
+    let mut scene = scene();
+    scene.world.clusters = Clusters::Known(["eu", "us", "ap"].map(|key| (key.to_owned(), true)).into());
+    scene.objects.put("eu", echo());
+    scene.objects.take_down("ap", unreachable());
+    let both = || ServiceExportModel { importers: importers(&["us", "ap"]), ..export(ADDRESS) };
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, both()).await;
+    assert!(words(&diagnostics).contains("Nobody answers.") && words(&diagnostics).contains("untaint"), "{}", words(&diagnostics));
+    assert_eq!((exported(&scene, "eu").len(), exported(&scene, "us").len()), (2, 2));
+    scene.objects.mend();
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, both()).await;
+    assert_eq!((words(&diagnostics), exported(&scene, "ap").len()), (String::new(), 2));
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+}
+
+#[tokio::test]
+async fn an_importer_that_is_down_holds_up_no_plan() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.objects.take_down("us", Failure::new(FailureKind::Unreachable, "Can't reach cluster \"us\"", "Nobody answers."));
+    let (found, diagnostics) = read::<ServiceExport>(&scene, &state).await;
+    assert_eq!((found, diagnostics.errors.len()), (state.clone(), 0));
+    assert!(diagnostics.warnings[0].summary.contains("\"us\"") && diagnostics.warnings[0].detail.contains("as it was at the last refresh"));
+    scene.objects.put(
+        "eu",
+        scene
+            .objects
+            .live("eu", &object(Kind::GATEWAY, "istio-system"))
+            .map(|mut gateway| {
+                gateway["spec"]["servers"][0]["hosts"] = json!(["*"]);
+                gateway
+            })
+            .expect("the gateway"),
+    );
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    assert_eq!(drift(&drifted).len(), 1, "the exporter is seen all the same");
+    scene.objects.mend();
+    scene.objects.take_down("eu", unreachable());
+    let (kept, diagnostics) = read::<ServiceExport>(&scene, &state).await;
+    assert_eq!((kept, diagnostics.errors.len()), (state, 1), "without the exporter nothing is known");
+}
+
+#[tokio::test]
+async fn an_importer_that_is_down_does_not_keep_the_gateway_open() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.objects.take_down("us", unreachable());
+    let (kept, diagnostics) = destroy::<ServiceExport>(&scene, &state).await;
+    assert_eq!(exported(&scene, "eu"), [""; 0], "closed");
+    assert!(kept == state && diagnostics.errors.len() == 1, "the rest is reported");
+    scene.objects.mend();
+    assert!(destroy::<ServiceExport>(&scene, &kept).await.0.is_null());
+    assert_eq!(exported(&scene, "us"), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_importer_whose_access_is_not_known_yet_defers_the_read() {
+    let mut scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.world.clusters = Clusters::Known([("eu".to_owned(), true), ("us".to_owned(), false)].into());
+    let read = erase::<ServiceExport>().read(state.clone(), &scene.world, tokio_util::sync::CancellationToken::new()).await;
+    assert!(read.is_deferred && read.found == state);
+}

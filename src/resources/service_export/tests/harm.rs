@@ -1,0 +1,104 @@
+//! What an export must not do to a gateway that others use, and what others must not do to it unseen.
+
+use serde_json::Value as Json;
+
+use super::*;
+
+/// Istio's own `expose-services.yaml`.
+fn cross_network_gateway() -> Json {
+    json!({
+        "apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": {"name": "cross-network-gateway", "namespace": "istio-system"},
+        "spec": {
+            "selector": {"istio": "eastwestgateway"},
+            "servers": [{"port": {"number": 15443, "name": "tls", "protocol": "TLS"}, "tls": {"mode": "AUTO_PASSTHROUGH"}, "hosts": ["*.local"]}],
+        },
+    })
+}
+
+#[tokio::test]
+async fn a_host_that_another_gateway_opens_gets_no_second_one() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    scene.objects.put("eu", cross_network_gateway());
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, export(ADDRESS)).await;
+    assert!(diagnostics.errors.is_empty());
+    assert!(
+        diagnostics.warnings[0].detail.contains("Gateway istio-system/cross-network-gateway opens \"*.local\""),
+        "{}",
+        words(&diagnostics)
+    );
+    assert_eq!(exported(&scene, "eu"), ["ServiceEntry echo"]);
+    assert_eq!(exported(&scene, "us").len(), 2);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state, "that is how it is, and no drift");
+    // Without the other one the export needs its own.
+    let other = ObjectRef::namespaced(Kind::GATEWAY, "istio-system", "cross-network-gateway");
+    scene.objects.remove("eu", &other);
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    assert_eq!(drift(&drifted), ["Cluster eu: Gateway istio-system/mesh-export-echo-eu-mesh-local: it is gone"]);
+    apply::<ServiceExport>(&scene, &drifted, export(ADDRESS)).await;
+    assert_eq!(exported(&scene, "eu"), ["Gateway istio-system", "ServiceEntry echo"]);
+}
+
+#[tokio::test]
+async fn a_gateway_that_comes_later_is_drift_and_the_exports_own_goes() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.objects.put("eu", cross_network_gateway());
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    assert!(drift(&drifted)[0].contains("it must go, as Gateway istio-system/cross-network-gateway opens"), "{:?}", drift(&drifted));
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &drifted, export(ADDRESS)).await;
+    assert!(diagnostics.errors.is_empty() && diagnostics.warnings.len() == 1, "{}", words(&diagnostics));
+    assert_eq!(exported(&scene, "eu"), ["ServiceEntry echo"]);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.names("eu"), ["Gateway istio-system/cross-network-gateway", "Service echo/echo"]);
+}
+
+#[tokio::test]
+async fn the_gateways_pods_are_known_by_their_deployment() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let mut other = cross_network_gateway();
+    other["spec"]["selector"] = json!({"team": "network"});
+    scene.objects.put("eu", other);
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, export(ADDRESS)).await;
+    assert_eq!((words(&diagnostics), exported(&scene, "eu").len()), (String::new(), 2));
+    scene.objects.put(
+        "eu",
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
+            "spec": {"template": {"metadata": {"labels": {"istio": "eastwestgateway", "team": "network"}}}},
+        }),
+    );
+    assert_eq!(drift(&read::<ServiceExport>(&scene, &state).await.0).len(), 1);
+}
+
+#[tokio::test]
+async fn what_others_add_to_the_exports_objects_is_drift_and_is_set_back() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let patch = |cluster: &str, kind: Kind, namespace: &str, change: &dyn Fn(&mut Json)| {
+        let mut live = scene.objects.live(cluster, &object(kind, namespace)).expect("the object");
+        change(&mut live["spec"]);
+        scene.objects.put(cluster, live);
+    };
+    patch("us", Kind::DESTINATION_RULE, "istio-system", &|spec| {
+        spec["trafficPolicy"]["portLevelSettings"] = json!([{"port": {"number": 80}, "tls": {"mode": "DISABLE"}}]);
+    });
+    patch("us", Kind::SERVICE_ENTRY, "istio-system", &|spec| spec["endpoints"][0]["weight"] = json!(0));
+    patch("us", Kind::SERVICE_ENTRY, "istio-system", &|spec| spec["endpoints"][0]["network"] = json!("eu-net"));
+    patch("us", Kind::SERVICE_ENTRY, "istio-system", &|spec| spec["exportTo"] = json!(["."]));
+    patch("eu", Kind::GATEWAY, "istio-system", &|spec| spec["servers"][0]["bind"] = json!("127.0.0.1"));
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    let lines = drift(&drifted).join("\n");
+    for words in ["portLevelSettings", "endpoints[0].network: \"eu-net\" was added", "spec.exportTo[0]", "servers[tls].bind"] {
+        assert!(lines.contains(words) || lines.contains(&words.replace("servers[tls]", "servers[0]")), "{words}: {lines}");
+    }
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &drifted, export(ADDRESS)).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(drift(&read::<ServiceExport>(&scene, &state).await.0), [""; 0], "the apply has set it back");
+    let rule = scene.objects.live("us", &object(Kind::DESTINATION_RULE, "istio-system")).expect("the rule");
+    assert_eq!(rule["spec"]["trafficPolicy"], json!({"tls": {"mode": "ISTIO_MUTUAL"}}));
+}

@@ -1,0 +1,191 @@
+//! Exports that move: what is no longer wanted goes, and not before the new way works.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::{
+    resources::testing::{planned, unreachable},
+    world::Clusters,
+};
+use framework::{Applied, Change, Unfinished};
+use tokio_util::sync::CancellationToken;
+
+fn three() -> Scene {
+    let mut scene = scene();
+    scene.world.clusters = Clusters::Known(["eu", "us", "ap"].map(|key| (key.to_owned(), true)).into());
+    for cluster in ["eu", "ap"] {
+        scene.objects.put(cluster, echo());
+    }
+    scene
+}
+
+#[tokio::test]
+async fn a_gateway_that_moves_to_another_namespace_leaves_nothing_behind() {
+    let scene = three();
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    assert_eq!(exported(&scene, "us"), ["DestinationRule istio-system", "ServiceEntry istio-system"]);
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, through("eu", "istio-gateways")).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(exported(&scene, "us"), ["DestinationRule istio-gateways", "ServiceEntry istio-gateways"]);
+    assert_eq!(exported(&scene, "eu"), ["Gateway istio-gateways", "ServiceEntry echo"]);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+}
+
+#[tokio::test]
+async fn an_importer_that_becomes_the_exporter_leaves_nothing_behind() {
+    let scene = three();
+    let before = ServiceExportModel { importers: importers(&["us", "ap"]), ..export(ADDRESS) };
+    let state = created::<ServiceExport>(&scene, before).await;
+    let after = ServiceExportModel { importers: importers(&["us", "eu"]), ..through("ap", "istio-system") };
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, after).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(exported(&scene, "ap"), ["Gateway istio-system", "ServiceEntry echo"]);
+    assert_eq!(exported(&scene, "eu"), ["DestinationRule istio-system", "ServiceEntry istio-system"]);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
+    assert_eq!(["eu", "us", "ap"].map(|cluster| exported(&scene, cluster).len()), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_exporter_and_importers_that_change_together_leave_nothing_behind() {
+    let scene = three();
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let after = ServiceExportModel { importers: importers(&["eu"]), ..through("ap", "istio-system") };
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, after).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(exported(&scene, "us"), [""; 0], "it has been dropped");
+    assert_eq!(exported(&scene, "eu"), ["DestinationRule istio-system", "ServiceEntry istio-system"]);
+}
+
+#[tokio::test]
+async fn the_importers_namespace_changes_in_place() {
+    let scene = three();
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let after = ServiceExportModel { importer_namespace: text("istio-config"), ..export(ADDRESS) };
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, after).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(exported(&scene, "us"), ["DestinationRule istio-config", "ServiceEntry istio-config"]);
+}
+
+/// Every step at which a move to another exporter and gateway namespace can fail.
+fn steps() -> Vec<(&'static str, ObjectRef)> {
+    vec![
+        ("ap", object(Kind::SERVICE_ENTRY, "echo")),
+        ("ap", object(Kind::GATEWAY, "istio-gateways")),
+        ("us", object(Kind::SERVICE_ENTRY, "istio-gateways")),
+        ("us", object(Kind::DESTINATION_RULE, "istio-gateways")),
+        ("eu", object(Kind::GATEWAY, "istio-system")),
+        ("us", object(Kind::SERVICE_ENTRY, "istio-system")),
+    ]
+}
+
+fn moved() -> ServiceExportModel {
+    ServiceExportModel { importers: importers(&["us"]), ..through("ap", "istio-gateways") }
+}
+
+/// An export whose move has failed at an object.
+async fn failed_at(cluster: &str, failing: &ObjectRef) -> (Scene, Applied) {
+    let scene = three();
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    scene.objects.fail(cluster, failing, unreachable());
+    let failed = change(&scene, &state, None, moved()).await;
+    assert_eq!(failed.diagnostics.errors.len(), 1, "{cluster} {failing}");
+    (scene, failed)
+}
+
+async fn change(scene: &Scene, prior: &Dynamic, unfinished: Option<&Unfinished>, config: ServiceExportModel) -> Applied {
+    let planned = planned::<ServiceExport>(config.clone());
+    let change = Change { prior, config: &encode(&Value::Value(config)), planned, unfinished };
+    erase::<ServiceExport>().apply(change, &scene.world, CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn a_move_that_fails_keeps_the_old_way_and_is_completed_by_the_next_apply() {
+    for (cluster, failing) in steps() {
+        let (scene, failed) = failed_at(cluster, &failing).await;
+        if cluster != "eu" && failing.namespace.as_deref() != Some("istio-system") {
+            assert_eq!(exported(&scene, "eu"), ["Gateway istio-system", "ServiceEntry echo"], "{cluster} {failing}: still open");
+            assert!(exported(&scene, "us").contains(&"ServiceEntry istio-system".to_owned()), "{cluster} {failing}: still sent there");
+        }
+        if cluster == "ap" {
+            assert_eq!(exported(&scene, "us").len(), 2, "{failing}: nobody is sent to a gateway that is closed");
+        }
+        scene.objects.mend();
+        let done = change(&scene, &failed.state, failed.unfinished.as_ref(), moved()).await;
+        assert_eq!(words(&done.diagnostics), "", "{cluster} {failing}");
+        assert_eq!(exported(&scene, "eu"), [""; 0], "{cluster} {failing}");
+        assert_eq!(exported(&scene, "us"), ["DestinationRule istio-gateways", "ServiceEntry istio-gateways"], "{cluster} {failing}");
+        assert!(destroy::<ServiceExport>(&scene, &done.state).await.0.is_null());
+        assert_eq!(["eu", "us", "ap"].map(|cluster| exported(&scene, cluster).len()), [0, 0, 0], "{cluster} {failing}");
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_fails_and_is_taken_back_leaves_nothing_behind() {
+    for (cluster, failing) in steps() {
+        let (scene, failed) = failed_at(cluster, &failing).await;
+        scene.objects.mend();
+        let back = change(&scene, &failed.state, failed.unfinished.as_ref(), export(ADDRESS)).await;
+        assert_eq!(words(&back.diagnostics), "", "{cluster} {failing}");
+        assert_eq!(exported(&scene, "eu"), ["Gateway istio-system", "ServiceEntry echo"], "{cluster} {failing}");
+        assert_eq!(exported(&scene, "us"), ["DestinationRule istio-system", "ServiceEntry istio-system"], "{cluster} {failing}");
+        assert_eq!(exported(&scene, "ap"), [""; 0], "{cluster} {failing}");
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_fails_is_destroyed_with_all_it_has_left() {
+    for (cluster, failing) in steps() {
+        let (scene, failed) = failed_at(cluster, &failing).await;
+        scene.objects.mend();
+        let destroy = Change { prior: &failed.state, config: &Value::Null, planned: Value::Null, unfinished: failed.unfinished.as_ref() };
+        let destroyed = erase::<ServiceExport>().apply(destroy, &scene.world, CancellationToken::new()).await;
+        assert!(destroyed.state.is_null(), "{cluster} {failing}: {}", words(&destroyed.diagnostics));
+        assert_eq!(["eu", "us", "ap"].map(|cluster| exported(&scene, cluster).len()), [0, 0, 0], "{cluster} {failing}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_others_is_overwritten_or_removed() {
+    let scene = three();
+    let foreign = |cluster: &str, namespace: &str| {
+        let entry = json!({
+            "apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "spec": {"hosts": ["echo.eu.mesh.local"]},
+            "metadata": {"name": "mesh-export-echo-eu-mesh-local", "namespace": namespace},
+        });
+        scene.objects.put(cluster, entry.clone());
+        entry
+    };
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let strangers = foreign("ap", "istio-system");
+    let wider = ServiceExportModel { importers: importers(&["us", "ap"]), ..export(ADDRESS) };
+    let (kept, diagnostics) = apply::<ServiceExport>(&scene, &state, wider).await;
+    assert!(kept == state && words(&diagnostics).contains("already has ServiceEntry istio-system/mesh-export"), "{}", words(&diagnostics));
+    assert!(!words(&diagnostics).contains("import"), "there is nothing to import: {}", words(&diagnostics));
+    assert_eq!(scene.objects.live("ap", &object(Kind::SERVICE_ENTRY, "istio-system")), Some(strangers));
+    // Somebody takes the object over, and the export goes elsewhere.
+    let theirs = foreign("us", "istio-system");
+    apply::<ServiceExport>(&scene, &state, ServiceExportModel { importer_namespace: text("istio-config"), ..export(ADDRESS) }).await;
+    assert_eq!(scene.objects.live("us", &object(Kind::SERVICE_ENTRY, "istio-system")), Some(theirs));
+}
+
+#[tokio::test]
+async fn a_second_export_of_a_host_is_refused_and_the_first_is_named() {
+    let scene = three();
+    created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let mut other: Json = echo();
+    other["metadata"]["namespace"] = json!("other");
+    scene.objects.put("eu", other);
+    for second in [export(ADDRESS), through("eu", "istio-gateways")] {
+        let second = ServiceExportModel { namespace: text("other"), importers: importers(&[]), ..second };
+        let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, second).await;
+        assert!(state.is_null());
+        assert!(words(&diagnostics).contains("It belongs to the export `eu/echo/echo.eu.mesh.local`."), "{}", words(&diagnostics));
+        assert!(words(&diagnostics).contains("mesh_service_export.<name> eu/echo/echo.eu.mesh.local"), "{}", words(&diagnostics));
+    }
+    let again = ServiceExportModel { importers: importers(&["us"]), ..through("ap", "istio-gateways") };
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, again).await;
+    assert!(words(&diagnostics).contains("It belongs to the export `eu/echo/echo.eu.mesh.local`."), "{}", words(&diagnostics));
+    let elsewhere = ServiceExportModel { importers: importers(&[]), ..through("ap", "istio-system") };
+    created::<ServiceExport>(&scene, elsewhere).await;
+}
