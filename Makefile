@@ -20,13 +20,14 @@ demo: lab-up ## From nothing to a call that crosses regions
 	cargo build --release --quiet
 	cargo run --quiet --package mesh-lab --bin demo -- target/release/terraform-provider-mesh
 
-# The lab is raised while the code is checked: its builds wait for downloads and linkers, and cargo's for theirs.
+# The lab is raised while the code is checked: its builds wait for downloads and linkers, and cargo's for theirs. `make` rather than $(MAKE),
+# whose lines `make -n` would run.
 test: setup ## Run every test, those on the lab too
 	@cargo build --quiet --package mesh-lab
 	@echo "== the lab, in the background: target/lab-up.log"
 	@set -m; { $(LAB) up && $(LAB) build helm3; } >target/lab-up.log 2>&1 & lab=$$!; \
 	  trap 'kill -- -$$lab 2>/dev/null || true' EXIT; \
-	  $(MAKE) --no-print-directory check compiled; \
+	  make --no-print-directory check compiled; \
 	  echo "== waiting for the lab"; \
 	  wait $$lab || { cat target/lab-up.log; exit 1; }
 	@$(MAKE) --no-print-directory lab-test acceptance
