@@ -34,13 +34,11 @@ fn call<P: Provider>(session: &Session<P>, number: usize, bytes: &[u8]) {
         session.validate(type_name, msgpack(bytes));
         return;
     }
-    let (prior, config, proposed) = match *values(bytes) {
-        [prior, config, proposed, ..] => (prior, config, proposed),
-        [prior, config] => (prior, config, config),
-        [config] => (&[][..], config, config),
-        [] => return,
-    };
-    session.plan(type_name, msgpack(prior), msgpack(config), msgpack(proposed));
+    match *values(bytes) {
+        [prior, config, ..] => session.plan(type_name, prior, config),
+        [config] => session.plan(type_name, &[], config),
+        [] => {}
+    }
 }
 
 /// The values that stand one after the other; what is none is taken for the last one.

@@ -8,8 +8,9 @@ pub use wide::THING;
 
 use std::sync::Arc;
 
-use framework::{protocol::wire::DynamicValue};
-use terraform_provider_mesh::{provider::Mesh};
+use framework::protocol::wire::DynamicValue;
+use rmpv::Value;
+use terraform_provider_mesh::provider::Mesh;
 
 /// The real provider, and the one with the widest types.
 pub struct Sessions {
@@ -31,7 +32,7 @@ impl Sessions {
 
     fn new() -> Self {
         let wide = wide::Wide::default();
-        Self { kept: Arc::clone(&wide.0), mesh: Session::new(Mesh), wide: Session::new(wide) }
+        Self { kept: Arc::clone(&wide.0), mesh: Session::new(Mesh, None), wide: Session::new(wide, Some(Value::Map(Vec::new()))) }
     }
 
     /// What a function of the wide provider was called with last is read as the same from what was written of it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::terraform::{AnyDataSource, AnyEphemeral, AnyListing, AnyResource, Error, Function, Identity, Provider, Schema};
+use crate::terraform::{AnyAction, AnyDataSource, AnyEphemeral, AnyListing, AnyResource, Error, Function, Identity, Provider, Schema};
 
 /// Something that the provider has, with its schema.
 pub(super) struct Entry<T: ?Sized> {
@@ -49,6 +49,7 @@ pub(super) struct Catalog<W> {
     pub(super) data_sources: Shelf<Entry<dyn AnyDataSource<W>>>,
     pub(super) ephemerals: Shelf<Entry<dyn AnyEphemeral<W>>>,
     pub(super) listings: Shelf<Entry<dyn AnyListing<W>>>,
+    pub(super) actions: Shelf<Entry<dyn AnyAction<W>>>,
     pub(super) functions: Shelf<Box<dyn Function>>,
 }
 
@@ -69,6 +70,7 @@ impl<W> Catalog<W> {
                 provider.ephemerals().into_iter().map(|of| (of.name(), Entry { schema: of.schema(), of })),
             ),
             listings: Shelf::new("list resource", provider.listings().into_iter().map(|of| (of.name(), Entry { schema: of.schema(), of }))),
+            actions: Shelf::new("action", provider.actions().into_iter().map(|of| (of.name(), Entry { schema: of.schema(), of }))),
             functions: Shelf::new("function", provider.functions().into_iter().map(|function| (function.name(), function))),
         }
     }

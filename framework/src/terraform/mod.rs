@@ -1,5 +1,6 @@
 //! What a provider is written against: models, the lifecycle of a resource, diagnostics by path. Knows no wire format and no mesh.
 
+mod action;
 mod call;
 mod context;
 mod data_source;
@@ -18,6 +19,7 @@ mod timeouts;
 mod vocabulary;
 mod write_only;
 
+pub use action::{Action, AnyAction, Progress, erase_action};
 pub use call::Outcome;
 pub use context::{Cx, KNOWN_AFTER_APPLY, Observed};
 pub use data_source::{AnyDataSource, DataSource, erase_data_source};

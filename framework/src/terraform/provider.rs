@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    action::AnyAction,
     data_source::AnyDataSource,
     ephemeral::AnyEphemeral,
     function::Function,
@@ -84,6 +85,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The listings, each of a resource.
     fn listings(&self) -> Vec<Box<dyn AnyListing<Self::World>>> {
+        Vec::new()
+    }
+
+    /// The actions.
+    fn actions(&self) -> Vec<Box<dyn AnyAction<Self::World>>> {
         Vec::new()
     }
 

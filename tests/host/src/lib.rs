@@ -13,6 +13,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, clippy::new_without_default, clippy::disallowed_methods)] // a test that fails must stop
 
+mod action;
 pub mod diagnostics;
 pub mod log;
 pub mod plugin;
@@ -23,6 +24,7 @@ mod session;
 pub mod types;
 pub mod values;
 
+pub use action::Invoked;
 pub use plugin::{Certificate, Plugin};
 pub use serve::{MESSAGE_LIMIT, serve};
 pub use session::{ABLE, Action, Object, Outcome, Plan, Session};

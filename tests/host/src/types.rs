@@ -70,6 +70,15 @@ impl Type {
         }
     }
 
+    /// Reads the type that goes with a dynamic value.
+    pub fn described(ty: &Value) -> Self {
+        let bytes = match ty {
+            Value::Binary(bytes) => bytes.as_slice(),
+            other => other.as_str().expect("a type").as_bytes(),
+        };
+        Self::parse(&serde_json::from_slice(bytes).expect("a type in JSON"))
+    }
+
     /// Returns whether the core takes two values for equal, where an unknown value equals another one.
     pub fn equals(&self, one: &Value, other: &Value) -> bool {
         if is_unknown(one) || is_unknown(other) {
@@ -79,7 +88,7 @@ impl Type {
             (Self::Number, one, other) if !one.is_nil() && !other.is_nil() => number(one) == number(other),
             (Self::Dynamic, Value::Array(one), Value::Array(other)) => match (&one[..], &other[..]) {
                 ([ty, one], [other_ty, other]) => {
-                    let (ty, other_ty) = (described(ty), described(other_ty));
+                    let (ty, other_ty) = (Self::described(ty), Self::described(other_ty));
                     ty == other_ty && ty.equals(one, other)
                 }
                 _ => panic!("a dynamic value without its type"),
@@ -171,14 +180,6 @@ pub fn has_unknown(value: &Value) -> bool {
         Value::Map(entries) => entries.iter().any(|(_, entry)| has_unknown(entry)),
         other => is_unknown(other),
     }
-}
-
-fn described(ty: &Value) -> Type {
-    let bytes = match ty {
-        Value::Binary(bytes) => bytes.as_slice(),
-        other => other.as_str().expect("a type").as_bytes(),
-    };
-    Type::parse(&serde_json::from_slice(bytes).expect("a type in JSON"))
 }
 
 /// Returns a number's sign, digits and exponent of ten, without zeros at either end: equal numbers have equal ones, however they are written.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unused_async)] // calls are answered alike, whether they wait for anything or not
 
+mod action;
 mod data_source;
 mod ephemeral;
 mod function;
@@ -82,6 +83,20 @@ impl<P: Provider> Server<P> {
         let answer = work.await.map_err(|error| Status::internal(error.to_string()));
         hung_up.disarm();
         answer
+    }
+
+    /// Does work that is told to end, but not dropped, once `hung_up` is ready.
+    async fn run_until<T>(&self, work: impl Future<Output = T>, hung_up: impl Future<Output = ()>) -> T {
+        let cancel = self.all_work().child_token();
+        let work = CALL.scope(cancel.clone(), self.0.calls.track_future(work));
+        tokio::pin!(work);
+        tokio::select! {
+            answer = &mut work => answer,
+            () = hung_up => {
+                cancel.cancel();
+                work.await
+            }
+        }
     }
 
     fn catalog(&self) -> &Catalog<P::World> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::{Server, judged};
 use crate::{
     protocol::{diagnostics::diagnostics, schema, wire},
-    terraform::{AttributePath, Dynamic, Error, Parse, Provider, Report, Setup, Value, decode},
+    terraform::{AttributePath, Dynamic, Error, Parse, Provider, Report, Schema, Setup, Value, decode},
 };
 
 fn capabilities() -> wire::ServerCapabilities {
@@ -15,6 +15,10 @@ fn capabilities() -> wire::ServerCapabilities {
         move_resource_state: true,
         generate_resource_config: true,
     }
+}
+
+fn action_schema(of: &Schema) -> wire::ActionSchema {
+    wire::ActionSchema { schema: Some(schema::schema(of)) }
 }
 
 impl<P: Provider> Server<P> {
@@ -31,6 +35,7 @@ impl<P: Provider> Server<P> {
             data_sources: catalog.data_sources.names().map(data_source).collect(),
             ephemeral_resources: catalog.ephemerals.names().map(ephemeral).collect(),
             list_resources: catalog.listings.names().map(listing).collect(),
+            actions: catalog.actions.names().map(|type_name| wire::get_metadata::ActionMetadata { type_name }).collect(),
             functions: catalog.functions.names().map(|name| wire::get_metadata::FunctionMetadata { name }).collect(),
         })
     }
@@ -49,6 +54,7 @@ impl<P: Provider> Server<P> {
             data_source_schemas: catalog.data_sources.iter().map(|(name, entry)| (name, schema::schema(&entry.schema))).collect(),
             ephemeral_resource_schemas: catalog.ephemerals.iter().map(|(name, entry)| (name, schema::schema(&entry.schema))).collect(),
             list_resource_schemas: catalog.listings.iter().map(|(name, entry)| (name, schema::schema(&entry.schema))).collect(),
+            action_schemas: catalog.actions.iter().map(|(name, entry)| (name, action_schema(&entry.schema))).collect(),
             functions: catalog.functions.iter().map(|(name, function)| (name, schema::function(function.as_ref()))).collect(),
         })
     }

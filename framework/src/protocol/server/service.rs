@@ -3,7 +3,7 @@
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, codegen::BoxStream};
 
-use super::{Server, listing::Events};
+use super::{Server, action, listing::Events};
 use crate::{
     protocol::{answer::answer, wire},
     terraform::Provider,
@@ -46,6 +46,25 @@ macro_rules! service {
                 }));
                 Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
             }
+
+            async fn invoke_action(
+                &self,
+                request: Request<wire::invoke_action::Request>,
+            ) -> Result<Response<BoxStream<wire::invoke_action::Event>>, Status> {
+                let (server, request) = (self.clone(), request.into_inner());
+                let (events, receiver) = action::events();
+                tokio::spawn(async move {
+                    let call = async {
+                        let subject = request.action_type.clone();
+                        let work = server.invoke_action(request, &events);
+                        answer("InvokeAction", &subject, &server.0.mask, work).await
+                    };
+                    let ended = server.run_until(call, events.closed()).await;
+                    // Fails only if the CLI has hung up.
+                    let _ = events.send(Ok(action::completed(ended))).await;
+                });
+                Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+            }
         }
     };
 }
@@ -77,6 +96,9 @@ service! {
     OpenEphemeralResource => open_ephemeral_resource of type_name,
     RenewEphemeralResource => renew_ephemeral_resource of type_name,
     CloseEphemeralResource => close_ephemeral_resource of type_name,
+
+    ValidateActionConfig => validate_action_config of type_name,
+    PlanAction => plan_action of action_type,
 
     GetFunctions => get_functions,
     CallFunction => call_function of name,

@@ -2,6 +2,7 @@
 
 mod look;
 mod session;
+mod shake;
 mod thing;
 mod token;
 
@@ -14,8 +15,9 @@ use std::{
 
 use async_trait::async_trait;
 use framework::{
-    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, AttributePath, Datum, Dynamic, Error, Field as _, Function,
-    Parameter, Parse, Provider, Setup, Type, Value, decode, erase, erase_data_source, erase_ephemeral, erase_listing, model, required,
+    AnyAction, AnyDataSource, AnyEphemeral, AnyListing, AnyResource, ArgumentError, AttributePath, Datum, Dynamic, Error, Field as _,
+    Function, Parameter, Parse, Provider, Setup, Type, Value, decode, erase, erase_action, erase_data_source, erase_ephemeral,
+    erase_listing, model, required,
 };
 
 model! {
@@ -115,6 +117,10 @@ impl Provider for Sample {
 
     fn listings(&self) -> Vec<Box<dyn AnyListing<Zone>>> {
         vec![erase_listing::<thing::Thing>()]
+    }
+
+    fn actions(&self) -> Vec<Box<dyn AnyAction<Zone>>> {
+        vec![erase_action::<shake::Shake>()]
     }
 
     fn functions(&self) -> Vec<Box<dyn Function>> {
