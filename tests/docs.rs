@@ -227,6 +227,7 @@ fn type_name(ty: &Type) -> String {
     match ty {
         Type::Nested(Nesting::Single, _) => "Attributes".to_owned(),
         Type::Nested(Nesting::List, _) => "Attributes List".to_owned(),
+        Type::Nested(Nesting::Set, _) => "Attributes Set".to_owned(),
         Type::Nested(Nesting::Map, _) => "Attributes Map".to_owned(),
         Type::Plain(plain) => plain_name(plain),
     }

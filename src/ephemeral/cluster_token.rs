@@ -1,6 +1,6 @@
 //! `mesh_cluster_token`: a short-lived token for a cluster's API server, stored in no state and no plan.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use time::format_description::well_known::Rfc3339;
@@ -11,7 +11,7 @@ use crate::{
     ports::{FailureKind, Token, TokenRequest},
     world::{ClusterAccess, World, reachable},
 };
-use framework::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Value, computed, model, optional, required};
+use framework::{AttributePath, Cx, Ephemeral, Error, Lease, Parse, Set, Value, computed, model, optional, required};
 
 model! {
     /// A short-lived token of a service account, for another provider's configuration or a write-only attribute. It is issued anew in
@@ -26,7 +26,7 @@ model! {
         /// Namespace of the service account. Defaults to `default`.
         namespace: String => optional(),
         /// Audiences of the token. Defaults to the cluster's API server.
-        audiences: BTreeSet<Value<String>> => optional(),
+        audiences: Set<String> => optional(),
         /// Requested validity in seconds: 600 to 86400. Defaults to 3600. The run must end within that time, because a token in use can't be
         /// renewed.
         lifetime_seconds: i64 => optional(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::argument;
 use crate::mesh::{Host, Vip};
-use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Type, Value};
+use framework::{ArgumentError, Datum, Dynamic, Field, Function, Parameter, Set, Type, Value};
 
 /// `provider::mesh::vip(host, hosts)`
 pub(super) struct StableVip;
@@ -26,7 +26,7 @@ impl Function for StableVip {
             Parameter {
                 name: "hosts",
                 description: "All hosts whose addresses must differ, with or without `host` itself.",
-                ty: BTreeSet::<Value<String>>::field_type(),
+                ty: Set::<String>::field_type(),
             },
         ]
     }
@@ -35,7 +35,7 @@ impl Function for StableVip {
     }
     fn call(&self, arguments: &[Dynamic]) -> Result<Datum, ArgumentError> {
         let host = Host::parse(&argument::<String>(arguments, 0)?).map_err(ArgumentError::at(0))?;
-        let others = argument::<BTreeSet<Value<String>>>(arguments, 1)?;
+        let others = argument::<Set<String>>(arguments, 1)?;
         let mut hosts = others
             .iter()
             .filter_map(Value::as_ref_option)

@@ -4,10 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::Value as Json;
@@ -23,8 +20,8 @@ use crate::{
     ports::Failure,
 };
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value, computed,
-    model, optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Set, Timeouts, Value,
+    computed, model, optional, required,
 };
 
 model! {
@@ -48,7 +45,7 @@ model! {
         /// The Service's load balancer class, for example `service.k8s.aws/nlb`.
         load_balancer_class: String => optional(),
         /// CIDR ranges from which the load balancer accepts connections, for example `203.0.113.0/24`. Defaults to all.
-        source_ranges: BTreeSet<Value<String>> => optional(),
+        source_ranges: Set<String> => optional(),
         /// Fixed number of pods, at least 1. If not set, the chart's autoscaler decides.
         replicas: i64 => optional(),
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override

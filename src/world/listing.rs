@@ -1,6 +1,6 @@
 //! Listings (`terraform query`): finding a resource's existing objects in the clusters.
 
-use std::{collections::BTreeSet, marker::PhantomData};
+use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -8,13 +8,13 @@ use serde_json::Value as Json;
 
 use super::{World, reachable};
 use crate::{mesh::ClusterKey, ports::Failure};
-use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Results, Value, model, optional};
+use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Results, Set, Value, model, optional};
 
 model! {
     /// Where to look.
     pub struct ListModel {
         /// Keys of the clusters to look in; all of the provider's `clusters` if left out.
-        clusters: BTreeSet<Value<String>> => optional(),
+        clusters: Set<String> => optional(),
     }
 }
 

@@ -53,7 +53,6 @@ async fn a_plan_keeps_to_the_rules_of_the_core() {
         let config = session.config(&name, &set);
         let plan = session.plan(&name, &Value::Nil, &config).await;
         assert!(plan.diagnostics.is_empty(), "{name}: {:?}", plan.diagnostics);
-        assert_eq!(plan.planned_private, b"private");
         let planned = decode(plan.planned_state.as_ref());
         let attributes = session.attributes(&name);
         assert_eq!(rules::plan_faults(&attributes, &Value::Nil, &config, &planned), Vec::<String>::new(), "{name}");

@@ -1,13 +1,13 @@
 //! A provider whose types are as wide as the protocol's, so that all of the codecs is reached.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Setup, Timeouts, Type, Value, computed, erase, optional, required};
+use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Set, Setup, Timeouts, Type, Value, computed, erase, optional, required};
 
 /// The resource type, and the function that takes the same attributes.
 pub const THING: &str = "wide_thing";
@@ -120,7 +120,7 @@ model! {
         /// Whether it is.
         is: bool => optional().deprecated("It always is."),
         /// Other names.
-        names: BTreeSet<Value<String>> => optional(),
+        names: Set<String> => optional(),
         /// Its parts.
         parts: Vec<Value<PartModel>> => optional(),
         /// Its parts, by key.

@@ -14,7 +14,7 @@ pub(super) fn config(attributes: &[Attribute], state: Dynamic) -> Dynamic {
             || rules.default.as_ref() == Some(value);
         *value = match (&attribute.ty, std::mem::take(value)) {
             _ if is_left_out => Value::Null,
-            (Type::Nested(Nesting::List, inner), Value::Value(Datum::List(elements))) => {
+            (Type::Nested(Nesting::List | Nesting::Set, inner), Value::Value(Datum::List(elements))) => {
                 Value::Value(Datum::List(elements.into_iter().map(|element| config(inner, element)).collect()))
             }
             (Type::Nested(Nesting::Map, inner), Value::Value(Datum::Map(entries))) => {

@@ -8,7 +8,9 @@ mod diagnostics;
 mod json;
 mod mask;
 mod msgpack;
+mod places;
 mod plan;
+mod replacement;
 #[cfg(test)]
 mod round_trip;
 mod schema;

@@ -134,11 +134,16 @@ fn encode(value: &Dynamic, shape: &Shape<'_>) -> Msgpack {
         Value::Value(datum) => datum,
     };
     match datum {
-        Datum::String(text) | Datum::Number(Number::Decimal(text)) => text.as_str().into(),
+        Datum::String(text) => text.as_str().into(),
         Datum::Bool(truth) => (*truth).into(),
         Datum::Number(Number::Int(int)) => (*int).into(),
         Datum::Number(Number::Uint(uint)) => (*uint).into(),
         Datum::Number(Number::Float(float)) => (*float).into(),
+        // As the CLIs do: a float if it is exactly that, else text.
+        Datum::Number(number @ Number::Decimal(text)) => {
+            let float = number.as_f64();
+            if Number::Float(float) == *number { float.into() } else { text.as_str().into() }
+        }
         Datum::List(elements) => Msgpack::Array(
             elements.iter().enumerate().map(|(index, element)| encode_inner(element, shape.element(index).as_ref())).collect(),
         ),

@@ -1,9 +1,11 @@
 //! The rules by which the attributes of a schema make a plan, in the order in which they depend on each other.
 
-use std::collections::BTreeSet;
-
+use super::{
+    places::{Place, elements, objects, same_inputs},
+    replacement::replacements,
+};
 use crate::terraform::{
-    Attribute, AttributeConstraint, AttributePath, Datum, Dynamic, Forecast, Nesting, Type, Value, attribute, set_attribute,
+    Attribute, AttributeConstraint, AttributePath, Datum, Dynamic, Forecast, Nesting, Type, Value, attribute, same_elements, set_attribute,
 };
 
 /// A plan so far.
@@ -29,7 +31,8 @@ pub(super) fn draft(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic,
     Draft { planned, replace }
 }
 
-/// Defaults, equivalent values, write-only and settled ones: what doesn't depend on whether anything changes.
+/// Defaults, equivalent values, write-only and settled ones: all that doesn't depend on whether anything changes. What is computed stays as
+/// it was, whatever a configuration says of it, so that only the inputs decide about that.
 fn settle(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic, planned: &mut Dynamic) {
     for of in attributes {
         let (before, configured) = (attribute(prior, of.name), attribute(config, of.name));
@@ -37,15 +40,19 @@ fn settle(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic, planned: 
             set_attribute(planned, of.name, Value::Null);
         } else if let Forecast::Settled(value) = &of.rules.forecast {
             set_attribute(planned, of.name, value.clone());
+        } else if of.rules.constraint == AttributeConstraint::Computed {
+            set_attribute(planned, of.name, before.clone());
         } else if let (Value::Null, Some(default)) = (configured, &of.rules.default) {
             set_attribute(planned, of.name, default.clone());
         } else if configured.is_null() {
-            // Left out, or for the provider to compute.
+            // Left out.
         } else if of.rules.equivalence.is_some_and(|equivalent| before.is_value() && equivalent(before, configured)) {
             set_attribute(planned, of.name, before.clone());
+        } else if let (Type::Nested(Nesting::Set, inner), Value::Value(Datum::List(configured))) = (&of.ty, configured) {
+            set_attribute(planned, of.name, settled_set(inner, before, configured));
         } else if let Some((inner, objects)) = objects(of, planned) {
             for (place, object) in objects {
-                settle(inner, place.before(before), place.of(configured), object);
+                settle(inner, place.of(before), place.of(configured), object);
             }
         }
     }
@@ -60,6 +67,21 @@ pub(super) fn reopen(attributes: &[Attribute], prior: &Dynamic, planned: &mut Dy
             set_attribute(planned, of.name, Value::Unknown);
         }
     }
+}
+
+/// A set's objects as configured, each completed by what is computed of the prior object with the same inputs. The CLI's proposal is of no
+/// use here: its order is not the configuration's.
+fn settled_set(attributes: &[Attribute], before: &Dynamic, configured: &[Dynamic]) -> Dynamic {
+    let settled = |config: &Dynamic| {
+        let mut object = config.clone();
+        settle(attributes, &Value::Null, config, &mut object);
+        if let Some(earlier) = elements(before).iter().find(|earlier| same_inputs(attributes, earlier, &object)) {
+            settle(attributes, earlier, config, &mut object);
+        }
+        object
+    };
+    let settled: Vec<_> = configured.iter().map(settled).collect();
+    if before.is_value() && same_elements(elements(before), &settled) { before.clone() } else { Value::Value(Datum::List(settled)) }
 }
 
 /// What a change leaves open of the computed attributes.
@@ -78,91 +100,16 @@ pub(super) fn forecast(attributes: &[Attribute], prior: &Dynamic, planned: &mut 
             }
         } else if let Some((inner, objects)) = objects(of, planned) {
             for (place, object) in objects {
-                forecast(inner, place.before(before), object);
+                let earlier = match place {
+                    Place::Element => elements(before).iter().find(|earlier| same_inputs(inner, earlier, object)),
+                    // What is at this position now may have been elsewhere, or be new.
+                    Place::Index(_) => Some(place.of(before)).filter(|earlier| same_inputs(inner, earlier, object)),
+                    Place::Itself | Place::Key(_) => Some(place.of(before)),
+                };
+                forecast(inner, earlier.unwrap_or(&Value::Null), object);
             }
         }
     }
-}
-
-/// The paths whose change replaces the resource.
-fn replacements(attributes: &[Attribute], prior: &Dynamic, planned: &Dynamic, path: &AttributePath, replace: &mut Vec<AttributePath>) {
-    for of in attributes {
-        let (before, after) = (attribute(prior, of.name), attribute(planned, of.name));
-        if before == after {
-            continue;
-        }
-        let path = path.clone().attribute(of.name);
-        if of.rules.replaces {
-            replace.push(path);
-        } else if let Type::Nested(nesting, inner) = &of.ty {
-            for place in Place::all(*nesting, before, after) {
-                replacements(inner, place.of(before), place.of(after), &place.after(path.clone()), replace);
-            }
-        }
-    }
-}
-
-/// Where a nested object is within its attribute.
-enum Place {
-    Itself,
-    Index(usize),
-    Key(String),
-}
-
-impl Place {
-    /// The places at which there is an object on either side.
-    fn all(nesting: Nesting, before: &Dynamic, after: &Dynamic) -> Vec<Self> {
-        let length = |value: &Dynamic| if let Value::Value(Datum::List(elements)) = value { elements.len() } else { 0 };
-        let keys = |value: &Dynamic| {
-            if let Value::Value(Datum::Map(entries)) = value { entries.keys().cloned().collect() } else { BTreeSet::new() }
-        };
-        match nesting {
-            Nesting::Single => vec![Self::Itself],
-            Nesting::List => (0..length(before).max(length(after))).map(Self::Index).collect(),
-            Nesting::Map => keys(before).union(&keys(after)).cloned().map(Self::Key).collect(),
-        }
-    }
-
-    /// The object at this place; null where there is none.
-    fn of<'a>(&self, value: &'a Dynamic) -> &'a Dynamic {
-        match (self, value) {
-            (Self::Itself, object) => object,
-            (Self::Index(index), Value::Value(Datum::List(elements))) => elements.get(*index).unwrap_or(&Value::Null),
-            (Self::Key(key), Value::Value(Datum::Map(entries))) => entries.get(key).unwrap_or(&Value::Null),
-            _ => &Value::Null,
-        }
-    }
-
-    /// The prior self of the object at this place. An element of a list has none: lists are reordered freely.
-    fn before<'a>(&self, prior: &'a Dynamic) -> &'a Dynamic {
-        if matches!(self, Self::Index(_)) { &Value::Null } else { self.of(prior) }
-    }
-
-    fn after(&self, path: AttributePath) -> AttributePath {
-        match self {
-            Self::Itself => path,
-            Self::Index(index) => path.index(i64::try_from(*index).unwrap_or(i64::MAX)),
-            Self::Key(key) => path.key(key.clone()),
-        }
-    }
-}
-
-type Objects<'a> = Vec<(Place, &'a mut Dynamic)>;
-
-/// The nested objects of an attribute, each with its place, and their attributes; none for an attribute of a plain type.
-fn objects<'a>(of: &'a Attribute, object: &'a mut Dynamic) -> Option<(&'a [Attribute], Objects<'a>)> {
-    let (Type::Nested(nesting, inner), Value::Value(Datum::Map(attributes))) = (&of.ty, object) else { return None };
-    let objects = match (nesting, attributes.get_mut(of.name)?) {
-        (Nesting::Single, single) => vec![(Place::Itself, single)],
-        (Nesting::List, Value::Value(Datum::List(elements))) => {
-            elements.iter_mut().enumerate().map(|(index, element)| (Place::Index(index), element)).collect()
-        }
-        (Nesting::Map, Value::Value(Datum::Map(entries))) => {
-            entries.iter_mut().map(|(key, entry)| (Place::Key(key.clone()), entry)).collect()
-        }
-        _ => Vec::new(),
-    };
-    Some((inner, objects))
 }
 
 #[cfg(test)]
@@ -170,8 +117,22 @@ mod tests {
     use super::*;
     use crate::{
         model,
-        terraform::{Datum, Model as _, computed, encode, optional, required},
+        terraform::{Model as _, Set, computed, encode, optional, required},
     };
+
+    model! {
+        /// A part.
+        pub struct Part {
+            /// Number.
+            number: i64 => required(),
+            /// Kind.
+            kind: String => optional().default("plain"),
+            /// Serial.
+            serial: String => computed().kept(),
+            /// Place.
+            place: String => computed(),
+        }
+    }
 
     model! {
         /// A thing.
@@ -182,6 +143,10 @@ mod tests {
             size: i64 => optional().default(1),
             /// Text.
             text: String => optional().equivalent_by(|a, b| matches!((a, b), (Value::Value(Datum::String(a)), Value::Value(Datum::String(b))) if a.trim() == b.trim())),
+            /// Parts.
+            parts: Vec<Value<Part>> => optional(),
+            /// Bag.
+            bag: Set<Part> => optional(),
             /// Key.
             key_wo: String => optional().write_only(),
             /// Address.
@@ -264,5 +229,48 @@ mod tests {
             Thing { name: known("b"), address: Value::Unknown, fingerprint: Value::Unknown, version: Value::Unknown, ..state() }
         );
         assert_eq!(replace.len(), 1);
+    }
+
+    #[test]
+    fn a_computed_value_in_a_configuration_changes_nothing() {
+        let meddling = Thing { version: known("2"), drift: Value::Value(vec![known("made up")]), ..config() };
+        assert_eq!(plan(Some(state()), meddling).0, state());
+    }
+
+    fn part(number: i64) -> Part {
+        Part { number: Value::Value(number), ..Part::default() }
+    }
+
+    fn made(number: i64) -> Part {
+        let kind = known("plain");
+        Part { kind, serial: Value::Value(format!("S-{number}")), place: Value::Value(format!("shelf {number}")), ..part(number) }
+    }
+
+    fn listed(parts: impl IntoIterator<Item = Part>) -> Value<Vec<Value<Part>>> {
+        Value::Value(parts.into_iter().map(Value::Value).collect())
+    }
+
+    fn bagged(parts: impl IntoIterator<Item = Part>) -> Value<Set<Part>> {
+        Value::Value(parts.into_iter().map(Value::Value).collect())
+    }
+
+    #[test]
+    fn an_object_in_a_list_keeps_what_is_kept_while_its_inputs_are_the_same() {
+        let prior = Thing { parts: listed([made(1), made(2)]), ..state() };
+        let same = plan(Some(prior.clone()), Thing { parts: listed([part(1), part(2)]), ..config() }).0;
+        assert_eq!(same, prior);
+        let changed = plan(Some(prior), Thing { parts: listed([part(1), part(3)]), ..config() }).0;
+        let new = |number| Part { serial: Value::Unknown, place: Value::Unknown, ..made(number) };
+        assert_eq!(changed.parts, listed([Part { place: Value::Unknown, ..made(1) }, new(3)]));
+    }
+
+    #[test]
+    fn an_object_in_a_set_is_found_by_its_inputs() {
+        let prior = Thing { bag: bagged([made(1), made(2)]), ..state() };
+        let same = plan(Some(prior.clone()), Thing { bag: bagged([part(2), part(1)]), ..config() }).0;
+        assert_eq!(same, prior);
+        let changed = plan(Some(prior), Thing { bag: bagged([part(3), part(2)]), ..config() }).0;
+        let new = Part { serial: Value::Unknown, place: Value::Unknown, ..made(3) };
+        assert_eq!(changed.bag, bagged([new, Part { place: Value::Unknown, ..made(2) }]));
     }
 }

@@ -17,7 +17,7 @@ pub(super) enum Shape<'a> {
     Plain(&'a AttributeType),
     /// An object with these attributes.
     Object(&'a [Attribute]),
-    /// Objects with these attributes, in a list or a map.
+    /// Objects with these attributes, in a list, a set or a map.
     Objects(Nesting, &'a [Attribute]),
 }
 
@@ -34,7 +34,8 @@ impl<'a> Shape<'a> {
     pub(super) fn is_sequence(&self) -> bool {
         matches!(
             self,
-            Self::Objects(Nesting::List, _) | Self::Plain(AttributeType::List(_) | AttributeType::Set(_) | AttributeType::Tuple(_))
+            Self::Objects(Nesting::List | Nesting::Set, _)
+                | Self::Plain(AttributeType::List(_) | AttributeType::Set(_) | AttributeType::Tuple(_))
         )
     }
 
@@ -71,7 +72,7 @@ impl<'a> Shape<'a> {
 /// The path of an element. A set's elements have none of their own in the protocol.
 pub(super) fn element_path(shape: &Shape<'_>, path: &AttributePath, index: usize) -> AttributePath {
     match shape {
-        Shape::Plain(AttributeType::Set(_)) => path.clone(),
+        Shape::Objects(Nesting::Set, _) | Shape::Plain(AttributeType::Set(_)) => path.clone(),
         _ => path.clone().index(i64::try_from(index).unwrap_or(i64::MAX)),
     }
 }

@@ -2,30 +2,31 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+pub use super::number::Number;
 use super::vocabulary::{AttributeType, Value};
 
 /// A value of any type, which may be null or unknown as a whole or in any of its parts.
 pub type Dynamic = Value<Datum>;
 
-/// What a known value holds.
+/// The content of a known value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Datum {
-    /// A text.
+    /// A string.
     String(String),
     /// A number of any size.
     Number(Number),
-    /// A truth value.
+    /// `true` or `false`.
     Bool(bool),
     /// The elements of a list, a set or a tuple.
     List(Vec<Dynamic>),
     /// The entries of a map or the attributes of an object.
     Map(BTreeMap<String, Dynamic>),
-    /// A value that brings its own type: what a `dynamic` attribute or argument holds.
+    /// A value with its own type: the content of a `dynamic` attribute or argument.
     Typed(Box<AttributeType>, Box<Dynamic>),
 }
 
 impl Datum {
-    /// The name of the kind of value, as users know it.
+    /// Returns the name of the kind of value, as users know it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::String(_) => "string",
@@ -36,102 +37,31 @@ impl Datum {
             Self::Typed(..) => "dynamic value",
         }
     }
-}
 
-/// Numbers with at most this many zeros at their end, or places after the point, are written without an exponent.
-const PLAIN_ZEROS: i64 = 30;
-
-/// A number as precise as its source: integers and floats as such, all else as decimal text.
-#[derive(Clone, Debug)]
-pub enum Number {
-    /// A whole number that fits 64 bits with a sign.
-    Int(i64),
-    /// A whole number that needs the 64th bit.
-    Uint(u64),
-    /// A binary floating-point number.
-    Float(f64),
-    /// Any other number, in the decimal notation that [`Number::parse`] gives.
-    Decimal(String),
-}
-
-impl Number {
-    /// Reads decimal notation, as JSON has it: `-12`, `1.50`, `1e400`. Equal numbers read as equal ones.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-            None => (text, 0),
-        };
-        let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = format!("{whole}{fraction}");
-        if whole.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-        // Shortest digits and their exponent are the same for all notations of a number.
-        let trimmed = digits.trim_end_matches('0');
-        let dropped = i64::try_from(digits.len() - trimmed.len()).ok()?;
-        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(dropped)?;
-        let digits = trimmed.trim_start_matches('0');
-        Some(match exponent {
-            _ if digits.is_empty() => Self::Int(0),
-            0..=PLAIN_ZEROS => {
-                let plain = format!("{sign}{digits}{}", "0".repeat(usize::try_from(exponent).ok()?));
-                plain.parse().map(Self::Int).or_else(|_| plain.parse().map(Self::Uint)).unwrap_or(Self::Decimal(plain))
-            }
-            _ if (-PLAIN_ZEROS..0).contains(&exponent) => {
-                let places = usize::try_from(-exponent).ok()?;
-                let padded = format!("{digits:0>width$}", width = places + 1);
-                let (whole, fraction) = padded.split_at(padded.len() - places);
-                Self::Decimal(format!("{sign}{whole}.{fraction}"))
-            }
-            _ => Self::Decimal(format!("{sign}{digits}e{exponent}")),
-        })
-    }
-
-    /// The number as a 64-bit integer, if it is one.
-    pub fn as_i64(&self) -> Option<i64> {
+    /// Returns the value with its type, as `dynamic` attributes hold it: a list becomes a tuple and a map an object, as in HCL.
+    #[must_use]
+    pub fn with_type(self) -> Self {
         match self {
-            Self::Int(int) => Some(*int),
-            Self::Uint(uint) => i64::try_from(*uint).ok(),
-            #[allow(clippy::cast_possible_truncation)] // whole and within the range of exact floats
-            Self::Float(float) => (float.fract() == 0.0 && float.abs() < 9e15).then_some(*float as i64),
-            Self::Decimal(text) => text.parse().ok(),
-        }
-    }
-
-    #[allow(clippy::cast_precision_loss)] // only compared where both sides lost the same
-    fn as_f64(&self) -> f64 {
-        match self {
-            Self::Int(int) => *int as f64,
-            Self::Uint(uint) => *uint as f64,
-            Self::Float(float) => *float,
-            Self::Decimal(text) => text.parse().unwrap_or(f64::NAN),
+            typed @ Self::Typed(..) => typed,
+            other => Self::Typed(Box::new(type_of(&other)), Box::new(Value::Value(other))),
         }
     }
 }
 
-impl PartialEq for Number {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Decimal(a), Self::Decimal(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => a.total_cmp(b) == Ordering::Equal || a == b,
-            _ => match (self.as_i64(), other.as_i64()) {
-                (Some(a), Some(b)) => a == b,
-                (None, None) => matches!((self, other), (Self::Uint(a), Self::Uint(b)) if a == b) || self.as_f64() == other.as_f64(),
-                _ => false,
-            },
-        }
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Int(int) => int.fmt(f),
-            Self::Uint(uint) => uint.fmt(f),
-            Self::Float(float) => float.fmt(f),
-            Self::Decimal(text) => text.fmt(f),
-        }
+/// The type that HCL gives to a literal of this value.
+fn type_of(datum: &Datum) -> AttributeType {
+    let part = |value: &Dynamic| match value {
+        Value::Value(datum) => type_of(datum),
+        Value::Null | Value::Unknown => AttributeType::Any,
+    };
+    match datum {
+        Datum::String(_) => AttributeType::String,
+        Datum::Number(_) => AttributeType::Number,
+        Datum::Bool(_) => AttributeType::Bool,
+        Datum::List(elements) => AttributeType::Tuple(elements.iter().map(part).collect()),
+        Datum::Map(entries) => AttributeType::Object(entries.iter().map(|(name, value)| (name.clone(), part(value))).collect()),
+        // Stays as it is within another value.
+        Datum::Typed(..) => AttributeType::Any,
     }
 }
 
@@ -189,34 +119,47 @@ pub fn without_unknowns(value: Dynamic) -> Dynamic {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_has_one_form_in_all_notations() {
-        let same = |texts: &[&str], number: Number| {
-            for text in texts {
-                assert_eq!(Number::parse(text).map(|number| format!("{number:?}")), Some(format!("{number:?}")), "{text}");
-            }
-        };
-        same(&["0", "-0", "0.00", "0e9"], Number::Int(0));
-        same(&["12", "1.2e1", "12.0", "012", "120E-1"], Number::Int(12));
-        same(&["-9223372036854775808"], Number::Int(i64::MIN));
-        same(&["18446744073709551615"], Number::Uint(u64::MAX));
-        same(&["18446744073709551616"], Number::Decimal("18446744073709551616".to_owned()));
-        same(&["0.1", "1e-1", "0.10"], Number::Decimal("0.1".to_owned()));
-        same(&["-0.0125", "-125e-4"], Number::Decimal("-0.0125".to_owned()));
-        same(&["1e400", "10e399"], Number::Decimal("1e400".to_owned()));
-        for wrong in ["", "-", ".5", "1.2.3", "1e", "NaN", "inf", "0x10", "1_000", "1e99999999999999999999"] {
-            assert!(Number::parse(wrong).is_none(), "{wrong}");
-        }
+/// Whether the value and all of its parts are known.
+pub fn is_wholly_known(value: &Dynamic) -> bool {
+    match value {
+        Value::Unknown => false,
+        Value::Value(Datum::List(elements)) => elements.iter().all(is_wholly_known),
+        Value::Value(Datum::Map(entries)) => entries.values().all(is_wholly_known),
+        Value::Value(Datum::Typed(_, value)) => is_wholly_known(value),
+        _ => true,
     }
+}
 
-    #[test]
-    fn a_fraction_is_the_same_from_configuration_and_state() {
-        // 0.5 comes as a float from the configuration and as text from the state.
-        assert_eq!(Number::parse("0.5"), Some(Number::Float(0.5)));
-        assert_ne!(Number::parse("0.1"), Number::parse("0.10000000000000001"));
+/// Orders values of one type: a total order, in which values are equal exactly if `==` says so.
+pub(super) fn compare(a: &Dynamic, b: &Dynamic) -> Ordering {
+    let rank = |value: &Dynamic| match value {
+        Value::Null => 0,
+        Value::Value(datum) => match datum {
+            Datum::Bool(_) => 1,
+            Datum::Number(_) => 2,
+            Datum::String(_) => 3,
+            Datum::List(_) => 4,
+            Datum::Map(_) => 5,
+            Datum::Typed(..) => 6,
+        },
+        Value::Unknown => 7,
+    };
+    let (Value::Value(x), Value::Value(y)) = (a, b) else { return rank(a).cmp(&rank(b)) };
+    match (x, y) {
+        (Datum::Bool(a), Datum::Bool(b)) => a.cmp(b),
+        (Datum::Number(a), Datum::Number(b)) => a.compare(b),
+        (Datum::String(a), Datum::String(b)) => a.cmp(b),
+        (Datum::List(a), Datum::List(b)) => {
+            let parts = a.iter().zip(b).map(|(a, b)| compare(a, b));
+            parts.fold(Ordering::Equal, Ordering::then).then(a.len().cmp(&b.len()))
+        }
+        (Datum::Map(a), Datum::Map(b)) => {
+            let parts = a.iter().zip(b).map(|((key, a), (other, b))| key.cmp(other).then_with(|| compare(a, b)));
+            parts.fold(Ordering::Equal, Ordering::then).then(a.len().cmp(&b.len()))
+        }
+        (Datum::Typed(ty, a), Datum::Typed(other, b)) => {
+            compare(a, b).then_with(|| if ty == other { Ordering::Equal } else { ty.to_string().cmp(&other.to_string()) })
+        }
+        _ => rank(a).cmp(&rank(b)),
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use super::{
     report::{Error, Report},
+    set::Set,
     vocabulary::{AttributePath, Value},
 };
 
@@ -233,9 +234,9 @@ impl<'v, T> IntoElements<'v, T> for Vec<Value<T>> {
     }
 }
 
-impl<'v> IntoElements<'v, String> for std::collections::BTreeSet<Value<String>> {
-    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<String>)> {
-        // The elements of a set have no path of their own on the wire.
+impl<'v, T> IntoElements<'v, T> for Set<T> {
+    fn elements(&'v self, path: &AttributePath) -> Vec<(AttributePath, &'v Value<T>)> {
+        // The elements of a set have no path of their own in the protocol.
         self.iter().map(|element| (path.clone(), element)).collect()
     }
 }

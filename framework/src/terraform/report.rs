@@ -31,6 +31,13 @@ fn diagnostic(error: Error) -> Diagnostic {
     Diagnostic { summary: error.summary.into(), detail: error.detail.into(), attribute: error.path }
 }
 
+fn add(all: &mut Vec<Diagnostic>, new: Diagnostic) {
+    let is_new = |known: &Diagnostic| (&known.summary, &known.detail, &known.attribute) != (&new.summary, &new.detail, &new.attribute);
+    if all.iter().all(is_new) {
+        all.push(new);
+    }
+}
+
 /// The diagnostics of one call.
 #[derive(Default)]
 pub struct Report {
@@ -43,14 +50,14 @@ impl Report {
         Self::default()
     }
 
-    /// Adds an error.
+    /// Adds an error, unless the same was added already.
     pub fn error(&mut self, error: Error) {
-        self.diagnostics.errors.push(diagnostic(error));
+        add(&mut self.diagnostics.errors, diagnostic(error));
     }
 
-    /// Adds a warning: the same facts, but the work goes on.
+    /// Adds a warning, unless the same was added already: the same facts as an error's, but the work goes on.
     pub fn warning(&mut self, warning: Error) {
-        self.diagnostics.warnings.push(diagnostic(warning));
+        add(&mut self.diagnostics.warnings, diagnostic(warning));
     }
 
     /// Adds all of another report.

@@ -63,6 +63,8 @@ pub enum Nesting {
     Single,
     /// A list of objects.
     List,
+    /// A set of objects.
+    Set,
     /// A map of objects.
     Map,
 }

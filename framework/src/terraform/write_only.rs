@@ -24,7 +24,7 @@ pub(super) fn put(object: &mut Dynamic, config: &Dynamic, attributes: &[Attribut
         {
             match (nesting, nested) {
                 (Nesting::Single, object) => put(object, configured, inner),
-                (Nesting::List, Value::Value(Datum::List(elements))) => {
+                (Nesting::List | Nesting::Set, Value::Value(Datum::List(elements))) => {
                     let configured = if let Value::Value(Datum::List(configured)) = configured { configured.as_slice() } else { &[] };
                     let mut taken = BTreeSet::new();
                     for (index, element) in elements.iter_mut().enumerate() {

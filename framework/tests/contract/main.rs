@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // a test that goes wrong is to stop
 
 mod action;
+mod any_config;
 mod configuration;
 mod conformance;
 mod data_source;

@@ -12,7 +12,7 @@ use crate::mesh::{
     helm::gateway::{self, Address},
     names::port,
 };
-use framework::{Datum, Dynamic, Parse, Timeouts, Value, computed, model, optional, required};
+use framework::{Datum, Dynamic, Parse, Set, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The exporting cluster's east-west gateway: the attributes of a `mesh_eastwest_gateway`.
@@ -57,14 +57,14 @@ model! {
         service: String => required(),
         /// Keys of the clusters, in the provider's `clusters`, that get the host: `[mesh_cluster.us.cluster]`, so that the export
         /// waits for their control planes. It is not access control: see above.
-        importers: BTreeSet<Value<String>> => required(),
+        importers: Set<String> => required(),
         /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set. A change
         /// moves them, without an interruption of calls.
         importer_namespace: String => optional(),
         /// The namespaces that see the host, in the exporting and in the importing clusters: names, `.` for the namespace of the objects
         /// (`importer_namespace`; in the exporting cluster `namespace`), or `*` alone for all. All if not set, also in a mesh whose
         /// `defaultServiceExportTo` is narrower. Example: `["shop", "checkout"]`.
-        export_to: BTreeSet<Value<String>> => optional(),
+        export_to: Set<String> => optional(),
         /// The address that the host resolves to in the importing clusters, which no real host there may have: a private IPv4 address, one of
         /// 240.0.0.0/4, or one of fc00::/7, such as `240.0.0.2`. If not set, `address` is computed. Clusters without IPv4 need one of fc00::/7.
         vip: String => optional().equivalent_by(same_address),
@@ -75,7 +75,7 @@ model! {
         selector: BTreeMap<String, Value<String>> => optional(),
         /// Names of the service accounts that the pods run as: clients then refuse a pod that runs as any other. If not set, or empty, clients
         /// accept any certificate of the mesh.
-        service_accounts: BTreeSet<Value<String>> => optional(),
+        service_accounts: Set<String> => optional(),
         /// Trust domain of the service accounts; the exporting cluster's if not set.
         trust_domain: String => optional(),
         /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`, equal to the labels of its nodes, such as

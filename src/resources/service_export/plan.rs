@@ -48,6 +48,7 @@ fn exporter(gateway: &Value<GatewayRef>) -> Option<ClusterKey> {
 fn left_behind(plan: &Plan<'_, ServiceExportModel, World>) -> Vec<ClusterKey> {
     let (Some(world), Some(prior)) = (plan.world, &plan.prior) else { return Vec::new() };
     let (Value::Value(before), Value::Value(after)) = (&prior.importers, &plan.planned.importers) else { return Vec::new() };
-    let dismissed = before.difference(after).filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok());
+    let dismissed = before.iter().filter_map(Value::as_ref_option).filter(|key| !after.contains(key));
+    let dismissed = dismissed.filter_map(|key| ClusterKey::parse(key).ok());
     dismissed.filter(|key| world.clusters.problem(key).is_some()).collect()
 }

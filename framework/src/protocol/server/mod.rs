@@ -132,7 +132,7 @@ fn judged(
     validate: impl FnOnce(&Dynamic) -> Diagnostics,
 ) -> Vec<wire::Diagnostic> {
     let mut report = Report::new();
-    super::config_rules::judge(&schema.attributes, config, knows_write_only, &mut report);
+    super::config_rules::judge(schema, config, knows_write_only, &mut report);
     let mut judged = diagnostics::diagnostics(report.into_diagnostics());
     judged.extend(diagnostics::diagnostics(validate(config)));
     judged

@@ -5,8 +5,10 @@ use super::{
     private::{Kind, Private},
 };
 use crate::{
-    protocol::{answer::Answer, config_from_state, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape, value, wire},
-    terraform::{Change, Dynamic, Error, Identity, Provider, Value, remove_write_only},
+    protocol::{
+        answer::Answer, config_from_state, config_rules, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape, value, wire,
+    },
+    terraform::{Change, Dynamic, Error, Identity, Provider, Report, Value, remove_write_only},
 };
 
 impl<P: Provider> Server<P> {
@@ -162,6 +164,17 @@ impl<P: Provider> Server<P> {
         let prior = self.read(request.prior_state, &entry.schema)?;
         let config = self.read(request.config, &entry.schema)?;
         let planned = self.read(request.planned_state, &entry.schema)?;
+        // No CLI validates again what wasn't known at plan.
+        let mut report = Report::new();
+        config_rules::judge_again(&entry.schema.attributes, &config, &mut report);
+        if report.has_errors() {
+            return Ok(wire::apply_resource_change::Response {
+                new_state: Some(value::write(&prior, &entry.schema)),
+                private: request.planned_private,
+                diagnostics: diagnostics::diagnostics(report.into_diagnostics()),
+                ..wire::apply_resource_change::Response::default()
+            });
+        }
         let private = Private::read(&request.planned_private);
         let unfinished = private.unfinished(&entry.schema, &*entry.of);
         let change = Change { prior: &prior, config: &config, planned, unfinished: unfinished.as_ref() };

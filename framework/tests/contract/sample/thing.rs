@@ -1,14 +1,11 @@
 //! A resource with every kind of attribute, whose names say what becomes of its things.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Observed, Parse, Parsed, Plan, Prior, Reached, Resource,
-    Results, Timeouts, Value, computed, model, optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Number, Observed, Parse, Parsed, Plan, Prior, Reached,
+    Resource, Results, Set, Timeouts, Value, computed, model, optional, required,
 };
 
 use super::{Zone, text};
@@ -28,6 +25,18 @@ model! {
 }
 
 model! {
+    /// A tag of a thing.
+    pub struct TagModel {
+        /// Its key.
+        key: String => required(),
+        /// Its value.
+        value: String => optional(),
+        /// When it was put on.
+        since: String => computed().kept(),
+    }
+}
+
+model! {
     /// A thing.
     pub struct ThingModel {
         /// Its name.
@@ -39,13 +48,21 @@ model! {
         /// Anything; spaces around it don't matter.
         note: String => optional().equivalent_by(trimmed),
         /// Other names.
-        names: BTreeSet<Value<String>> => optional(),
+        names: Set<String> => optional(),
         /// Its parts.
         parts: Vec<Value<PartModel>> => optional(),
         /// Its parts, by key.
         keyed: BTreeMap<String, Value<PartModel>> => optional(),
         /// Its main part.
         main: PartModel => optional(),
+        /// Its tags.
+        tags: Set<TagModel> => optional(),
+        /// Its weight.
+        weight: f64 => optional(),
+        /// How many atoms it has.
+        atoms: Number => optional(),
+        /// Anything.
+        anything: Datum => optional(),
         /// Its former size.
         length: i64 => optional().deprecated("Set `size`."),
         /// A secret.
@@ -211,6 +228,13 @@ impl Resource for Thing {
             model.key_length = Value::Value(length);
         } else if !model.key_length.is_value() {
             model.key_length = Value::Value(0);
+        }
+        if let Value::Value(tags) = &mut model.tags {
+            for tag in tags.iter_mut().filter_map(Value::as_mut_option) {
+                if !tag.since.is_value() {
+                    tag.since = text("today");
+                }
+            }
         }
         let mut places = made.places.iter();
         let listed = if let Value::Value(parts) = &mut model.parts { parts.as_mut_slice() } else { &mut [] };

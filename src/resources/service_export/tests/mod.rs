@@ -55,7 +55,7 @@ fn through(cluster: &str, namespace: &str) -> ServiceExportModel {
     ServiceExportModel { gateway: Value::Value(gateway), ..export(ADDRESS) }
 }
 
-fn importers(keys: &[&str]) -> Value<std::collections::BTreeSet<Value<String>>> {
+fn importers(keys: &[&str]) -> Value<framework::Set<String>> {
     Value::Value(keys.iter().map(|key| text(key)).collect())
 }
 
