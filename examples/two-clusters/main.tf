@@ -31,6 +31,11 @@ provider "mesh" {
 # One root of trust; its key stays in a Secret of the US cluster.
 resource "mesh_root_ca" "mesh" {
   cluster = "us"
+
+  # A lost root breaks every call between clusters.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "mesh_cluster_ca" "this" {

@@ -86,8 +86,22 @@ impl Workspace {
         self.folder.path().join(file)
     }
 
+    /// Writes a file. A test destroys what it has applied, the guarded roots of the examples too.
     pub(crate) fn write(&self, file: &str, text: &str) {
-        fs::write(self.path(file), text).expect("written");
+        fs::write(self.path(file), text.replace("prevent_destroy = true", "prevent_destroy = false")).expect("written");
+    }
+
+    /// Copies a module of the examples to a folder of the workspace.
+    pub(crate) fn add_module(&self, module: &str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/modules").join(module);
+        fs::create_dir(self.path(module)).expect("a folder");
+        for entry in fs::read_dir(folder).expect("the module") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                self.write(&format!("{module}/{name}"), &fs::read_to_string(&path).expect("a file"));
+            }
+        }
     }
 
     /// Replaces a piece of `main.tf`, which must be there once: a test that changes nothing would prove nothing.

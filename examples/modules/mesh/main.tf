@@ -6,12 +6,13 @@ terraform {
   }
 }
 
-locals {
-  root_cluster = coalesce(var.root_cluster, sort(keys(var.networks))[0])
-}
-
 resource "mesh_root_ca" "this" {
-  cluster = local.root_cluster
+  cluster = var.root_cluster
+
+  # A lost root breaks every call between clusters.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "mesh_cluster_ca" "this" {

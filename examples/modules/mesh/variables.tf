@@ -15,9 +15,8 @@ variable "trust_domain" {
 }
 
 variable "root_cluster" {
-  description = "The cluster that keeps the root CA's key; the first by name if left out."
+  description = "The cluster that keeps the root CA's key: one of `networks`. A change moves the root there."
   type        = string
-  default     = null
 }
 
 variable "mtls_mode" {

@@ -1,7 +1,7 @@
 //! The module of `examples/modules/mesh`, with all ports of a Service exported.
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, both, source, variables},
+    fixture::{REQUIREMENT, bare_clusters, both, variables},
     traffic::{HOST, call_host_until_ok, restart_workloads},
     workspace::{Workspace, clis},
 };
@@ -11,7 +11,6 @@ fn the_module_makes_a_mesh_with_several_ports() {
     let lab = bare_clusters();
     // Its plans are tested with both CLIs; what they apply is the same.
     if let Some(cli) = clis(&lab).last() {
-        let module = source("examples/modules/mesh");
         let workspace = Workspace::new(
             cli,
             &format!(
@@ -25,8 +24,9 @@ fn the_module_makes_a_mesh_with_several_ports() {
                   helm     = var.helm
                 }}
                 module "mesh" {{
-                  source         = "{module}"
+                  source         = "./mesh"
                   mesh_id        = "training-mesh"
+                  root_cluster   = "us"
                   networks       = {{ us = "us-net", eu = "eu-net" }}
                   istiod_values  = var.values.istiod
                   gateway_values = var.values.gateway
@@ -34,10 +34,10 @@ fn the_module_makes_a_mesh_with_several_ports() {
                     "{HOST}" = {{ cluster = "eu", namespace = "echo", service = "echo", service_accounts = ["echo"] }}
                   }}
                 }}
-                "#,
-                module = module.display(),
+                "#
             ),
         );
+        workspace.add_module("mesh");
         workspace.write("terraform.tfvars.json", &variables(&lab).to_string());
         workspace.succeed(&["get"]);
         workspace.apply();

@@ -1,4 +1,5 @@
-# What becomes of the module's parts, with a mocked provider: nothing is installed anywhere.
+# What becomes of the module's parts, with a mocked provider: nothing is installed anywhere. To run it, set `prevent_destroy` of the root to
+# false in a copy of the module: the CLI destroys what a test has applied, be it mocked.
 
 # A mock makes up what a configuration leaves to the provider, and what it makes up for a name is no name: so these are given.
 mock_provider "mesh" {
@@ -11,9 +12,10 @@ mock_provider "mesh" {
 }
 
 variables {
-  mesh_id  = "training-mesh"
-  networks = { us = "us-net", eu = "eu-net" }
-  exports  = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
+  mesh_id      = "training-mesh"
+  root_cluster = "us"
+  networks     = { us = "us-net", eu = "eu-net" }
+  exports      = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
 }
 
 run "all_clusters_have_the_same_root" {

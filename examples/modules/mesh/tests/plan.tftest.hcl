@@ -4,20 +4,26 @@ provider "mesh" {
   clusters = {
     us = { host = "https://us.example.com:6443", token = "none" }
     eu = { host = "https://eu.example.com:6443", token = "none" }
+    ap = { host = "https://ap.example.com:6443", token = "none" }
   }
 }
 
 variables {
-  mesh_id  = "training-mesh"
-  networks = { us = "us-net", eu = "eu-net" }
-  exports  = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
+  mesh_id      = "training-mesh"
+  root_cluster = "us"
+  networks     = { us = "us-net", eu = "eu-net" }
+  exports      = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
 }
 
-run "the_root_is_kept_by_the_first_cluster" {
+run "a_third_cluster_does_not_move_the_root" {
   command = plan
 
+  variables {
+    networks = { ap = "ap-net", us = "us-net", eu = "eu-net" }
+  }
+
   assert {
-    condition     = mesh_root_ca.this.cluster == "eu"
+    condition     = mesh_root_ca.this.cluster == "us"
     error_message = "The root is in ${mesh_root_ca.this.cluster}."
   }
 }
