@@ -49,6 +49,29 @@ pub enum KeyAlgorithm {
     Rsa4096,
 }
 
+impl KeyAlgorithm {
+    /// Returns its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ECDSA-P256",
+            Self::EcdsaP384 => "ECDSA-P384",
+            Self::Rsa2048 => "RSA-2048",
+            Self::Rsa4096 => "RSA-4096",
+        }
+    }
+
+    /// Reads the name of an algorithm.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "ECDSA-P256" => Ok(Self::EcdsaP256),
+            "ECDSA-P384" => Ok(Self::EcdsaP384),
+            "RSA-2048" => Ok(Self::Rsa2048),
+            "RSA-4096" => Ok(Self::Rsa4096),
+            other => Err(format!("must be ECDSA-P256, ECDSA-P384, RSA-2048 or RSA-4096, got {other:?}")),
+        }
+    }
+}
+
 /// An intermediate CA to be issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewIntermediate {
@@ -70,6 +93,8 @@ pub struct Name {
 /// The contents of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFacts {
+    /// The certificate alone, PEM.
+    pub pem: String,
     /// SHA-256 of the DER, lower-case hexadecimal without separators.
     pub fingerprint: String,
     /// Subject.

@@ -15,6 +15,8 @@ pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
 /// Label of an export's objects: the host.
 const EXPORT: &str = "mesh.terraform.io/export";
+/// Annotation of a CA's Secret: what the CA was issued for, as JSON. No part of a key is in it.
+pub const CA_RECORD: &str = "mesh.terraform.io/ca-record";
 
 /// Label of an export's objects: the key of the cluster that exports.
 const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";

@@ -1,11 +1,13 @@
 //! SPIFFE identities, the Secret of the root CA, and the Secret `cacerts` of each cluster's CA.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
 use super::{
-    labels::Owner,
-    manifest::manifest,
+    labels::{CA_RECORD, Owner},
+    manifest::{annotated, manifest},
     names::{Namespace, ObjectName, ServiceAccountName, TrustDomain},
 };
 use crate::{
@@ -31,10 +33,33 @@ pub fn spiffe_id(trust_domain: &TrustDomain, namespace: &Namespace, account: &Se
     format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
 }
 
-/// The root's Secret.
-pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate) -> Json {
+/// The root's Secret, with a record of what the root was made for.
+pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate, record: &Json) -> Json {
     let data = json!({TLS_CERTIFICATE: STANDARD.encode(&root.certificate), TLS_KEY: STANDARD.encode(root.key.reveal())});
-    manifest(Kind::SECRET, Some(namespace), name.as_str(), &Owner::RootCa, &[("type", json!("kubernetes.io/tls")), ("data", data)])
+    let content = [("type", json!("kubernetes.io/tls")), ("data", data)];
+    recorded(manifest(Kind::SECRET, Some(namespace), name.as_str(), &Owner::RootCa, &content), record)
+}
+
+fn recorded(secret: Json, record: &Json) -> Json {
+    annotated(secret, &BTreeMap::from([(CA_RECORD, record.to_string())]))
+}
+
+/// Returns what the CA in a Secret was issued for; `None` if no release of the provider has recorded it.
+pub fn ca_record(secret: &Json) -> Option<Json> {
+    serde_json::from_str(secret["metadata"]["annotations"][CA_RECORD].as_str()?).ok()
+}
+
+/// Names what else writes a Secret, as far as it says so.
+pub fn writer_of(secret: &Json) -> Option<String> {
+    let metadata = &secret["metadata"];
+    let owner = metadata["ownerReferences"].as_array().and_then(|owners| owners.first());
+    if let Some(owner) = owner.and_then(|owner| Some(format!("{} {}", owner["kind"].as_str()?, owner["name"].as_str()?))) {
+        return Some(owner);
+    }
+    if let Some(certificate) = metadata["annotations"]["cert-manager.io/certificate-name"].as_str() {
+        return Some(format!("cert-manager's Certificate {certificate}"));
+    }
+    secret["data"][TLS_CERTIFICATE].is_string().then(|| format!("the writer of its key {TLS_CERTIFICATE}"))
 }
 
 /// Reads the root's Secret.
@@ -59,15 +84,16 @@ pub fn bundle(intermediate: &Certificate, between: &str, roots: &str) -> CaBundl
     CaBundle { certificate: intermediate.certificate.clone(), key: intermediate.key.clone(), chain, roots: roots.to_owned() }
 }
 
-/// The Secret `cacerts`. istiod needs all four keys: without one of them it doesn't start.
-pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle) -> Json {
+/// The Secret `cacerts`, with a record of what the CA was issued for. istiod needs all four keys: without one of them it doesn't start.
+pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle, record: &Json) -> Json {
     let data = json!({
         CA_CERTIFICATE: STANDARD.encode(&bundle.certificate),
         CA_KEY: STANDARD.encode(bundle.key.reveal()),
         ROOTS: STANDARD.encode(&bundle.roots),
         CHAIN: STANDARD.encode(&bundle.chain),
     });
-    manifest(Kind::SECRET, Some(namespace), CACERTS, &Owner::ClusterCa, &[("type", json!("Opaque")), ("data", data)])
+    let content = [("type", json!("Opaque")), ("data", data)];
+    recorded(manifest(Kind::SECRET, Some(namespace), CACERTS, &Owner::ClusterCa, &content), record)
 }
 
 /// Reads the Secret `cacerts`, in either of the forms that istiod knows: its own with four keys, or, preferred if both are there, that of
@@ -131,8 +157,10 @@ mod tests {
     fn a_bundle_is_read_as_it_was_written() {
         let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
         let bundle = bundle(&intermediate, "", "ROOT\n");
-        let secret = cacerts_secret(&namespace(), &bundle);
+        let secret = cacerts_secret(&namespace(), &bundle, &json!({"roots": []}));
         assert_eq!(read_cacerts(&secret), Ok(bundle));
+        assert_eq!(ca_record(&secret), Some(json!({"roots": []})));
+        assert_eq!(writer_of(&secret), None);
         assert_eq!(STANDARD.decode(secret["data"]["cert-chain.pem"].as_str().unwrap()).unwrap(), b"INT\nROOT\n");
         assert_eq!(read_cacerts(&json!({"data": {}})).unwrap_err(), "it has no key ca-cert.pem.");
     }
@@ -140,7 +168,7 @@ mod tests {
     #[test]
     fn a_bundle_without_its_chain_is_damaged() {
         let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
-        let mut secret = cacerts_secret(&namespace(), &bundle(&intermediate, "", "ROOT"));
+        let mut secret = cacerts_secret(&namespace(), &bundle(&intermediate, "", "ROOT"), &json!({}));
         secret["data"].as_object_mut().unwrap().remove("cert-chain.pem");
         assert_eq!(read_cacerts(&secret).unwrap_err(), "it has no key cert-chain.pem.");
     }
@@ -164,13 +192,16 @@ mod tests {
         assert_eq!((bundle.certificate.as_str(), bundle.chain.as_str()), ("INT\nISSUING\n", "INT\nISSUING\nROOT\n"));
         assert_eq!((bundle.roots.as_str(), bundle.key.reveal()), ("ROOT", "KEY"));
         assert_eq!(key_of(&secret, CaPart::Roots), "ca.crt");
+        assert_eq!(writer_of(&secret).as_deref(), Some("the writer of its key tls.crt"));
+        let owned = json!({"metadata": {"ownerReferences": [{"kind": "ExternalSecret", "name": "cacerts"}]}});
+        assert_eq!(writer_of(&owned).as_deref(), Some("ExternalSecret cacerts"));
         assert_eq!(key_of(&json!({}), CaPart::Roots), "root-cert.pem");
     }
 
     #[test]
     fn a_root_is_read_as_it_was_written() {
         let root = Certificate { certificate: "ROOT".into(), key: Secret::new("KEY") };
-        let secret = root_secret(&namespace(), &ObjectName::parse("mesh-root-ca").unwrap(), &root);
+        let secret = root_secret(&namespace(), &ObjectName::parse("mesh-root-ca").unwrap(), &root, &json!({}));
         assert_eq!(read_root_secret(&secret), Ok(root));
     }
 

@@ -34,6 +34,9 @@ pub trait Authority: Send + Sync {
     /// Of several roots it is the one that the key belongs to; without a key, the first. Returns that root.
     fn verify_root(&self, roots: &str, key: Option<&Secret>, at: OffsetDateTime) -> Result<CertificateFacts, Flaw>;
 
+    /// Verifies that istiod could sign with the certificate, without looking at its key.
+    fn verify_path(&self, certificate: &str, chain: &str, roots: &str, purpose: &CaUse) -> Result<CaPath, Flaw>;
+
     /// Verifies that istiod can sign with the bundle, and that workloads accept what it signs.
     fn verify(&self, bundle: &CaBundle, purpose: &CaUse) -> Result<CaPath, Flaw>;
 }

@@ -328,6 +328,7 @@ impl FakeAuthority {
         let time = |field: &str| time::OffsetDateTime::from_unix_timestamp(read[field].as_i64().unwrap_or_default()).expect("a time");
         let name = |serial: &Json| Name { der: serial.to_string().into_bytes(), text: format!("CN=number {serial}") };
         CertificateFacts {
+            pem: format!("{read}\n"),
             fingerprint: format!("fingerprint-{}", read["serial"]),
             subject: name(&read["serial"]),
             issuer: name(if read["issuer"].is_null() { &read["serial"] } else { &read["issuer"] }),
@@ -396,13 +397,18 @@ impl Authority for FakeAuthority {
     }
 
     fn verify(&self, bundle: &CaBundle, purpose: &CaUse) -> Result<CaPath, Flaw> {
-        let part = |part: CaPart, text: &str| Self::read(text).map_err(|failure| Flaw { part, reason: failure.why });
-        let own = part(CaPart::Certificate, &bundle.certificate)?;
-        let chain = if bundle.chain.is_empty() { Vec::new() } else { part(CaPart::Chain, &bundle.chain)? };
-        let roots = part(CaPart::Roots, &bundle.roots)?;
-        if !Self::is_key_of(&own[0], &bundle.key) {
-            return Err(Flaw { part: CaPart::Key, reason: "The private key belongs to another certificate.".to_owned() });
+        let path = self.verify_path(&bundle.certificate, &bundle.chain, &bundle.roots, purpose)?;
+        if self.key_matches(&bundle.certificate, &bundle.key).is_ok_and(|matches| matches) {
+            return Ok(path);
         }
+        Err(Flaw { part: CaPart::Key, reason: "The private key belongs to another certificate.".to_owned() })
+    }
+
+    fn verify_path(&self, certificate: &str, chain: &str, roots: &str, purpose: &CaUse) -> Result<CaPath, Flaw> {
+        let part = |part: CaPart, text: &str| Self::read(text).map_err(|failure| Flaw { part, reason: failure.why });
+        let own = part(CaPart::Certificate, certificate)?;
+        let chain = if chain.is_empty() { Vec::new() } else { part(CaPart::Chain, chain)? };
+        let roots = part(CaPart::Roots, roots)?;
         let (mut path, mut below) = (vec![Self::facts(&own[0])], 0);
         let mut last = own[0].clone();
         Self::check(CaPart::Certificate, &last, below, purpose.at)?;

@@ -1,13 +1,16 @@
-//! What mesh_root_ca and mesh_cluster_ca share: validity, subject, and reading the root's Secret.
+//! What mesh_root_ca and mesh_cluster_ca share: validity, subject, warnings of expiry, and reading the root's Secret.
 
 use std::time::Duration;
 
+use serde_json::Value as Json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
 use crate::{
-    data::{Certificate, ObjectRef},
+    data::{Certificate, CertificateFacts, ObjectRef},
     mesh::trust,
     world::LiveCluster,
 };
-use framework::Error;
+use framework::{AttributePath, Error};
 
 /// The organization in the subject of a CA if the configuration sets none.
 pub(super) const DEFAULT_ORGANIZATION: &str = "Istio mesh";
@@ -28,6 +31,35 @@ pub(super) fn parse_subject(text: &str) -> Result<String, String> {
         return Err("Must have 1 to 64 characters, and no control characters.".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Warns of certificates that expire within some time or have expired, each at its attribute.
+pub(super) fn expiry_warnings(certificates: &[(&'static str, CertificateFacts)], before: Duration, now: OffsetDateTime) -> Vec<Error> {
+    let ending = certificates.iter().filter(|(_, facts)| facts.not_after - before <= now);
+    ending
+        .map(|(attribute, facts)| {
+            let end = facts.not_after.format(&Rfc3339).unwrap_or_else(|_| facts.not_after.to_string());
+            let when = match (facts.not_after - now).whole_days() {
+                days if facts.not_after > now => format!("expires at {end}, in {days} days"),
+                _ => format!("expired at {end}"),
+            };
+            Error::new(
+                "Certificate expires soon",
+                format!(
+                    "The certificate of \"{}\" {when}, and no apply renews it. When it has expired, every call between workloads fails. Replace it \
+                     before.",
+                    facts.subject.text
+                ),
+            )
+            .at(AttributePath::new(*attribute))
+        })
+        .collect()
+}
+
+/// Whether an object is so new that an interrupted apply may have left it.
+pub(super) fn is_recent(object: &Json, now: OffsetDateTime) -> bool {
+    let created = object["metadata"]["creationTimestamp"].as_str().and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
+    created.is_some_and(|created| created + DAY >= now)
 }
 
 /// Reads a root CA's Secret.

@@ -20,6 +20,7 @@ use tonic::Request;
 use super::testing::{balancer, echo};
 use crate::{
     data::{CaSubject, Certificate, KeyAlgorithm},
+    mesh::{Namespace, trust},
     ports::{
         Authority,
         fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
@@ -31,7 +32,17 @@ use crate::{
 const NAMESPACE: &str = "mesh-system";
 
 /// Attributes that the clusters can't show, so that an import leaves them null or at their default.
-const NOT_IN_A_CLUSTER: &[&str] = &["timeouts", "istio_version", "delete_crds", "renew_before_days", "root_private_key_wo_version"];
+const NOT_IN_A_CLUSTER: &[&str] = &[
+    "timeouts",
+    "istio_version",
+    "delete_crds",
+    "renew_before_days",
+    "warn_before_days",
+    "root_private_key_wo_version",
+    "intermediate_private_key_wo_version",
+    "existing_private_key_wo_version",
+    "existing_certificate",
+];
 
 /// The provider with its own resources, over fakes.
 struct FakeMesh(Arc<FakeObjects>);
@@ -149,16 +160,28 @@ fn value(json: &Json) -> Value {
 fn configurations(name: &str, root_fingerprint: &str) -> Vec<Json> {
     let timeouts = json!({"create": "5m", "read": "1m", "update": "5m", "delete": "5m"});
     match name {
-        "mesh_root_ca" => vec![json!({
-            "cluster": "us", "namespace": NAMESPACE, "name": "root", "common_name": "Root", "organization": "Corp", "validity_days": 400,
-            "timeouts": timeouts,
-        })],
+        "mesh_root_ca" => vec![
+            json!({
+                "cluster": "us", "namespace": NAMESPACE, "name": "existing", "existing_certificate": backup().certificate,
+                "existing_private_key_wo": backup().key.reveal(), "existing_private_key_wo_version": 2,
+            }),
+            json!({
+                "cluster": "us", "namespace": NAMESPACE, "name": "root", "common_name": "Root", "organization": "Corp", "validity_days": 400,
+                "rotation": 2, "warn_before_days": 20, "timeouts": timeouts,
+            }),
+        ],
         "mesh_cluster_ca" => vec![
             json!({
                 "cluster": "eu", "namespace": NAMESPACE, "common_name": "CA", "organization": "Corp", "validity_days": 200,
-                "renew_before_days": 20, "timeouts": timeouts,
+                "renew_before_days": 20, "warn_before_days": 30, "key_algorithm": "RSA-4096", "timeouts": timeouts,
                 "root_ca": {"cluster": "us", "namespace": NAMESPACE, "name": "root", "fingerprint": root_fingerprint},
             }),
+            json!({
+                "cluster": "us", "namespace": "ready-made", "root_certificate": own_root().certificate,
+                "intermediate_certificate": ready_made()[0].certificate, "intermediate_chain": ready_made()[1].certificate,
+                "intermediate_private_key_wo": ready_made()[0].key.reveal(), "intermediate_private_key_wo_version": 2,
+            }),
+            json!({"cluster": "us", "namespace": "external", "external": true}),
             json!({
                 "cluster": "us", "namespace": "own", "root_private_key_wo_version": 2,
                 "root_certificate": own_root().certificate, "root_private_key_wo": own_root().key.reveal(),
@@ -194,6 +217,26 @@ fn own_root() -> Certificate {
         create();
     }
     create()
+}
+
+/// Another root, as it would come from a backup.
+fn backup() -> Certificate {
+    let authority = FakeAuthority::at(FakeClock::default());
+    for _ in 0..32 {
+        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
+    }
+    let subject = CaSubject { common_name: "Backup".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
+    authority.create_root(&subject, std::time::Duration::from_secs(86_400 * 1000)).expect("a root")
+}
+
+/// An intermediate that the user's own root has signed by way of another, and that other one.
+fn ready_made() -> [Certificate; 2] {
+    let authority = FakeAuthority::at(FakeClock::default());
+    for _ in 0..16 {
+        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
+    }
+    let issuing = authority.sign(&own_root(), "Issuing", None, std::time::Duration::from_secs(86_400 * 900));
+    [authority.sign(&issuing, "Istio", Some(0), std::time::Duration::from_secs(86_400 * 800)), issuing]
 }
 
 /// The attributes of a resource that none of the configurations sets, or only to their default.
@@ -233,6 +276,11 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
             "metadata": {"name": format!("istio-sidecar-injector-{NAMESPACE}")}, "webhooks": [{"clientConfig": {"caBundle": "abc"}}],
         }),
     );
+    let external = trust::bundle(&ready_made()[0], &ready_made()[1].certificate, &own_root().certificate);
+    let namespace = Namespace::parse("external").expect("a namespace");
+    let mut external = trust::cacerts_secret(&namespace, &external, &Json::Null);
+    external["metadata"]["ownerReferences"] = json!([{"kind": "ExternalSecret", "name": "cacerts"}]);
+    session.objects.put("us", external);
     let mut root_fingerprint = String::new();
     for resource in super::all() {
         let name = resource.name();

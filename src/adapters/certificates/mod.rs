@@ -54,6 +54,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Failure> {
     let first = |mut values: Vec<&str>| values.drain(..).next().unwrap_or_default().to_owned();
     let constraints = certificate.basic_constraints().ok().flatten();
     Ok(CertificateFacts {
+        pem: pem::encode("CERTIFICATE", der),
         fingerprint: hexadecimal(digest::digest(&digest::SHA256, der).as_ref()),
         not_before: certificate.validity().not_before.to_datetime(),
         not_after: certificate.validity().not_after.to_datetime(),
@@ -65,6 +66,11 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Failure> {
         issuer: name(certificate.issuer()),
         subject: name(subject),
     })
+}
+
+fn facts_of(path: &[Vec<u8>]) -> Result<CaPath, Flaw> {
+    let facts: Result<Vec<_>, _> = path.iter().map(|der| facts(der)).collect();
+    facts.map(CaPath).map_err(|failure| Flaw { part: CaPart::Chain, reason: failure.why })
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -112,9 +118,11 @@ impl Authority for Certificates {
         facts(&der).map_err(|failure| Flaw { part: CaPart::Roots, reason: failure.why })
     }
 
+    fn verify_path(&self, certificate: &str, chain: &str, roots: &str, purpose: &CaUse) -> Result<CaPath, Flaw> {
+        facts_of(&path::verify(certificate, chain, roots, None, purpose)?)
+    }
+
     fn verify(&self, bundle: &CaBundle, purpose: &CaUse) -> Result<CaPath, Flaw> {
-        let path = path::verify(bundle, purpose)?;
-        let facts: Result<Vec<_>, _> = path.iter().map(|der| facts(der)).collect();
-        facts.map(CaPath).map_err(|failure| Flaw { part: CaPart::Chain, reason: failure.why })
+        facts_of(&path::verify(&bundle.certificate, &bundle.chain, &bundle.roots, Some(&bundle.key), purpose)?)
     }
 }

@@ -13,7 +13,7 @@ use super::{
     pem::{self, Key},
     profile,
 };
-use crate::data::{CaBundle, CaPart, CaUse, Flaw, Secret};
+use crate::data::{CaPart, CaUse, Flaw, Secret};
 
 /// A certificate and the part of the CA it was given in.
 struct Member<'a> {
@@ -91,28 +91,17 @@ pub(super) fn verify_root(roots: &str, key: Option<&Secret>, at: OffsetDateTime)
     Ok(der)
 }
 
-/// Verifies a bundle; returns the DER of the path from the intermediate to its root.
-pub(super) fn verify(bundle: &CaBundle, purpose: &CaUse) -> Result<Vec<Vec<u8>>, Flaw> {
-    let own = read(CaPart::Certificate, &bundle.certificate)?;
-    let chain = if bundle.chain.trim().is_empty() { Vec::new() } else { read(CaPart::Chain, &bundle.chain)? };
-    let roots = read(CaPart::Roots, &bundle.roots)?;
+/// Verifies a CA, and its key if given; returns the DER of the path from it to its root.
+pub(super) fn verify(certificate: &str, chain: &str, roots: &str, key: Option<&Secret>, purpose: &CaUse) -> Result<Vec<Vec<u8>>, Flaw> {
+    let own = read(CaPart::Certificate, certificate)?;
+    let chain = if chain.trim().is_empty() { Vec::new() } else { read(CaPart::Chain, chain)? };
+    let roots = read(CaPart::Roots, roots)?;
     let own = members(CaPart::Certificate, &own)?;
     let (chain, roots) = (members(CaPart::Chain, &chain)?, members(CaPart::Roots, &roots)?);
 
-    let key = read_key(&bundle.key)?;
-    if let Some(owner) = own.iter().position(|member| belongs(&key, &member.certificate)).filter(|owner| *owner > 0) {
-        let reason = format!(
-            "The private key belongs to certificate {}, {}, and must belong to the first: put the CA's own certificate first, then its \
-             issuers.",
-            owner + 1,
-            quoted(own[owner].certificate.subject())
-        );
-        return Err(flaw(CaPart::Certificate, reason));
+    if let Some(key) = key {
+        check_key(&read_key(key)?, &own)?;
     }
-    if !belongs(&key, &own[0].certificate) {
-        return Err(flaw(CaPart::Key, not_the_key_of(&own[..1])));
-    }
-
     let (mut own, mut candidates) = (own.into_iter(), roots);
     let first = own.next().ok_or_else(|| flaw(CaPart::Certificate, "It holds no certificate."))?;
     candidates.extend(chain);
@@ -125,6 +114,23 @@ pub(super) fn verify(bundle: &CaBundle, purpose: &CaUse) -> Result<Vec<Vec<u8>>,
             .map_err(|reason| flaw(member.part, format!("The certificate of {} {reason}.", quoted(member.certificate.subject()))))?;
     }
     Ok(path.iter().map(|member| member.certificate.as_raw().to_vec()).collect())
+}
+
+/// Checks that a key belongs to the first of the certificates.
+fn check_key(key: &Key, own: &[Member<'_>]) -> Result<(), Flaw> {
+    match own.iter().position(|member| belongs(key, &member.certificate)) {
+        Some(0) => Ok(()),
+        Some(owner) => Err(flaw(
+            CaPart::Certificate,
+            format!(
+                "The private key belongs to certificate {}, {}, and must belong to the first: put the CA's own certificate first, then its \
+                 issuers.",
+                owner + 1,
+                quoted(own[owner].certificate.subject())
+            ),
+        )),
+        None => Err(flaw(CaPart::Key, not_the_key_of(&own[..1]))),
+    }
 }
 
 /// Finds the way from a CA to a root, by issuer and signature.

@@ -1,8 +1,12 @@
 //! `mesh_cluster_ca`: one cluster's intermediate CA. Owns the Secret `cacerts`, which istiod signs workload certificates with.
 
 mod import;
+mod issue;
+mod live;
 pub(super) mod model;
+mod plan;
 mod root;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -13,34 +17,34 @@ use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use model::ClusterCaModel;
-use root::{RootSource, check_root, parse_root};
+use source::{Source, parse_source};
 
-use super::authority::{parse_days, parse_subject, read_root};
+use super::authority::{is_recent, parse_days};
 use crate::world::{ClusterAccess, World, namespace};
 use crate::{
-    data::{CaBundle, CaSubject, CaUse, Certificate, CertificateFacts, KeyAlgorithm, Kind, NewIntermediate, ObjectRef, Secret},
+    data::{CaBundle, CertificateFacts, Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, labels, trust},
 };
-use framework::{
-    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Report, Resource, Timeouts, Value,
-};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
-/// The intermediate CA to be.
+/// The default of `renew_before_days`.
+const RENEW_BEFORE_DAYS: i64 = 60;
+
+/// How many days before the end of a certificate a plan warns, unless the configuration says so.
+const WARN_BEFORE_DAYS: i64 = 90;
+
+/// The CA to be.
 pub struct ClusterCa {
     cluster: ClusterKey,
     namespace: Namespace,
-    root: RootSource,
-    common_name: String,
-    organization: String,
-    validity: Duration,
-    renew_before: Duration,
+    source: Source,
+    warn_before: Duration,
 }
 
-/// The intermediate CA that is.
+/// The CA in place. A Secret that can't be read has only drift.
 pub struct ClusterCaStatus {
-    certificate: String,
-    facts: CertificateFacts,
-    root_fingerprint: String,
+    certificate: Option<(String, CertificateFacts)>,
+    root_fingerprint: Option<String>,
     drift: Vec<String>,
 }
 
@@ -53,84 +57,69 @@ impl ClusterCa {
         format!("{}/{}", self.cluster, self.namespace)
     }
 
-    /// The root with its key.
-    async fn load_root(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
-        match &self.root {
-            RootSource::Resource { cluster, secret, .. } => read_root(cx.cluster(cluster), secret).await?.ok_or_else(|| {
-                Error::new(
-                    "No root CA",
-                    format!("Cluster \"{cluster}\" has no {secret} to sign with. It was removed since the plan; the next apply makes a new mesh_root_ca."),
-                )
-                .at(AttributePath::new("root_ca"))
-            }),
-            RootSource::Own { certificate, key: Some(key), .. } => {
-                let mut report = Report::new();
-                check_root(cx.world, certificate, Some(key), &mut report);
-                report.into_result()?;
-                Ok(Certificate { certificate: certificate.clone(), key: key.clone() })
-            }
-            RootSource::Own { key: None, .. } => Err(Error::new(
-                "No key of the root",
-                "A new intermediate must be signed, and `root_private_key_wo` is not set. Set it, also when it was set before: its value \
-                 is not kept anywhere.",
-            )
-            .at(AttributePath::new("root_private_key_wo"))),
-        }
-    }
-
-    /// Why the intermediate in place will not do; none when it does.
-    fn reason_to_issue(&self, live: &CaBundle, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Option<&'static str>, Error> {
-        let authority = &cx.world.authority;
-        let facts = authority.inspect(&live.certificate)?;
-        let found_roots = fingerprints(&live.roots, cx)?;
-        let has_wanted_roots = match &self.root {
-            RootSource::Resource { fingerprint, .. } => found_roots.first() == Some(fingerprint),
-            RootSource::Own { certificate, .. } => found_roots == fingerprints(certificate, cx)?,
-        };
-        Ok(if !has_wanted_roots {
-            Some("another root")
-        } else if prior.in_place().next().is_none()
-            || prior.in_place().any(|prior| prior.validity != self.validity || prior.subject() != self.subject())
-        {
-            Some("another validity or subject")
-        } else if prior.in_place().any(|prior| {
-            matches!((&self.root, &prior.root), (RootSource::Own { version: new, .. }, RootSource::Own { version: old, .. }) if new != old)
-        }) {
-            Some("another key")
-        } else if is_due(&facts, self.renew_before, cx.world.clock.now()) {
-            Some("it expires soon")
-        } else {
-            None
-        })
-    }
-
-    fn subject(&self) -> (&str, &str) {
-        (&self.common_name, &self.organization)
-    }
-
-    fn status(bundle: &CaBundle, drift: Vec<String>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
-        Ok(ClusterCaStatus {
-            facts: cx.world.authority.inspect(&bundle.certificate)?,
-            root_fingerprint: cx.world.authority.inspect(&bundle.roots)?.fingerprint,
-            certificate: bundle.certificate.clone(),
+    fn status(&self, bundle: Option<&CaBundle>, drift: Vec<String>, cx: &Cx<'_, World>) -> ClusterCaStatus {
+        let inspect = |text: &str| cx.world.authority.inspect(text).ok();
+        ClusterCaStatus {
+            certificate: bundle.and_then(|bundle| Some((bundle.certificate.clone(), inspect(&bundle.certificate)?))),
+            // Another root than the wanted one is drift, and must not pass for the mesh's.
+            root_fingerprint: match self.first_root(cx.world) {
+                Some(wanted) => Some(wanted),
+                None => bundle.and_then(|bundle| inspect(&bundle.roots)).map(|facts| facts.fingerprint),
+            },
             drift,
-        })
+        }
     }
 
-    /// What is wrong with the Secret in place, whoever wrote it.
-    fn drift(&self, live: &Json, bundle: &CaBundle, cx: &Cx<'_, World>) -> Vec<String> {
-        let mut drift = Vec::new();
-        if !labels::is_ours(live) {
-            drift.push("Secret cacerts: its label says that this provider doesn't manage it".to_owned());
+    /// Why a CA that verifies can't stay; `None` if it can.
+    fn reason_to_replace(&self, live: &Json, bundle: &CaBundle, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Option<&'static str> {
+        let Source::Issued(issued) = &self.source else { return None };
+        let facts = cx.world.authority.inspect(&bundle.certificate).ok()?;
+        if is_due(&facts, issued.renew_before, cx.world.clock.now()) {
+            return Some("it expires soon");
         }
-        if let Err(flaw) = cx.world.authority.verify(bundle, &self.purpose(cx)) {
-            drift.push(format!("Secret cacerts: {}: {flaw}", trust::key_of(live, flaw.part)));
-        }
-        drift
+        // What it was issued for is recorded with it; that of an imported CA, or of an older release, is in the state.
+        let wanted = self.record(cx.world);
+        let found = match trust::ca_record(live) {
+            Some(record) => vec![record],
+            None => prior.in_place().map(|prior| prior.record(cx.world)).collect(),
+        };
+        // A version that is set for the first time, as after an import, says nothing of another key.
+        let is_wanted = |found: &Json| {
+            let mut found = found.clone();
+            if found["version"].is_null() {
+                found["version"] = wanted["version"].clone();
+            }
+            found == wanted
+        };
+        (found.is_empty() || !found.iter().all(is_wanted)).then_some("it was issued for another request")
     }
 
-    fn purpose(&self, cx: &Cx<'_, World>) -> CaUse {
-        CaUse { at: cx.world.clock.now(), namespace: Some(self.namespace.to_string()), trust_domain: None }
+    /// Whether a create that was cut short has left the CA: it is ours, new, and exactly what would be made.
+    fn is_own_leftover(&self, secret: &Json, live: &live::Live, cx: &Cx<'_, World>) -> bool {
+        labels::is_ours(secret)
+            && live.drift().is_empty()
+            && trust::ca_record(secret).is_some_and(|record| record == self.record(cx.world))
+            && is_recent(secret, cx.world.clock.now())
+    }
+
+    /// Verifies a CA that something else writes.
+    fn check_external(&self, live: Option<&Json>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
+        let (cluster, secret) = (&self.cluster, self.secret());
+        let error = |problem: &str| {
+            Error::new(
+                "Unusable external CA",
+                format!(
+                    "{secret} of cluster \"{cluster}\" is written by something else (`external` is true), and istiod can't use it: {problem} \
+                     Nothing was changed. Correct it where it is written."
+                ),
+            )
+            .at(AttributePath::new("external"))
+        };
+        let live = self.compare(live.ok_or_else(|| error("it doesn't exist."))?, cx);
+        match live.drift().as_slice() {
+            [] => Ok(self.status(live.bundle.as_ref(), Vec::new(), cx)),
+            problems => Err(error(&format!("\n  - {}\n", problems.join("\n  - ")))),
+        }
     }
 }
 
@@ -153,83 +142,62 @@ impl Resource for ClusterCa {
     fn parse(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<Self> {
         let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
         let namespace = parse.required("namespace", &model.namespace, |name| Namespace::parse(name));
-        let root = parse_root(model, parse);
-        let common_name = parse.optional("common_name", &model.common_name, |text| parse_subject(text));
-        let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
-        let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
-        let renew_before = parse.required("renew_before_days", &model.renew_before_days, |days| parse_days(*days));
-        if let (Some(validity), Some(renew_before)) = (validity, renew_before)
-            && renew_before >= validity
-        {
-            parse.violation(
-                parse.path("renew_before_days"),
-                &"The intermediate would be renewed at every apply: `renew_before_days` must be less than `validity_days`.",
-            );
-        }
-        let cluster = cluster?;
-        Some(Self {
-            common_name: common_name?.unwrap_or_else(|| default_common_name(&cluster)),
-            cluster,
-            namespace: namespace?,
-            root: root?,
-            organization: organization?,
-            validity: validity?,
-            renew_before: renew_before?,
-        })
+        let source = parse_source(cluster.as_ref(), model, parse);
+        let warn_before = parse.optional("warn_before_days", &model.warn_before_days, |days| parse_days(*days));
+        let warn_before = warn_before?.map_or_else(|| parse_days(WARN_BEFORE_DAYS).ok(), Some);
+        Some(Self { cluster: cluster?, namespace: namespace?, source: source?, warn_before: warn_before? })
     }
 
     fn plan(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<Self>) {
         if let Parsed::Ready(spec) = spec {
             crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
         }
-        if let (Some(world), Value::Value(certificate)) = (plan.world, &plan.config.root_certificate) {
-            let key = plan.config.root_private_key_wo.as_ref_option().map(Secret::new);
-            check_root(world, certificate, key.as_ref(), plan.report);
-        }
-        let root_fingerprint = planned_root_fingerprint(&plan.planned, plan.world);
-        if let Some(fingerprint) = &root_fingerprint {
-            plan.planned.root_fingerprint = Value::Value(fingerprint.clone());
-        }
-        let Some(prior) = &plan.prior else { return };
-        let has_other_root = root_fingerprint.is_some_and(|fingerprint| prior.root_fingerprint != Value::Value(fingerprint));
-        let expires = match (plan.world, &prior.certificate, spec) {
-            (Some(world), Value::Value(certificate), Parsed::Ready(spec)) => {
-                world.authority.inspect(certificate).is_ok_and(|facts| is_due(&facts, spec.renew_before, world.clock.now()))
-            }
-            _ => false,
-        };
-        if expires || has_other_root {
-            plan.planned.certificate = Value::Unknown;
-            plan.planned.fingerprint = Value::Unknown;
-            plan.planned.expires_at = Value::Unknown;
-        }
+        plan::check(plan, spec);
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
-        let live = cluster.get(&secret).await?;
-        if prior.is_none() && live.is_some() {
-            return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
+        let found = cluster.get(&secret).await?;
+        if matches!(spec.source, Source::External { .. }) {
+            reached.set(spec.check_external(found.as_ref(), cx)?);
+            return Ok(());
         }
-        // A bundle that can't be read, or that doesn't hang together, is replaced.
-        let usable = match live.as_ref().map(|live| (live, trust::read_cacerts(live))) {
-            Some((live, Ok(bundle))) if spec.drift(live, &bundle, cx).is_empty() => {
-                spec.reason_to_issue(&bundle, prior, cx)?.is_none().then_some(bundle)
+        let live = found.as_ref().map(|found| spec.compare(found, cx));
+        if let (true, Some(found), Some(live)) = (prior.is_none(), &found, &live) {
+            if !spec.is_own_leftover(found, live, cx) {
+                return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
             }
+            cx.warn(Error::new(
+                "Adopted the CA of an interrupted create",
+                format!(
+                    "Cluster \"{}\" already had {secret}, made for the same configuration by a create that left no state.",
+                    spec.cluster
+                ),
+            ));
+        }
+        if let Some(writer) = found.as_ref().and_then(trust::writer_of) {
+            return Err(Error::new(
+                "Something else writes the CA",
+                format!(
+                    "{secret} of cluster \"{}\" is written by {writer}, and istiod would go on with what that writes. Set `external = true` to have \
+                     it verified only, or remove {writer}'s object and the Secret.",
+                    spec.cluster
+                ),
+            ));
+        }
+        let in_place = live.as_ref().and_then(|live| live.bundle.clone());
+        let reusable = match (&found, live.and_then(live::Live::tidied)) {
+            (Some(found), Some(bundle)) => spec.reason_to_replace(found, &bundle, prior, cx).is_none().then_some(bundle),
             _ => None,
         };
-        let bundle = if let Some(bundle) = usable {
-            bundle
-        } else {
-            let root = spec.load_root(cx).await?;
-            let (common_name, organization) = (spec.common_name.clone(), spec.organization.clone());
-            let subject = CaSubject { common_name, organization, algorithm: KeyAlgorithm::default() };
-            let issued = cx.world.authority.issue_intermediate(&root, &NewIntermediate { subject, validity: spec.validity })?;
-            trust::bundle(&issued, "", &root.certificate)
+        let bundle = match (reusable, &spec.source) {
+            (Some(bundle), Source::Issued(_)) => bundle,
+            _ => spec.make(in_place.as_ref(), cx).await?,
         };
         namespace::ensure(cluster, &spec.namespace).await?;
-        cluster.apply(&trust::cacerts_secret(&spec.namespace, &bundle)).await?;
-        reached.set(Self::status(&bundle, Vec::new(), cx)?);
+        // All of the status is known before the write, which may be cut off after it has succeeded.
+        reached.set(spec.status(Some(&bundle), Vec::new(), cx));
+        cluster.apply(&trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world))).await?;
         Ok(())
     }
 
@@ -237,22 +205,15 @@ impl Resource for ClusterCa {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
-        let live = cx.cluster(&spec.cluster).get(&spec.secret()).await?;
-        let Some(live) = live else { return Ok(Observed::Gone) };
-        match trust::read_cacerts(&live) {
-            Ok(bundle) => Ok(Observed::Found(Self::status(&bundle, spec.drift(&live, &bundle, cx), cx)?)),
-            Err(problem) => Err(Error::new(
-                "Damaged cluster CA",
-                format!(
-                    "{} of cluster \"{}\" can't be read: {problem} Remove it, and the next apply issues a new one.",
-                    spec.secret(),
-                    spec.cluster
-                ),
-            )),
-        }
+        let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return Ok(Observed::Gone) };
+        let live = spec.compare(&found, cx);
+        Ok(Observed::Found(spec.status(live.bundle.as_ref(), live.drift(), cx)))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if matches!(spec.source, Source::External { .. }) {
+            return Ok(());
+        }
         let cluster = cx.cluster(&spec.cluster);
         cluster.delete(&spec.secret()).await?;
         namespace::release(cluster, &spec.namespace).await.map_err(Error::from)
@@ -263,10 +224,15 @@ impl Resource for ClusterCa {
     }
 
     fn record(status: &ClusterCaStatus, model: &mut ClusterCaModel) {
-        model.certificate = Value::Value(status.certificate.clone());
-        model.fingerprint = Value::Value(status.facts.fingerprint.clone());
-        model.root_fingerprint = Value::Value(status.root_fingerprint.clone());
-        model.expires_at = status.facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
+        // Of a Secret that can't be read the last known CA stays.
+        if let Some((certificate, facts)) = &status.certificate {
+            model.certificate = Value::Value(certificate.clone());
+            model.fingerprint = Value::Value(facts.fingerprint.clone());
+            model.expires_at = facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
+        }
+        if let Some(fingerprint) = &status.root_fingerprint {
+            model.root_fingerprint = Value::Value(fingerprint.clone());
+        }
         model.drift = crate::world::strings(&status.drift);
     }
 }
@@ -274,20 +240,6 @@ impl Resource for ClusterCa {
 /// The common name of a certificate whose `common_name` isn't set.
 fn default_common_name(cluster: &ClusterKey) -> String {
     format!("Istio CA of {cluster}")
-}
-
-/// The fingerprint of the root that will sign, as far as the plan knows it.
-fn planned_root_fingerprint(planned: &ClusterCaModel, world: Option<&World>) -> Option<String> {
-    match (&planned.root_ca, &planned.root_certificate) {
-        (Value::Value(root), _) => root.fingerprint.as_ref_option().cloned(),
-        (_, Value::Value(certificate)) => world?.authority.inspect(certificate).ok().map(|facts| facts.fingerprint),
-        _ => None,
-    }
-}
-
-/// The fingerprints of all certificates of a PEM string.
-fn fingerprints(certificates: &str, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
-    Ok(cx.world.authority.inspect_all(certificates)?.into_iter().map(|facts| facts.fingerprint).collect())
 }
 
 /// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a

@@ -3,9 +3,20 @@
 use crate::{mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
-/// The attributes whose change issues a new intermediate.
-const REISSUED_BY: &[&str] =
-    &["root_ca", "root_certificate", "root_private_key_wo_version", "common_name", "organization", "validity_days", "drift"];
+/// The attributes whose change issues or installs another intermediate.
+const REISSUED_BY: &[&str] = &[
+    "root_ca",
+    "root_certificate",
+    "root_private_key_wo_version",
+    "intermediate_certificate",
+    "intermediate_private_key_wo_version",
+    "external",
+    "common_name",
+    "organization",
+    "validity_days",
+    "key_algorithm",
+    "drift",
+];
 
 model! {
     /// The root that signs: the attributes of a `mesh_root_ca`.
@@ -25,8 +36,16 @@ model! {
     /// The certificate authority of one cluster: an intermediate, signed by the mesh's root, in the Secret `cacerts` that istiod reads.
     /// Clusters whose intermediates have the same root trust each other's workloads.
     ///
-    /// The root is a `mesh_root_ca`, or one of your own by `root_certificate` and the write-only `root_private_key_wo`. The
-    /// intermediate is renewed by the first apply within `renew_before_days` of its end.
+    /// The intermediate is
+    ///
+    /// * issued by a `mesh_root_ca`: set `root_ca`;
+    /// * issued by a root of your own: set `root_certificate` and `root_private_key_wo`;
+    /// * ready-made: set `intermediate_certificate`, `intermediate_private_key_wo`, `intermediate_chain` and `root_certificate`;
+    /// * written by something else, such as External Secrets or cert-manager: set `external`.
+    ///
+    /// Nothing is written that istiod or a workload would refuse: the certificates are verified up to the root, in the plan as far as they
+    /// are known. An issued intermediate is renewed by the first apply within `renew_before_days` of its end. A ready-made or external one
+    /// can't be: a plan warns `warn_before_days` before.
     pub struct ClusterCaModel {
         /// Key of the cluster in the provider's `clusters`, for example `us`.
         cluster: String => required().replaces(),
@@ -34,27 +53,45 @@ model! {
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// The root that signs: `root_ca = mesh_root_ca.mesh`.
         root_ca: RootCaRef => optional(),
-        /// Instead of `root_ca`: your own root certificate, in PEM.
+        /// Instead of `root_ca`: your own root certificate, in PEM. Workloads trust it. Several roots may follow each other; the one that
+        /// `root_private_key_wo` belongs to signs.
         root_certificate: String => optional(),
-        /// Private key of `root_certificate`, in PEM. It is read from the configuration only, and is in no plan or state.
+        /// Private key of `root_certificate`, in PEM without a passphrase. It is read from the configuration only, and is in no plan or state.
         root_private_key_wo: String => optional().sensitive().write_only(),
         /// Version of `root_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
         root_private_key_wo_version: i64 => optional(),
-        /// Common name of the certificate's subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
+        /// A ready-made intermediate, in PEM: the CA that istiod signs with. `root_certificate` is the root that it leads to.
+        intermediate_certificate: String => optional(),
+        /// Private key of `intermediate_certificate`, in PEM without a passphrase. It is read from the configuration only, and is in no plan or state.
+        intermediate_private_key_wo: String => optional().sensitive().write_only(),
+        /// Version of `intermediate_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
+        intermediate_private_key_wo_version: i64 => optional(),
+        /// The CAs between `intermediate_certificate` and `root_certificate`, in PEM, if any.
+        intermediate_chain: String => optional(),
+        /// Whether something else writes the Secret. It is then only verified, and never changed or deleted; `root_certificate`, if set, is
+        /// the root that it has to lead to. Defaults to `false`.
+        external: bool => optional(),
+        /// Common name of an issued certificate's subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
         common_name: String => optional(),
-        /// Organization of the certificate's subject, 1 to 64 characters.
+        /// Organization of an issued certificate's subject, 1 to 64 characters.
         organization: String => optional().default(DEFAULT_ORGANIZATION),
-        /// Validity of an intermediate in days from its issue: 1 to 36500, but never beyond the root's end.
+        /// Validity of an issued intermediate in days from its issue: 1 to 36500, but never beyond the root's end.
         validity_days: i64 => optional().default(730),
-        /// How many days before its end an apply renews the intermediate: at least 1 and less than `validity_days`. An intermediate is
+        /// How many days before its end an apply renews an issued intermediate: at least 1 and less than `validity_days`. An intermediate is
         /// never renewed before the last third of its life.
-        renew_before_days: i64 => optional().default(60),
+        renew_before_days: i64 => optional().default(super::RENEW_BEFORE_DAYS),
+        /// How many days before the end of a certificate that the provider can't renew itself plans warn: a root of your own, a ready-made
+        /// or external intermediate, and its chain. 1 to 36500. Defaults to 90.
+        warn_before_days: i64 => optional(),
+        /// The algorithm of an issued intermediate's key: `ECDSA-P256`, `ECDSA-P384`, `RSA-2048` or `RSA-4096`. Defaults to `ECDSA-P256`.
+        key_algorithm: String => optional(),
         /// The intermediate's certificate, in PEM.
         certificate: String => computed().kept_unless(REISSUED_BY),
         /// SHA-256 fingerprint of the intermediate's certificate, in lower-case hexadecimal.
         fingerprint: String => computed().kept_unless(REISSUED_BY),
-        /// SHA-256 fingerprint of the root's certificate, in lower-case hexadecimal; the same in all clusters of a mesh.
-        root_fingerprint: String => computed().kept_unless(&["root_ca", "root_certificate", "drift"]),
+        /// SHA-256 fingerprint of the root's certificate, or of the first of several, in lower-case hexadecimal; the same in all clusters of a
+        /// mesh.
+        root_fingerprint: String => computed().kept_unless(&["root_ca", "root_certificate", "external", "drift"]),
         /// When the intermediate expires, in RFC 3339 and UTC, for example `2028-01-01T00:00:00Z`.
         expires_at: String => computed().kept_unless(REISSUED_BY),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.

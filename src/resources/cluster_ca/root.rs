@@ -16,6 +16,21 @@ pub(super) enum RootSource {
     Own { certificate: String, key: Option<Secret>, version: Option<i64> },
 }
 
+impl RootSource {
+    /// Whether the user holds its key.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
+    /// The version of the key.
+    pub(super) fn version(&self) -> Option<i64> {
+        match self {
+            Self::Own { version, .. } => *version,
+            Self::Resource { .. } => None,
+        }
+    }
+}
+
 pub(super) fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<RootSource> {
     let reference = parse.nested("root_ca", &model.root_ca, |root, parse| {
         let cluster = parse.required("cluster", &root.cluster, |key| ClusterKey::parse(key));

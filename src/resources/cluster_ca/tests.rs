@@ -2,12 +2,21 @@
 
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
+
 use super::{ClusterCa, ClusterCaModel};
-use crate::resources::{
-    RootCa,
-    testing::{apply, cluster_ca, created, model, root, scene},
+use crate::{
+    data::{CaSubject, Certificate, KeyAlgorithm},
+    mesh::{Namespace, trust},
+    ports::{Authority as _, fakes::FakeAuthority},
+    resources::{
+        RootCa,
+        testing::{Scene, apply, cluster_ca, created, destroy, drift, import, model, planned, read, root, scene, secret, text},
+    },
 };
 use framework::{Dynamic, Value, encode, erase};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[tokio::test]
 async fn the_key_is_in_no_state() {
@@ -35,4 +44,238 @@ async fn an_intermediate_is_renewed_in_time_and_not_before() {
     assert!(diagnostics.errors.is_empty());
     assert_ne!(model::<ClusterCaModel>(&renewed).fingerprint, model::<ClusterCaModel>(&state).fingerprint);
     assert_eq!(plan(&renewed), renewed);
+}
+
+/// A CA that a company hands out: an intermediate of a root by way of another.
+struct Company {
+    root: Certificate,
+    issuing: Certificate,
+    istio: Certificate,
+}
+
+impl Company {
+    fn new(scene: &Scene) -> Self {
+        let authority = FakeAuthority::at(scene.clock.clone());
+        let subject = CaSubject { common_name: "Corp".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
+        // Past the numbers of what the scene itself makes.
+        (0..100).for_each(|_| drop(authority.create_root(&subject, DAY).unwrap()));
+        let root = authority.create_root(&subject, DAY * 3650).unwrap();
+        let issuing = authority.sign(&root, "Issuing", Some(1), DAY * 900);
+        let istio = authority.sign(&issuing, "Istio", Some(0), DAY * 300);
+        Self { root, issuing, istio }
+    }
+
+    fn ready_made(&self) -> ClusterCaModel {
+        ClusterCaModel {
+            cluster: text("eu"),
+            root_certificate: text(&self.root.certificate),
+            intermediate_certificate: text(&self.istio.certificate),
+            intermediate_chain: text(&self.issuing.certificate),
+            intermediate_private_key_wo: text(self.istio.key.reveal()),
+            ..ClusterCaModel::default()
+        }
+    }
+
+    /// The Secret as somebody else writes it.
+    fn secret(&self) -> Json {
+        let bundle = trust::bundle(&self.istio, &self.issuing.certificate, &self.root.certificate);
+        let mut secret = trust::cacerts_secret(&Namespace::parse("istio-system").unwrap(), &bundle, &Json::Null);
+        secret["metadata"] = json!({"name": "cacerts", "namespace": "istio-system"});
+        secret
+    }
+}
+
+fn plan(scene: &Scene, prior: &Dynamic, model: ClusterCaModel) -> framework::Diagnostics {
+    let config = encode(&Value::Value(model.clone()));
+    erase::<ClusterCa>().plan(prior, &config, planned::<ClusterCa>(model), Some(&scene.world)).diagnostics
+}
+
+async fn in_place(scene: &Scene) -> (Dynamic, Dynamic, Json) {
+    let root = created::<RootCa>(scene, root()).await;
+    let state = created::<ClusterCa>(scene, cluster_ca(&root)).await;
+    let live = scene.objects.live("eu", &secret("cacerts")).unwrap();
+    (root, state, live)
+}
+
+#[tokio::test]
+async fn a_swapped_root_is_drift_and_is_set_back() {
+    let scene = scene();
+    let (root, state, mut live) = in_place(&scene).await;
+    live["data"] = Company::new(&scene).secret()["data"].clone();
+    scene.objects.put("eu", live);
+    let (found, diagnostics) = read::<ClusterCa>(&scene, &state).await;
+    assert!(diagnostics.errors.is_empty() && drift(&found)[0].contains("root-cert.pem: the roots with the fingerprints"), "{found:?}");
+    let fingerprint = |state: &Dynamic| model::<ClusterCaModel>(state).root_fingerprint;
+    assert_eq!(fingerprint(&found), fingerprint(&state), "another root doesn't pass for the mesh's");
+    let (mended, diagnostics) = apply::<ClusterCa>(&scene, &found, cluster_ca(&root)).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(read::<ClusterCa>(&scene, &mended).await.0, mended);
+}
+
+#[tokio::test]
+async fn a_bundle_that_cant_be_read_is_drift_and_is_issued_again() {
+    let scene = scene();
+    let (root, state, live) = in_place(&scene).await;
+    for (key, found) in
+        [("cert-chain.pem", None), ("ca-cert.pem", Some("bm8gUEVN")), ("ca-key.pem", Some("bm8ga2V5")), ("root-cert.pem", None)]
+    {
+        let mut damaged = live.clone();
+        match found {
+            Some(found) => damaged["data"][key] = json!(found),
+            None => _ = damaged["data"].as_object_mut().unwrap().remove(key),
+        }
+        scene.objects.put("eu", damaged);
+        let (found, diagnostics) = read::<ClusterCa>(&scene, &state).await;
+        assert!(diagnostics.errors.is_empty() && drift(&found)[0].contains(key), "{key}: {found:?}");
+        let (mended, diagnostics) = apply::<ClusterCa>(&scene, &found, cluster_ca(&root)).await;
+        assert!(diagnostics.errors.is_empty(), "{key}: {:?}", diagnostics.errors);
+        assert_eq!(drift(&read::<ClusterCa>(&scene, &mended).await.0), [""; 0], "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_label_or_a_chain_that_differs_is_set_back_without_a_new_ca() {
+    let scene = scene();
+    let (root, state, live) = in_place(&scene).await;
+    let mut unlabeled = live.clone();
+    unlabeled["metadata"]["labels"] = json!({});
+    let mut other_chain = live.clone();
+    other_chain["data"]["cert-chain.pem"] = live["data"]["root-cert.pem"].clone();
+    for changed in [unlabeled, other_chain] {
+        scene.objects.put("eu", changed);
+        let (found, _) = read::<ClusterCa>(&scene, &state).await;
+        assert_eq!(drift(&found).len(), 1);
+        let (mended, _) = apply::<ClusterCa>(&scene, &found, cluster_ca(&root)).await;
+        assert_eq!(mended, state);
+        assert_eq!(scene.objects.live("eu", &secret("cacerts")).unwrap(), live);
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_left_no_state_is_adopted_for_a_day() {
+    let scene = scene();
+    let (root, state, mut live) = in_place(&scene).await;
+    let again = |model: ClusterCaModel| apply::<ClusterCa>(&scene, &Value::Null, model);
+    live["metadata"]["creationTimestamp"] = json!("2029-12-31T12:00:00Z");
+    scene.objects.put("eu", live.clone());
+    let (adopted, diagnostics) = again(cluster_ca(&root)).await;
+    assert_eq!(adopted, state);
+    assert!(diagnostics.warnings[0].summary.contains("Adopted"));
+    let other = again(ClusterCaModel { organization: text("Other"), ..cluster_ca(&root) }).await;
+    assert!(other.0.is_null() && other.1.errors[0].summary == "Already exists");
+    live["metadata"]["creationTimestamp"] = json!("2029-12-30T12:00:00Z");
+    scene.objects.put("eu", live);
+    assert_eq!(again(cluster_ca(&root)).await.1.errors[0].summary, "Already exists");
+}
+
+#[tokio::test]
+async fn a_renewal_that_lacks_the_roots_key_fails_in_the_plan() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    let own = |key: Value<String>| ClusterCaModel {
+        cluster: text("eu"),
+        root_certificate: text(&company.root.certificate),
+        root_private_key_wo: key,
+        ..ClusterCaModel::default()
+    };
+    assert_eq!(plan(&scene, &Value::Null, own(Value::Null)).errors[0].summary, "Missing root_private_key_wo");
+    let key = text(company.root.key.reveal());
+    let state = created::<ClusterCa>(&scene, own(key.clone())).await;
+    let unchanged = |model: ClusterCaModel| {
+        erase::<ClusterCa>().plan(&state, &encode(&Value::Value(model)), state.clone(), Some(&scene.world)).diagnostics
+    };
+    assert!(unchanged(own(Value::Null)).errors.is_empty());
+    scene.clock.advance(DAY * 680);
+    assert!(unchanged(own(Value::Null)).errors[0].detail.contains("due to be renewed"));
+    assert!(unchanged(own(key)).errors.is_empty());
+}
+
+#[tokio::test]
+async fn a_ready_made_intermediate_is_verified_written_and_read_back() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    let state = created::<ClusterCa>(&scene, company.ready_made()).await;
+    assert!(!format!("{state:?}").contains("key of"));
+    assert_eq!(read::<ClusterCa>(&scene, &state).await.0, state);
+    let live = scene.objects.live("eu", &secret("cacerts")).unwrap();
+    assert_eq!(live["data"], company.secret()["data"]);
+    let (again, diagnostics) =
+        apply::<ClusterCa>(&scene, &state, ClusterCaModel { intermediate_private_key_wo: Value::Null, ..company.ready_made() }).await;
+    assert!(diagnostics.errors.is_empty() && again == state, "the key in place is kept: {:?}", diagnostics.errors);
+
+    let errors =
+        |model: ClusterCaModel| plan(&scene, &Value::Null, model).errors.iter().map(|error| error.summary.to_string()).collect::<Vec<_>>();
+    assert_eq!(errors(company.ready_made()), [""; 0]);
+    let wrong_key = ClusterCaModel { intermediate_private_key_wo: text("key of 1"), ..company.ready_made() };
+    assert_eq!(errors(wrong_key), ["Invalid intermediate_private_key_wo"]);
+    let no_key = ClusterCaModel { intermediate_private_key_wo: Value::Null, ..company.ready_made() };
+    assert_eq!(errors(no_key), ["Missing intermediate_private_key_wo"]);
+    let no_chain = ClusterCaModel { intermediate_chain: Value::Null, ..company.ready_made() };
+    assert_eq!(errors(no_chain), ["Invalid intermediate_certificate"]);
+    let subject = CaSubject { common_name: "Other".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
+    let other = scene.world.authority.create_root(&subject, DAY).unwrap();
+    let too_much = format!("{}{}", company.issuing.certificate, other.certificate);
+    assert_eq!(errors(ClusterCaModel { intermediate_chain: text(&too_much), ..company.ready_made() }), ["Invalid intermediate_chain"]);
+}
+
+#[tokio::test]
+async fn an_external_ca_is_verified_and_never_touched() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    let external = || ClusterCaModel { cluster: text("eu"), external: Value::Value(true), ..ClusterCaModel::default() };
+    let (none, diagnostics) = apply::<ClusterCa>(&scene, &Value::Null, external()).await;
+    assert!(none.is_null() && diagnostics.errors[0].detail.contains("it doesn't exist"));
+    scene.objects.put("eu", company.secret());
+    let state = created::<ClusterCa>(&scene, external()).await;
+    let found: ClusterCaModel = model(&state);
+    let facts = scene.world.authority.inspect(&company.root.certificate).unwrap();
+    assert_eq!(found.root_fingerprint, text(&facts.fingerprint));
+    let other_root = ClusterCaModel { root_certificate: text(&Company::new(&scene).issuing.certificate), ..external() };
+    assert!(apply::<ClusterCa>(&scene, &state, other_root).await.1.errors[0].detail.contains("root-cert.pem"));
+    let mut damaged = company.secret();
+    damaged["data"]["cert-chain.pem"] = damaged["data"]["root-cert.pem"].clone();
+    scene.objects.put("eu", damaged.clone());
+    assert_eq!(drift(&read::<ClusterCa>(&scene, &state).await.0).len(), 1);
+    assert!(destroy::<ClusterCa>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.live("eu", &secret("cacerts")), Some(damaged));
+}
+
+#[tokio::test]
+async fn certificates_that_no_apply_renews_are_warned_of_before_they_expire() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    let state = created::<ClusterCa>(&scene, company.ready_made()).await;
+    let unchanged = |days: Value<i64>| {
+        let config = ClusterCaModel { warn_before_days: days, ..company.ready_made() };
+        let warnings = erase::<ClusterCa>()
+            .plan(&state, &encode(&Value::Value(config.clone())), planned::<ClusterCa>(config), Some(&scene.world))
+            .diagnostics
+            .warnings;
+        warnings.into_iter().map(|warning| warning.attribute.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unchanged(Value::Null), [""; 0]);
+    scene.clock.advance(DAY * 220);
+    assert_eq!(unchanged(Value::Null), ["intermediate_certificate"]);
+    assert_eq!(unchanged(Value::Value(30)), [""; 0]);
+    assert_eq!(unchanged(Value::Value(700)), ["intermediate_certificate", "intermediate_chain"]);
+}
+
+#[tokio::test]
+async fn an_imported_chain_of_three_is_settled() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    scene.objects.put("eu", company.secret());
+    let imported = import(erase::<ClusterCa>(), &scene, "eu/istio-system").await;
+    assert_eq!(drift(&imported), ["Secret cacerts: its label says that this provider doesn't manage it"]);
+    let mut config: ClusterCaModel = model(&imported);
+    config.root_private_key_wo_version = Value::Value(1);
+    for computed in [&mut config.certificate, &mut config.fingerprint, &mut config.root_fingerprint, &mut config.expires_at] {
+        *computed = Value::Null;
+    }
+    config.drift = Value::Null;
+    let (taken_over, diagnostics) = apply::<ClusterCa>(&scene, &imported, config).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(model::<ClusterCaModel>(&taken_over).fingerprint, model::<ClusterCaModel>(&imported).fingerprint, "nothing is issued again");
+    assert_eq!(scene.objects.live("eu", &secret("cacerts")).unwrap()["data"], company.secret()["data"]);
+    assert_eq!(read::<ClusterCa>(&scene, &taken_over).await.0, taken_over);
 }

@@ -2,9 +2,19 @@
 
 use serde_json::json;
 
-use super::RootCa;
-use crate::resources::testing::{apply, created, destroy, read, root, scene, secret, unreachable};
-use framework::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{RootCa, RootCaModel};
+use crate::{
+    mesh::trust,
+    resources::{
+        ClusterCa,
+        testing::{
+            Scene, apply, cluster_ca, created, destroy, drift, import, model, planned, read, root, scene, secret, text, unreachable,
+        },
+    },
+};
+use framework::{Deadline, Dynamic, Planned, Value, encode, erase};
 
 #[tokio::test]
 async fn a_root_is_made_once_kept_and_removed_with_its_namespace() {
@@ -34,4 +44,126 @@ async fn an_error_keeps_the_state_of_a_read_and_of_a_delete() {
     scene.objects.put("us", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "istio-system"}}));
     assert!(destroy::<RootCa>(&scene, &state).await.0.is_null());
     assert!(read::<RootCa>(&scene, &state).await.0.is_null(), "only what is certainly gone is forgotten");
+}
+
+fn with_computed_unknown(state: &Dynamic, model: RootCaModel) -> (Dynamic, Dynamic) {
+    let config = encode(&Value::Value(model.clone()));
+    let mut proposed = planned::<RootCa>(model);
+    for kept in ["certificate", "fingerprint", "expires_at"] {
+        framework::set_attribute(&mut proposed, kept, framework::attribute(state, kept).clone());
+    }
+    (config, proposed)
+}
+
+fn plan(scene: &Scene, state: &Dynamic, model: RootCaModel) -> Planned {
+    let (config, proposed) = with_computed_unknown(state, model);
+    erase::<RootCa>().plan(state, &config, proposed, Some(&scene.world))
+}
+
+fn fingerprint(state: &Dynamic) -> Value<String> {
+    model::<RootCaModel>(state).fingerprint
+}
+
+#[tokio::test]
+async fn subject_and_validity_describe_the_next_root() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let renamed = || RootCaModel { common_name: text("Other"), validity_days: Value::Value(100), ..root() };
+    let planned = plan(&scene, &state, renamed());
+    assert!(planned.replace.is_empty() && planned.diagnostics.warnings[0].detail.contains("describes the next root"));
+    let (same, _) = apply::<RootCa>(&scene, &state, renamed()).await;
+    assert_eq!(fingerprint(&same), fingerprint(&state));
+    let rotated = || RootCaModel { rotation: Value::Value(1), ..renamed() };
+    let (next, diagnostics) = apply::<RootCa>(&scene, &same, rotated()).await;
+    assert!(diagnostics.errors.is_empty() && fingerprint(&next) != fingerprint(&state));
+    let (again, _) = apply::<RootCa>(&scene, &next, rotated()).await;
+    assert_eq!(again, next, "one rotation makes one root");
+}
+
+#[tokio::test]
+async fn an_imported_root_of_somebody_else_is_kept_by_three_lines() {
+    let scene = scene();
+    created::<RootCa>(&scene, RootCaModel { common_name: text("Root CA"), organization: text("Istio"), ..root() }).await;
+    let mut foreign = scene.objects.live("us", &secret("mesh-root-ca")).unwrap();
+    foreign["metadata"] = json!({"name": "mesh-root-ca", "namespace": "istio-system"});
+    scene.objects.put("us", foreign);
+    let imported = import(erase::<RootCa>(), &scene, "us/istio-system/mesh-root-ca").await;
+    let planned = plan(&scene, &imported, root());
+    assert_eq!(planned.state, imported);
+    assert!(planned.replace.is_empty() && planned.diagnostics.warnings.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_root_that_the_mesh_still_trusts_is_not_made_anew() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let backup = trust::read_root_secret(&scene.objects.live("us", &secret("mesh-root-ca")).unwrap()).unwrap();
+    created::<ClusterCa>(&scene, cluster_ca(&state)).await;
+    let deadline = Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new());
+    scene.world.objects.delete("us", &secret("mesh-root-ca"), &deadline).await.unwrap();
+
+    let (lost, diagnostics) = read::<RootCa>(&scene, &state).await;
+    assert!(diagnostics.errors.is_empty());
+    assert!(drift(&lost)[0].contains("these CAs are signed by its root: istio-system/cacerts of cluster \"eu\""), "{:?}", drift(&lost));
+    assert_eq!(fingerprint(&lost), fingerprint(&state));
+    let (kept, diagnostics) = apply::<RootCa>(&scene, &lost, root()).await;
+    assert_eq!(kept, lost);
+    assert!(diagnostics.errors[0].detail.contains("set `existing_certificate` and `existing_private_key_wo`"), "{:?}", diagnostics.errors);
+
+    let restore =
+        |key: Value<String>| RootCaModel { existing_certificate: text(&backup.certificate), existing_private_key_wo: key, ..root() };
+    let (restored, diagnostics) = apply::<RootCa>(&scene, &lost, restore(text(backup.key.reveal()))).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(fingerprint(&restored), fingerprint(&state));
+    assert!(!format!("{restored:?}").contains("key of"));
+    let (kept, diagnostics) = apply::<RootCa>(&scene, &restored, restore(Value::Null)).await;
+    assert!(diagnostics.errors.is_empty() && fingerprint(&kept) == fingerprint(&state));
+    let (kept, diagnostics) = apply::<RootCa>(&scene, &kept, root()).await;
+    assert!(diagnostics.errors.is_empty() && fingerprint(&kept) == fingerprint(&state), "the attributes may go again");
+}
+
+#[tokio::test]
+async fn a_damaged_or_swapped_root_is_drift_until_it_is_restored() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let live = scene.objects.live("us", &secret("mesh-root-ca")).unwrap();
+    created::<RootCa>(&scene, RootCaModel { name: text("other"), ..root() }).await;
+    let other = scene.objects.live("us", &secret("other")).unwrap();
+    for (key, sentence) in [("tls.crt", "it holds another root"), ("tls.key", "tls.key doesn't belong to tls.crt")] {
+        let mut changed = live.clone();
+        changed["data"][key] = other["data"][key].clone();
+        scene.objects.put("us", changed);
+        let (found, _) = read::<RootCa>(&scene, &state).await;
+        assert!(drift(&found)[0].contains(sentence), "{:?}", drift(&found));
+        assert_eq!(apply::<RootCa>(&scene, &found, root()).await.1.errors[0].summary, "The root CA is lost");
+        let rotated = RootCaModel { rotation: Value::Value(7), ..root() };
+        let (next, diagnostics) = apply::<RootCa>(&scene, &found, rotated).await;
+        assert!(diagnostics.errors.is_empty() && fingerprint(&next) != fingerprint(&state));
+    }
+}
+
+#[tokio::test]
+async fn a_root_moves_to_another_cluster_with_its_key() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let (moved, diagnostics) = apply::<RootCa>(&scene, &state, RootCaModel { cluster: text("eu"), ..root() }).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(fingerprint(&moved), fingerprint(&state));
+    assert_eq!(scene.objects.names("us"), [""; 0]);
+    assert_eq!(read::<RootCa>(&scene, &moved).await.0, moved);
+    // To where another root is, nothing moves.
+    created::<RootCa>(&scene, root()).await;
+    let (kept, diagnostics) = apply::<RootCa>(&scene, &moved, root()).await;
+    assert!(kept == moved && diagnostics.errors[0].summary == "Already exists");
+}
+
+#[tokio::test]
+async fn the_end_of_a_root_is_warned_of_when_nothing_else_changes() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let warnings = |days: Value<i64>| plan(&scene, &state, RootCaModel { warn_before_days: days, ..root() }).diagnostics.warnings;
+    assert!(warnings(Value::Null).is_empty());
+    scene.clock.advance(std::time::Duration::from_secs(86_400 * 3300));
+    assert!(warnings(Value::Null)[0].detail.contains("in 350 days"));
+    assert!(warnings(Value::Value(300)).is_empty());
 }

@@ -8,6 +8,7 @@ use openssl::Folder;
 use super::*;
 use crate::data::KeyAlgorithm;
 
+const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn subject(common_name: &str) -> CaSubject {
@@ -32,7 +33,7 @@ fn bundle(certificate: &Certificate, roots: &str) -> CaBundle {
 }
 
 fn now() -> CaUse {
-    CaUse { at: OffsetDateTime::now_utc(), namespace: Some("istio-system".to_owned()), trust_domain: Some("corp.local".to_owned()) }
+    CaUse { at: OffsetDateTime::now_utc() + HOUR, namespace: Some("istio-system".to_owned()), trust_domain: Some("corp.local".to_owned()) }
 }
 
 #[test]

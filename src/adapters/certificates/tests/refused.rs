@@ -395,7 +395,7 @@ fn unusual_cas_that_verify_are_accepted() {
 
 #[test]
 fn a_root_that_can_sign_no_intermediate_is_refused_before_it_signs() {
-    let at = OffsetDateTime::now_utc();
+    let at = OffsetDateTime::now_utc() + DAY;
     for (extensions, sentence) in [
         ("basicConstraints=critical,CA:TRUE,pathlen:0", "may not sign further authorities: its path length is 0"),
         ("basicConstraints=critical,CA:FALSE", "it lacks basicConstraints CA:TRUE"),

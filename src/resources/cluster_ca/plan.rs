@@ -1,0 +1,149 @@
+//! What a plan checks of a cluster's CA, without a cluster: that the given certificates verify, that a key is set where one is needed, and
+//! that no certificate is about to expire.
+
+use std::time::Duration;
+
+use super::{
+    super::authority::expiry_warnings,
+    ClusterCaModel, is_due,
+    issue::no_key,
+    live::between,
+    root::check_root,
+    source::{Given, Issued, Source},
+};
+use crate::{
+    data::{CaPart, CaUse, CertificateFacts, Flaw, Secret},
+    world::World,
+};
+use framework::{AttributePath, Error, Parsed, Plan, Value};
+use time::format_description::well_known::Rfc3339;
+
+/// Reports a flaw of a ready-made CA at its attribute.
+pub(super) fn at_attribute(flaw: Flaw) -> Error {
+    let attribute = match flaw.part {
+        CaPart::Certificate => "intermediate_certificate",
+        CaPart::Key => "intermediate_private_key_wo",
+        CaPart::Chain => "intermediate_chain",
+        CaPart::Roots => "root_certificate",
+    };
+    Error::new(format!("Invalid {attribute}"), flaw.reason).at(AttributePath::new(attribute))
+}
+
+/// Checks the plan, and fills in what is known of the CA to be.
+pub(super) fn check(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<super::ClusterCa>) {
+    let Some(world) = plan.world else { return };
+    let is_issued = plan.planned.intermediate_certificate.is_null() && plan.planned.external != Value::Value(true);
+    if let Value::Value(roots) = &plan.config.root_certificate
+        && is_issued
+    {
+        let key = plan.config.root_private_key_wo.as_ref_option().map(Secret::new);
+        check_root(world, roots, key.as_ref(), plan.report);
+    }
+    if let Some(fingerprint) = root_fingerprint(&plan.planned, world) {
+        plan.planned.root_fingerprint = Value::Value(fingerprint);
+    }
+    let Parsed::Ready(spec) = spec else { return };
+    match &spec.source {
+        Source::Issued(issued) => check_issued(plan, issued, world),
+        Source::Given(given) => check_given(plan, given, &spec.purpose(world), world),
+        Source::External { .. } => {}
+    }
+    warn_of_expiry(plan, &spec.source, spec.warn_before, world);
+}
+
+fn check_issued(plan: &mut Plan<'_, ClusterCaModel, World>, issued: &Issued, world: &World) {
+    let prior = plan.prior.as_ref();
+    let has_other_root = prior.is_some_and(|prior| prior.root_fingerprint != plan.planned.root_fingerprint);
+    let certificate = prior.and_then(|prior| prior.certificate.as_ref_option());
+    let expires = certificate.is_some_and(|certificate| {
+        world.authority.inspect(certificate).is_ok_and(|facts| is_due(&facts, issued.renew_before, world.clock.now()))
+    });
+    if prior.is_some() && (expires || has_other_root) {
+        plan.planned.certificate = Value::Unknown;
+        plan.planned.fingerprint = Value::Unknown;
+        plan.planned.expires_at = Value::Unknown;
+    }
+    // Drift may be a matter of a label, which needs no key.
+    let only_drift = prior.is_some_and(|prior| !expires && !has_other_root && is_same_request(prior, &plan.planned));
+    if plan.planned.certificate.is_unknown() && !only_drift && issued.root.is_own() && plan.config.root_private_key_wo.is_null() {
+        let reason = if expires { "the intermediate is due to be renewed" } else { "a new intermediate has to be signed" };
+        plan.report.error(no_key("root_private_key_wo", reason));
+    }
+}
+
+fn is_same_request(prior: &ClusterCaModel, planned: &ClusterCaModel) -> bool {
+    prior.root_ca == planned.root_ca
+        && prior.root_certificate == planned.root_certificate
+        && prior.root_private_key_wo_version == planned.root_private_key_wo_version
+        && prior.common_name == planned.common_name
+        && prior.organization == planned.organization
+        && prior.validity_days == planned.validity_days
+        && prior.key_algorithm == planned.key_algorithm
+        && prior.intermediate_certificate == planned.intermediate_certificate
+}
+
+fn check_given(plan: &mut Plan<'_, ClusterCaModel, World>, given: &Given, purpose: &CaUse, world: &World) {
+    let path = match world.authority.verify_path(&given.certificate, &given.chain, &given.roots, purpose) {
+        Ok(path) => path,
+        Err(flaw) => return plan.report.error(at_attribute(flaw)),
+    };
+    let unused = world.authority.inspect_all(&given.chain).unwrap_or_default();
+    if let Some(unused) = unused.into_iter().find(|facts| path.0.iter().all(|member| member.fingerprint != facts.fingerprint)) {
+        let reason = format!("The certificate of \"{}\" is not on the path to the root. Remove it.", unused.subject.text);
+        plan.report.error(at_attribute(Flaw { part: CaPart::Chain, reason }));
+    }
+    match &plan.config.intermediate_private_key_wo {
+        Value::Value(key) => {
+            let bundle = crate::data::CaBundle {
+                certificate: given.certificate.clone(),
+                key: Secret::new(key),
+                chain: between(&path),
+                roots: given.roots.clone(),
+            };
+            if let Err(flaw) = world.authority.verify(&bundle, purpose) {
+                plan.report.error(at_attribute(flaw));
+            }
+        }
+        Value::Null if plan.prior.as_ref().is_none_or(|prior| prior.intermediate_certificate != plan.planned.intermediate_certificate) => {
+            plan.report.error(no_key("intermediate_private_key_wo", "the intermediate can't be written without its key"));
+        }
+        _ => {}
+    }
+    if let Some(facts) = path.0.first() {
+        plan.planned.certificate = Value::Value(facts.pem.clone());
+        plan.planned.fingerprint = Value::Value(facts.fingerprint.clone());
+        plan.planned.expires_at = facts.not_after.format(&Rfc3339).map_or(Value::Unknown, Value::Value);
+    }
+}
+
+/// Warns of the end of certificates that no apply renews.
+fn warn_of_expiry(plan: &mut Plan<'_, ClusterCaModel, World>, source: &Source, before: Duration, world: &World) {
+    let read = |text: &str| world.authority.inspect_all(text).unwrap_or_default();
+    let mut certificates: Vec<(&'static str, CertificateFacts)> = Vec::new();
+    let mut add = |attribute, text: &str| certificates.extend(read(text).into_iter().map(|facts| (attribute, facts)));
+    match source {
+        Source::Issued(_) => add("root_certificate", plan.planned.root_certificate.as_ref_option().map_or("", String::as_str)),
+        Source::Given(given) => {
+            add("intermediate_certificate", &given.certificate);
+            add("intermediate_chain", &given.chain);
+            add("root_certificate", &given.roots);
+        }
+        Source::External { roots } => {
+            let found = plan.prior.as_ref().and_then(|prior| prior.certificate.as_ref_option());
+            add("external", found.map_or("", String::as_str));
+            add("root_certificate", roots.as_deref().unwrap_or_default());
+        }
+    }
+    for warning in expiry_warnings(&certificates, before, world.clock.now()) {
+        plan.report.warning(warning);
+    }
+}
+
+/// The fingerprint of the first root, as far as the plan knows it.
+fn root_fingerprint(planned: &ClusterCaModel, world: &World) -> Option<String> {
+    match (&planned.root_ca, &planned.root_certificate) {
+        (Value::Value(root), _) => root.fingerprint.as_ref_option().cloned(),
+        (_, Value::Value(roots)) => world.authority.inspect(roots).ok().map(|facts| facts.fingerprint),
+        _ => None,
+    }
+}

@@ -1,0 +1,302 @@
+//! `mesh_root_ca`: the mesh's root certificate authority. Owns one Secret in one cluster; its key is in no state or plan.
+
+mod import;
+mod model;
+mod plan;
+mod recovery;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+use time::format_description::well_known::Rfc3339;
+
+pub use model::RootCaModel;
+use recovery::Found;
+
+use super::authority::{is_recent, parse_days, parse_subject, read_root};
+use crate::{
+    data::{CaSubject, Certificate, CertificateFacts, KeyAlgorithm, Kind, ObjectRef, Secret},
+    mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
+    world::{ClusterAccess, World, namespace},
+};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
+
+/// How many days before the root's end a plan warns, unless the configuration says so.
+const WARN_BEFORE_DAYS: i64 = 365;
+
+/// Where the root's Secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Location {
+    cluster: ClusterKey,
+    namespace: Namespace,
+    name: ObjectName,
+}
+
+/// The root CA to be.
+pub struct RootCa {
+    location: Location,
+    subject: CaSubject,
+    validity: Duration,
+    rotation: Option<i64>,
+    existing: Option<Existing>,
+    warn_before: Duration,
+    /// The root that the state knows.
+    known: Option<String>,
+}
+
+/// A root that exists already; the key is there only in an apply.
+struct Existing {
+    certificate: String,
+    key: Option<Secret>,
+}
+
+/// The root CA in place. A Secret that is lost or damaged has only drift.
+pub struct RootCaStatus {
+    root: Option<(String, CertificateFacts)>,
+    drift: Vec<String>,
+}
+
+impl Location {
+    fn secret(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::SECRET, self.namespace.as_str(), self.name.as_str())
+    }
+
+    async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = cx.cluster(&self.cluster);
+        cluster.delete(&self.secret()).await?;
+        namespace::release(cluster, &self.namespace).await.map_err(Error::from)
+    }
+}
+
+impl RootCa {
+    fn status(root: &Certificate, cx: &Cx<'_, World>) -> Result<RootCaStatus, Error> {
+        let facts = cx.world.authority.inspect(&root.certificate)?;
+        Ok(RootCaStatus { root: Some((root.certificate.clone(), facts)), drift: Vec::new() })
+    }
+
+    /// What the Secret's annotation records: the request that the root was made for.
+    fn record(&self) -> Json {
+        json!({
+            "common_name": self.subject.common_name, "organization": self.subject.organization, "validity_days": self.validity.as_secs() / 86_400,
+            "rotation": self.rotation, "existing": self.existing.is_some(),
+        })
+    }
+
+    fn create(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+        cx.world.authority.create_root(&self.subject, self.validity).map_err(Error::from)
+    }
+
+    /// The root that the configuration gives, with its key.
+    fn given(existing: &Existing, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+        let key = existing.key.as_ref().ok_or_else(plan::no_key)?;
+        let authority = &cx.world.authority;
+        let facts = authority.verify_root(&existing.certificate, Some(key), cx.world.clock.now()).map_err(plan::at_attribute)?;
+        Ok(Certificate { certificate: facts.pem, key: authority.plain_key(key).map_err(plan::at_attribute)? })
+    }
+
+    /// The root of a new resource.
+    async fn first(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+        let (cluster, secret) = (cx.cluster(&self.location.cluster), self.location.secret());
+        let Some(live) = cluster.get(&secret).await? else {
+            return match &self.existing {
+                Some(existing) => Self::given(existing, cx),
+                None => self.create(cx),
+            };
+        };
+        let is_own_leftover = labels::is_ours(&live)
+            && trust::ca_record(&live).is_some_and(|record| record == self.record())
+            && is_recent(&live, cx.world.clock.now());
+        let is_wanted =
+            |root: &Certificate| self.existing.as_ref().is_none_or(|existing| Self::is_same(&existing.certificate, &root.certificate, cx));
+        match trust::read_root_secret(&live) {
+            Ok(root)
+                if is_own_leftover
+                    && is_wanted(&root)
+                    && cx.world.authority.key_matches(&root.certificate, &root.key).unwrap_or_default() =>
+            {
+                cx.warn(Error::new(
+                    "Adopted the root of an interrupted create",
+                    format!(
+                        "Cluster \"{}\" already had {secret}, made for the same configuration by a create that left no state.",
+                        self.location.cluster
+                    ),
+                ));
+                Ok(root)
+            }
+            _ => Err(crate::world::not_ours(&self.location.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id()))),
+        }
+    }
+
+    /// The root of a resource that has one: the same, unless another is asked for.
+    async fn next(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+        let known = prior.finished().and_then(|prior| prior.known.as_deref());
+        let mut found = self.location.find(known, cx).await?;
+        let old = self.old_locations(prior, cx);
+        if !matches!(found, Found::Missing | Found::Root(_)) && prior.in_place().all(|prior| prior.location != self.location) {
+            let (cluster, secret) = (&self.location.cluster, self.location.secret());
+            return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id())));
+        }
+        for old in old {
+            if matches!(found, Found::Missing) {
+                found = old.find(known, cx).await?;
+            }
+        }
+        let made_for = match self.rotation_in_place(cx).await? {
+            Some(rotation) => rotation,
+            None => prior.finished().map_or(self.rotation, |prior| prior.rotation),
+        };
+        match (&self.existing, found) {
+            (Some(existing), Found::Root(root))
+                if existing.key.is_none() && Self::is_same(&existing.certificate, &root.certificate, cx) =>
+            {
+                Ok(root)
+            }
+            (Some(existing), _) => Self::given(existing, cx),
+            (None, _) if made_for != self.rotation => self.create(cx),
+            (None, Found::Root(root)) => Ok(root),
+            // The create that failed has not come to the root.
+            (None, Found::Missing) if prior.finished().is_none() => self.create(cx),
+            (None, Found::Missing) => Err(self.lost("the Secret doesn't exist")),
+            (None, Found::Wrong(problem)) => Err(self.lost(problem.trim_end_matches('.'))),
+        }
+    }
+
+    /// Where the root may be besides, in the clusters that are still configured: it moves from there.
+    fn old_locations<'a>(&'a self, prior: &'a Prior<Self>, cx: &Cx<'_, World>) -> Vec<&'a Location> {
+        let locations = prior.in_place().map(|prior| &prior.location);
+        locations.filter(|old| **old != self.location && cx.world.clusters.is_known(&old.cluster)).collect()
+    }
+
+    /// The rotation that the root in place was made for; `None` if an older release made it, or something else.
+    async fn rotation_in_place(&self, cx: &Cx<'_, World>) -> Result<Option<Option<i64>>, Error> {
+        if !cx.world.clusters.is_known(&self.location.cluster) {
+            return Ok(None);
+        }
+        let live = cx.cluster(&self.location.cluster).get(&self.location.secret()).await?;
+        Ok(live.as_ref().and_then(trust::ca_record).map(|record| record["rotation"].as_i64()))
+    }
+
+    fn is_same(one: &str, other: &str, cx: &Cx<'_, World>) -> bool {
+        let fingerprint = |text: &str| cx.world.authority.inspect(text).ok().map(|facts| facts.fingerprint);
+        fingerprint(one).is_some() && fingerprint(one) == fingerprint(other)
+    }
+
+    fn id(&self) -> String {
+        let Location { cluster, namespace, name } = &self.location;
+        format!("{cluster}/{namespace}/{name}")
+    }
+}
+
+#[async_trait]
+impl Resource for RootCa {
+    type World = World;
+    type Model = RootCaModel;
+    type Spec = Self;
+    type Status = RootCaStatus;
+
+    const NAME: &'static str = "mesh_root_ca";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(300) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace", "name"];
+
+    fn timeouts(model: &RootCaModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &RootCaModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let namespace = parse.required("namespace", &model.namespace, |name| Namespace::parse(name));
+        let name = parse.required("name", &model.name, |name| ObjectName::parse(name));
+        let common_name = parse.required("common_name", &model.common_name, |text| parse_subject(text));
+        let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
+        let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
+        let rotation = parse.optional("rotation", &model.rotation, |number| Ok::<_, String>(*number));
+        let certificate = parse.optional("existing_certificate", &model.existing_certificate, |pem| Ok::<_, String>(pem.clone()));
+        let key = parse.optional("existing_private_key_wo", &model.existing_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
+        parse.optional("existing_private_key_wo_version", &model.existing_private_key_wo_version, |version| Ok::<_, String>(*version));
+        let warn_before = parse.optional("warn_before_days", &model.warn_before_days, |days| parse_days(*days));
+        if model.existing_certificate.is_null() && !model.existing_private_key_wo.is_null() {
+            parse.violation(parse.path("existing_private_key_wo"), &"It belongs to `existing_certificate`, which is not set.");
+        }
+        let subject = CaSubject { common_name: common_name?, organization: organization?, algorithm: KeyAlgorithm::default() };
+        let key = key?;
+        Some(Self {
+            location: Location { cluster: cluster?, namespace: namespace?, name: name? },
+            subject,
+            validity: validity?,
+            rotation: rotation?,
+            existing: certificate?.map(|certificate| Existing { certificate, key }),
+            warn_before: warn_before?.map_or_else(|| parse_days(WARN_BEFORE_DAYS).ok(), Some)?,
+            known: model.fingerprint.as_ref_option().cloned(),
+        })
+    }
+
+    fn plan(plan: &mut Plan<'_, RootCaModel, World>, spec: &Parsed<Self>) {
+        if let Parsed::Ready(spec) = spec {
+            crate::world::check_cluster(plan.world, &spec.location.cluster, AttributePath::new("cluster"), plan.report);
+        }
+        plan::check(plan, spec);
+    }
+
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let root = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
+        let (cluster, Location { namespace, name, .. }) = (cx.cluster(&spec.location.cluster), &spec.location);
+        namespace::ensure(cluster, namespace).await?;
+        // All of the status is known before the write, which may be cut off after it has succeeded.
+        reached.set(Self::status(&root, cx)?);
+        if let Err(failure) = cluster.apply(&trust::root_secret(namespace, name, &root, &spec.record())).await {
+            // What is certainly still the old root must not pass for the new one.
+            if let Ok(Some(old)) = read_root(cluster, &spec.location.secret()).await {
+                reached.set(Self::status(&old, cx)?);
+            }
+            return Err(failure.into());
+        }
+        for old in spec.old_locations(prior, cx) {
+            // Nothing is deleted before the copy has been read.
+            match read_root(cluster, &spec.location.secret()).await? {
+                Some(copy) if copy == root => old.remove(cx).await?,
+                _ => return Err(spec.lost("what was read back differs from what was written")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<RootCaStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.location.cluster) {
+            return Ok(Observed::Deferred);
+        }
+        let drift = |line: String| Observed::Found(RootCaStatus { root: None, drift: vec![format!("{}: {line}", spec.location.secret())] });
+        match spec.location.find(spec.known.as_deref(), cx).await? {
+            Found::Root(root) => Self::status(&root, cx).map(Observed::Found),
+            Found::Wrong(problem) => Ok(drift(problem)),
+            Found::Missing => {
+                let dependents = spec.dependents(cx).await?;
+                if dependents.is_empty() {
+                    return Ok(Observed::Gone);
+                }
+                Ok(drift(format!("it doesn't exist any more, and these CAs are signed by its root: {}", dependents.join(", "))))
+            }
+        }
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        spec.location.remove(cx).await
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RootCaModel, Error> {
+        import::import(id, cx).await
+    }
+
+    fn record(status: &RootCaStatus, model: &mut RootCaModel) {
+        // Of a root that is lost the last known certificate stays.
+        if let Some((certificate, facts)) = &status.root {
+            model.certificate = Value::Value(certificate.clone());
+            model.fingerprint = Value::Value(facts.fingerprint.clone());
+            model.expires_at = facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
+        }
+        model.drift = crate::world::strings(&status.drift);
+    }
+}
