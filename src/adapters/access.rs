@@ -1,4 +1,4 @@
-//! How a cluster is reached, as one kubeconfig in memory: the kube client connects by it, and Helm is handed it as a file.
+//! Access to a cluster as one kubeconfig in memory: the kube client connects with it, and Helm gets it as a file.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,34 +14,34 @@ use crate::{
     ports::{Failure, FailureKind},
 };
 
-/// How a cluster is reached. Nothing else is: neither the environment's kubeconfig, nor the cluster one runs in, nor localhost.
+/// Access to a cluster. Nothing else is used: neither the environment's kubeconfig, nor in-cluster credentials, nor localhost.
 #[derive(Clone, Debug)]
 pub enum ClusterAccess {
-    /// By a context of a kubeconfig file.
+    /// A context of a kubeconfig file.
     Kubeconfig {
         /// The file; `~` at its beginning is the home directory.
         path: PathBuf,
-        /// The context; the file's current one if none.
+        /// The context; `None` for the file's current one.
         context: Option<String>,
     },
-    /// By address and credentials.
+    /// An address and credentials.
     Explicit {
         /// The API server's URL.
         host: String,
         /// Its certificate authority, PEM.
         ca_certificate: Option<String>,
-        /// Who one is.
+        /// The credentials.
         credentials: Credentials,
-        /// Takes any certificate of the API server.
+        /// Whether to accept any certificate of the API server.
         insecure: bool,
-        /// The name in its certificate.
+        /// The name in its certificate, if it isn't the host's.
         tls_server_name: Option<String>,
-        /// The proxy on the way.
+        /// The proxy through which to reach it.
         proxy_url: Option<String>,
     },
 }
 
-/// Who one is to an API server.
+/// Credentials for an API server.
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// A bearer token.
@@ -60,7 +60,7 @@ pub enum Credentials {
 /// A program that prints credentials, as in a kubeconfig.
 #[derive(Clone, Debug)]
 pub struct ExecPlugin {
-    /// Version of what it prints.
+    /// Version of the protocol that it speaks.
     pub api_version: String,
     /// The program.
     pub command: String,
@@ -280,7 +280,7 @@ contexts:
     }
 
     #[test]
-    fn one_context_is_taken_out_of_a_file() {
+    fn one_context_of_a_file_is_used() {
         let config = read(None).unwrap();
         assert_eq!(config.current_context.as_deref(), Some("us"));
         let server = config.clusters[0].cluster.as_ref().unwrap();
@@ -291,7 +291,7 @@ contexts:
     }
 
     #[test]
-    fn what_is_missing_is_named_with_what_there_is() {
+    fn a_missing_context_is_named_with_the_existing_ones() {
         let failure = read(Some("stage")).unwrap_err();
         assert!(failure.why.contains("no context `stage`") && failure.why.contains("`prod`, `empty`, `nobody`"), "{failure}");
         assert!(read(Some("empty")).unwrap_err().why.contains("no server for cluster `b`"));
@@ -310,7 +310,7 @@ contexts:
     }
 
     #[test]
-    fn a_user_that_the_file_lacks_is_named() {
+    fn a_missing_user_is_named() {
         let failure = read(Some("nobody")).unwrap_err();
         assert!(failure.why.contains("no user `ann`"), "{failure}");
     }
@@ -347,7 +347,7 @@ contexts:
     }
 
     #[test]
-    fn whoever_takes_any_certificate_needs_no_authority() {
+    fn an_insecure_cluster_drops_its_certificate_authority() {
         // client-go refuses a kubeconfig with both.
         let config = read(Some("lax")).unwrap();
         let server = config.clusters[0].cluster.as_ref().unwrap();
@@ -355,7 +355,7 @@ contexts:
     }
 
     #[test]
-    fn what_is_not_in_pem_and_no_token_is_refused_without_being_shown() {
+    fn certificates_keys_and_tokens_are_checked_without_being_shown() {
         let base64 = encode("-----BEGIN CERTIFICATE-----");
         assert!(parse_certificate(&base64).unwrap_err().contains("base64decode"));
         assert!(parse_certificate("-----BEGIN CERTIFICATE-----\n…").is_ok());

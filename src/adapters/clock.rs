@@ -2,7 +2,7 @@
 
 use crate::ports::Clock;
 
-/// The time of the machine.
+/// The machine's clock.
 pub struct SystemClock;
 
 impl Clock for SystemClock {

@@ -1,4 +1,4 @@
-//! What an API server's refusal, or its silence, means to the user.
+//! Explains an API server's refusal, or its silence.
 
 use std::{error::Error as _, fmt, time::Duration};
 
@@ -124,7 +124,7 @@ impl Refusal {
 
     pub(super) fn unreachable(attempt: &Attempt<'_>, server: &Server, raw: &str) -> Self {
         let why = format!(
-            "The API server at {} of cluster \"{}\" doesn't answer as it should, when {}.",
+            "The API server at {} of cluster \"{}\" did not answer as expected while {}.",
             server.address,
             attempt.cluster,
             attempt.doing()

@@ -27,7 +27,7 @@ impl Tokens for Kubernetes {
         });
         let call = Call { method: Method::POST, body: body.to_string(), ..Call::get(format!("{}/token", path(&account))) };
         let answer = self.send(&attempt, &call, deadline).await?;
-        // The answer itself holds the token: it is in no message.
+        // The answer holds the token, so no message shows it.
         read(&answer).ok_or_else(|| Failure::new(FailureKind::Other, attempt.title(), "The API server's answer holds no token."))
     }
 }

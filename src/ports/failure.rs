@@ -1,4 +1,4 @@
-//! What went wrong outside of the provider, told so that a person can act on it.
+//! Failures outside of the provider, described so that a person can act on them.
 
 use framework::{Cut, Error};
 
@@ -14,7 +14,7 @@ pub struct Failure {
     pub why: String,
     /// What was seen meanwhile: pods' states, events; one line each.
     pub seen: Vec<String>,
-    /// What to do next; sentences. Empty when there is nothing to say.
+    /// What to do next; sentences. May be empty.
     pub advice: String,
     /// The error as it came, for a search.
     pub raw: Option<String>,
@@ -27,15 +27,15 @@ pub enum FailureKind {
     Unreachable,
     /// Not allowed: authentication or authorization.
     Denied,
-    /// There is no such thing.
+    /// It doesn't exist.
     NotFound,
-    /// Someone else owns it, or it changed meanwhile.
+    /// Another client owns it, or changed it meanwhile.
     Conflict,
     /// The API server or a webhook refused the object.
     Rejected,
     /// The webhook or API that should judge it doesn't answer yet; to be tried again.
     NotReady,
-    /// The time of the operation is over.
+    /// The operation's time is over.
     TimedOut,
     /// The user interrupted.
     Interrupted,
@@ -80,7 +80,7 @@ impl Failure {
         Self { raw: Some(raw.to_string()), ..self }
     }
 
-    /// All of it but the title, for a diagnostic.
+    /// Returns everything but the title, for a diagnostic.
     pub fn detail(&self) -> String {
         let mut detail = self.why.clone();
         if !self.seen.is_empty() {

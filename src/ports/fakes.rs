@@ -39,7 +39,7 @@ pub struct FakeObjects {
 }
 
 impl FakeObjects {
-    /// Puts an object there, as somebody else would.
+    /// Puts an object there, as another client would.
     pub fn put(&self, cluster: &str, object: Json) {
         let reference = ObjectRef::of(&object, "default").expect("a known kind");
         lock(&self.objects).insert(key(cluster, &reference), object);
@@ -71,7 +71,7 @@ impl FakeObjects {
         lock(&self.down).insert(cluster.to_owned(), failure);
     }
 
-    /// Nothing fails any more.
+    /// Nothing fails from now on.
     pub fn mend(&self) {
         lock(&self.failures).clear();
         lock(&self.down).clear();
@@ -217,7 +217,7 @@ impl FakeReleases {
         *lock(&self.failure) = Some((name.to_owned(), failure));
     }
 
-    /// Nothing fails any more.
+    /// Nothing fails from now on.
     pub fn mend(&self) {
         *lock(&self.failure) = None;
     }
@@ -276,7 +276,7 @@ impl Releases for FakeReleases {
 
 #[async_trait]
 impl Tokens for FakeObjects {
-    /// A token that says whose it is; valid for an hour at most.
+    /// Returns a token that names its account; valid for an hour at most.
     async fn issue(&self, cluster: &str, request: &TokenRequest, _: &Deadline) -> Result<Token, Failure> {
         self.check(cluster, &ObjectRef::namespaced(Kind::SERVICE_ACCOUNT, &request.namespace, &request.service_account))?;
         Ok(Token {

@@ -10,17 +10,17 @@ use crate::data::{Kind, ObjectRef};
 /// Reads and writes the objects of the configured clusters. `cluster` is a key of the provider's `clusters`.
 #[async_trait]
 pub trait Objects: Send + Sync {
-    /// Server-side apply with our field manager, forced; the object as it is then.
+    /// Applies a manifest on the server with our field manager, forced, and returns the object.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
     /// Puts a whole object, as it was read before and then changed, in the place of the live one: unlike by an apply, fields of other managers
     /// that it lacks are gone then. Fails with a conflict if the object changed meanwhile.
     async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
-    /// The object; none when there is none (or no such kind in the cluster, as before a CRD is installed).
+    /// Returns the object, or `None` if it doesn't exist or its kind isn't installed.
     async fn get(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<Option<Json>, Failure>;
 
-    /// The objects of a kind, in one namespace or all, that match a label selector (empty: all). Empty when the kind isn't installed.
+    /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all). Empty if the kind isn't installed.
     async fn list(
         &self,
         cluster: &str,
@@ -30,7 +30,7 @@ pub trait Objects: Send + Sync {
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure>;
 
-    /// The same list with `metadata` only, which is a small part of objects such as custom resource definitions and Helm's Secrets.
+    /// Returns the same list with `metadata` only, which is a small part of objects such as custom resource definitions and Helm's Secrets.
     async fn list_metadata(
         &self,
         cluster: &str,
@@ -46,7 +46,8 @@ pub trait Objects: Send + Sync {
     /// Deletes the object only if it is the one with this UID, and waits until that one is gone.
     async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure>;
 
-    /// Waits until the object (none: it doesn't exist) is as wanted, and returns it. `what` completes "while waiting for …".
+    /// Waits until the object (`None`: it doesn't exist) is as wanted, and returns it. `what` completes "while waiting for …". Outlasts an
+    /// API server that doesn't answer for a time.
     async fn wait(
         &self,
         cluster: &str,
@@ -56,6 +57,6 @@ pub trait Objects: Send + Sync {
         deadline: &Deadline,
     ) -> Result<Option<Json>, Failure>;
 
-    /// Asks the API server to judge a manifest without keeping it: whether its admission webhooks answer, and how.
+    /// Lets the API server check a manifest without keeping it, admission webhooks included.
     async fn dry_run(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure>;
 }

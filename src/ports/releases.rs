@@ -9,7 +9,7 @@ use crate::data::{Deployed, Release};
 /// Installs, reads and removes Helm releases. `cluster` is a key of the provider's `clusters`.
 #[async_trait]
 pub trait Releases: Send + Sync {
-    /// Whether there is a program to install releases with. Starts nothing: for a plan.
+    /// Checks that there is a program to install releases with. Starts nothing: for a plan.
     fn locate(&self) -> Result<(), Failure>;
 
     /// Checks that releases can be installed at all: that there is a `helm`, new enough. Touches no cluster.
@@ -18,12 +18,12 @@ pub trait Releases: Send + Sync {
     /// Installs or upgrades, and waits until what it installs is ready. A release that a killed run left pending is recovered first.
     async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure>;
 
-    /// The release; none when there is none.
+    /// Returns the release, or `None` if it doesn't exist.
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure>;
 
-    /// The releases of a chart, in all namespaces.
+    /// Returns the releases of a chart, in all namespaces. One that can't be read is left out.
     async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure>;
 
-    /// Uninstalls, and waits until its objects are gone. What is gone already is fine.
+    /// Uninstalls, and waits until its objects are gone. One that is gone already is fine.
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;
 }

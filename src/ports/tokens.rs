@@ -10,16 +10,16 @@ use framework::Deadline;
 use super::Failure;
 use crate::data::Secret;
 
-/// The token to be.
+/// A request for a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRequest {
     /// The service account's namespace.
     pub namespace: String,
-    /// The service account whose identity it gives.
+    /// The service account whose identity it has.
     pub service_account: String,
     /// Who may accept it; the API server itself if empty.
     pub audiences: Vec<String>,
-    /// How long it shall be valid; the API server may give another time.
+    /// How long it is valid; the API server may decide otherwise.
     pub lifetime: Duration,
 }
 

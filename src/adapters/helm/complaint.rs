@@ -1,4 +1,4 @@
-//! What Helm's complaints mean to the user.
+//! Explains Helm's error messages.
 
 use crate::ports::{Failure, FailureKind};
 
@@ -6,7 +6,7 @@ use crate::ports::{Failure, FailureKind};
 pub(super) const AT_WORK: &str = "Let it end, and apply again. A revision that a killed Helm left pending is taken over: of a run of this provider on this machine at \
      once, of one on another machine once its time is over, and of any other Helm after ten minutes.";
 
-/// A sort of complaint: any of the phrases, in lower case, and what it means.
+/// A sort of error message: its phrases, in lower case, and the explanation.
 struct Sort {
     phrases: &'static [&'static str],
     kind: FailureKind,
@@ -123,7 +123,7 @@ const SORTS: &[Sort] = &[
 
 const CHART: &str = "Check the provider's `helm.repository` and the version: `helm.version`, or `istio_version` of the resource.";
 
-/// Reads what Helm wrote to standard error.
+/// Explains the text that Helm wrote to standard error.
 pub(super) fn complaint(title: &str, errors: &str) -> Failure {
     let is_noise = |line: &&str| line.trim().is_empty() || ["WARNING", "level=", "time="].iter().any(|prefix| line.starts_with(prefix));
     let lines: Vec<_> = errors.lines().filter(|line| !is_noise(line)).collect();
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn complaints_are_told_apart() {
+    fn error_messages_of_helm_are_recognized() {
         for (errors, kind, word) in [
             ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", FailureKind::Conflict, "Another Helm"),
             ("Error: chart \"istiod\" version \"9.9.9\" not found in https://x repository", FailureKind::NotFound, "chart"),

@@ -1,5 +1,4 @@
 # Runs Helm ("$@") for the provider: when the provider is gone, so is standard input, and then Helm ends and its folder is removed.
-trap : TERM
 folder=$1
 shift
 exec 3<&0
@@ -14,6 +13,8 @@ helm=$!
 } <&3 >/dev/null 2>&1 &
 watch=$!
 exec 3<&-
+# Helm and the watch have begun without this, or they would ignore the signal for a moment.
+trap : TERM
 # A signal ends `wait`, but not yet Helm.
 while
   wait $helm

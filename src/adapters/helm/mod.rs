@@ -118,7 +118,7 @@ impl Helm {
         // An uninstall that is cut short leaves the release `uninstalling`; by this mark the next run knows that it was ours.
         let mark = storage::removal_mark(revision, &workspace.run(), end_of(deadline));
         match self.clusters.apply(at.cluster, &mark, deadline).await {
-            // Somebody else has removed the revision meanwhile.
+            // The revision is gone meanwhile.
             Err(failure) if failure.kind == FailureKind::Conflict => {}
             marked => drop(marked?),
         }
@@ -226,7 +226,7 @@ impl Releases for Helm {
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
         arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
         if program.applies_on_the_server() {
-            // What a person changed by hand is set back; without this Helm refuses to touch it. By itself Helm would go on in the client with a
+            // Fields that a person changed are set back; without this Helm refuses to touch them. By itself Helm would go on in the client with a
             // release that Helm 3 made, and there it can't be forced.
             arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
         }
@@ -234,9 +234,9 @@ impl Releases for Helm {
             program.update_index(&title, &workspace, deadline).await?;
         }
         program.run(&title, &arguments, &workspace, deadline).await?;
-        self.get(cluster, &release.namespace, &release.name, deadline).await?.ok_or_else(|| {
-            Failure::new(FailureKind::Other, title, "Helm says that it installed the release, and its storage has none of that name.")
-        })
+        self.get(cluster, &release.namespace, &release.name, deadline)
+            .await?
+            .ok_or_else(|| Failure::new(FailureKind::Other, title, "Helm reported success, but its storage has no release of that name."))
     }
 
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
@@ -264,7 +264,7 @@ impl Releases for Helm {
             .filter_map(|read| async {
                 match read {
                     Ok(release) => release.filter(|release| release.chart == chart).map(Ok),
-                    // Somebody else's; it must not keep ours from being found.
+                    // Another owner's release must not keep ours from being found.
                     Err(failure) if failure.kind == FailureKind::Other => {
                         tracing::warn!(cluster, failure = %failure.summary, why = %failure.why, "a Helm release is left out");
                         None

@@ -1,4 +1,4 @@
-//! The `helm` program: finding it, running it, and what its complaints mean.
+//! The `helm` program: finds it, and runs it.
 
 use std::{
     path::{Path, PathBuf},
@@ -37,7 +37,7 @@ fn missing(why: String) -> Failure {
         .advice("Install Helm 4, or 3.18 or newer, or set the provider's `helm.binary` to its path.")
 }
 
-/// The one that the configuration names; else the one beside the provider's executable; else the first on the PATH.
+/// Returns the path in the configuration; else `helm` beside the provider's executable; else the first on the PATH.
 pub(super) fn locate(configured: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(path) = configured {
         let there_is_none = || missing(format!("The provider's `helm.binary` is {}, and there is no such file.", path.display()));
@@ -49,14 +49,14 @@ pub(super) fn locate(configured: Option<&Path>) -> Result<PathBuf, Failure> {
         .ok_or_else(|| missing("There is no `helm` beside the provider's executable, nor on the PATH.".to_owned()))
 }
 
-/// `v4.3.1`, or `v4.3` as a build from source without flags says.
+/// Parses `v4.3.1`, or `v4.3` as a build from source without flags prints.
 fn parse_version(text: &str) -> Option<semver::Version> {
     let bare = text.trim_start_matches('v');
     semver::Version::parse(bare).or_else(|_| semver::Version::parse(&format!("{bare}.0"))).ok()
 }
 
 impl Program {
-    /// Finds it, and asks for its version.
+    /// Finds the program, and has it print its version.
     pub(super) async fn find(configured: Option<&Path>) -> Result<Self, Failure> {
         Self::find_within(VERSION, configured).await
     }
@@ -80,18 +80,18 @@ impl Program {
         Ok(Self { path, version })
     }
 
-    /// Helm 4 writes by server-side apply, where fields have owners.
+    /// Returns whether it writes by server-side apply, where fields have owners, as Helm 4 does.
     pub(super) fn applies_on_the_server(&self) -> bool {
         self.version.major >= 4
     }
 
-    /// Runs it to its end, at the latest to the deadline's. An error is a failure with the given title.
+    /// Runs it to its end, or until the deadline. A failure has the given title.
     pub(super) async fn run(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
         let ended = self.execute(title, arguments, workspace, deadline).await?;
         if ended.is_success { Ok(()) } else { Err(complaint(title, &ended.errors)) }
     }
 
-    /// Fetches the index of the repository that the workspace has by name.
+    /// Fetches the index of the workspace's named repository.
     pub(super) async fn update_index(&self, title: &str, workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
         let mut arguments = vec!["repo".to_owned(), "update".to_owned(), REPOSITORY.to_owned()];
         if !self.applies_on_the_server() {
@@ -100,7 +100,7 @@ impl Program {
         }
         arguments.extend(workspace.credentials_arguments());
         let ended = self.execute(title, &arguments, workspace, deadline).await?;
-        // What went wrong stands among the progress, that something did among the errors.
+        // Helm 4 prints the cause to standard output.
         if ended.is_success { Ok(()) } else { Err(complaint(title, &format!("{}\n{}", ended.errors, ended.output))) }
     }
 
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_wrong_with_the_repository_is_said() {
+    async fn an_error_of_the_repository_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         // The words of Helm 4.3.1.
         let program = script(
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_interrupted_helm_may_say_its_last_words() {
+    async fn an_interrupted_helm_can_record_that_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("note");
         let text = format!("trap 'echo failed > {}; exit 1' TERM; sleep 30 & wait", note.display());

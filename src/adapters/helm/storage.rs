@@ -10,12 +10,12 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::data::{Deployed, MANAGER, ReleaseStatus};
 
-/// The number of a revision.
+/// Returns the number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {
     secret["metadata"]["labels"]["version"].as_str().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
-/// Namespace and name of the release that a revision is of.
+/// Returns namespace and name of a revision's release.
 pub(super) fn release(secret: &Json) -> (&str, &str) {
     let metadata = &secret["metadata"];
     (metadata["namespace"].as_str().unwrap_or_default(), metadata["labels"]["name"].as_str().unwrap_or_default())
@@ -67,7 +67,7 @@ const ABANDONED: time::Duration = time::Duration::minutes(10);
 /// Who is at work on a release with a revision in flight.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Worker {
-    /// The one who was has been killed.
+    /// The process that was has been killed.
     Nobody,
     /// A run of this provider, perhaps; it ends at the latest at this time.
     Ours { run: String, until: OffsetDateTime },
@@ -97,7 +97,7 @@ pub(super) fn worker(in_flight: &Json, revisions: &[Json], now: OffsetDateTime) 
     if begun.is_none_or(|begun| now - begun > ABANDONED) { Worker::Nobody } else { Worker::Somebody }
 }
 
-/// Reads a revision; an error says what can't be read.
+/// Decodes a revision. An error describes what can't be decoded.
 pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
     let encoded = secret["data"]["release"].as_str().ok_or("The Secret has no key `release`.")?;
     // Once by the API, once by Helm.

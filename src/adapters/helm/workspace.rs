@@ -27,7 +27,7 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    /// With kubeconfig, values and the repository's credentials.
+    /// Creates the folder, with kubeconfig, values and the repository's credentials.
     pub(super) fn new(kubeconfig: &Kubeconfig, values: &Json, settings: &HelmSettings) -> Result<Self, Failure> {
         let unwritable = |error: &dyn ToString| {
             Failure::new(
@@ -95,12 +95,12 @@ impl Workspace {
         self.path("values.json")
     }
 
-    /// Whether the repository is one by name, whose index has to be fetched first.
+    /// Returns whether the repository has a name; its index must be fetched first.
     pub(super) fn has_named_repository(&self) -> bool {
         self.has_repository_credentials
     }
 
-    /// Credentials reach Helm by file: its arguments can be read by everybody on the machine.
+    /// Returns the arguments that name the files with credentials. Every user of the machine can read arguments themselves.
     pub(super) fn credentials_arguments(&self) -> Vec<String> {
         let mut arguments = Vec::new();
         if self.has_registry_credentials {
@@ -124,7 +124,7 @@ fn registry_config(url: &str, username: &str, password: &str) -> String {
     json!({"auths": {host: {"auth": auth}}}).to_string()
 }
 
-/// The repository under a name, with its credentials. `--repo` would take none from here.
+/// Returns Helm's list of repositories with one that has a name and credentials. With `--repo`, Helm ignores these credentials.
 fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path>) -> String {
     json!({"apiVersion": "", "repositories": [{
         "name": REPOSITORY, "url": url, "username": username, "password": password, "caFile": ca_file.unwrap_or(Path::new("")),
@@ -139,7 +139,7 @@ mod tests {
     use crate::data::Secret;
 
     #[test]
-    fn nobody_else_can_look_in_and_nothing_is_left() {
+    fn only_the_owner_can_read_the_files_and_they_are_removed() {
         let settings = HelmSettings {
             repository: Repository::Oci("oci://charts.example/istio".to_owned()),
             version: None,

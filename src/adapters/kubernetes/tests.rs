@@ -1,4 +1,4 @@
-//! What the API servers are asked, and what their answers come to.
+//! Requests to the API servers, and how their answers are understood.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -47,7 +47,7 @@ async fn a_replacement_is_a_put_of_the_whole_object() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_api_server_has_not_is_none() {
+async fn an_object_that_does_not_exist_is_none() {
     let (clusters, _) = scripted(|_, _| status(404, "NotFound", "secrets \"cacerts\" not found"));
     assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap(), None);
 }
@@ -64,7 +64,7 @@ async fn a_kind_that_is_not_installed_has_no_objects() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_404_of_something_else_than_an_api_server_loses_nothing() {
+async fn a_404_of_another_server_is_not_taken_for_not_found() {
     let (clusters, _) = scripted(|_, _| (404, "<html>no such site</html>".to_owned()));
     assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap_err().kind, FailureKind::Unreachable);
     let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "owner=helm", &minutes()).await.unwrap_err();
@@ -72,7 +72,7 @@ async fn a_404_of_something_else_than_an_api_server_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_no_list_is_not_taken_for_an_empty_one() {
+async fn an_answer_that_is_not_a_list_is_not_taken_for_an_empty_one() {
     let (clusters, _) = scripted(|_, _| (200, "{}".to_owned()));
     let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "", &minutes()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
@@ -108,7 +108,7 @@ async fn a_trial_is_one_look_at_the_webhook() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kind_that_nobody_installs_is_not_waited_for_until_the_end() {
+async fn a_kind_that_is_never_installed_is_not_waited_for_until_the_end() {
     let (clusters, _) = scripted(|_, _| (404, "404 page not found\n".to_owned()));
     let deadline = minutes();
     let failure = clusters.apply("eu", &entry(), &deadline).await.unwrap_err();
@@ -144,7 +144,7 @@ async fn a_deletion_lasts_until_the_object_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_that_came_anew_under_the_name_is_another() {
+async fn a_new_object_of_the_same_name_is_not_waited_for() {
     let (clusters, _) = scripted(|count, _| ok(&json!({"metadata": {"uid": if count < 3 { "old" } else { "new" }}})));
     clusters.delete("eu", &secret(), &minutes()).await.unwrap();
 }
@@ -170,7 +170,7 @@ async fn a_deletion_that_is_held_up_names_the_finalizer() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_said_in_seconds() {
+async fn an_address_without_a_server_is_reported_in_seconds() {
     let access = ClusterAccess::Explicit {
         // A port of this machine on which nothing listens.
         host: "https://127.0.0.1:1".to_owned(),
@@ -187,7 +187,7 @@ async fn nobody_at_the_address_is_said_in_seconds() {
 }
 
 #[tokio::test]
-async fn an_unknown_cluster_is_told_the_known_ones() {
+async fn an_unknown_cluster_is_reported_with_the_known_ones() {
     let (clusters, _) = scripted(|_, _| (500, String::new()));
     let failure = clusters.get("ap", &secret(), &minutes()).await.unwrap_err();
     assert!(failure.kind == FailureKind::Unconfigured && failure.why.contains("`eu`"), "{failure}");
