@@ -9,5 +9,5 @@ pub use certificate::{
     CaBundle, CaPart, CaPath, CaSubject, CaUse, Certificate, CertificateFacts, Flaw, KeyAlgorithm, Name, NewIntermediate, SigningRequest,
 };
 pub use object::{Kind, MANAGER, ObjectRef};
-pub use release::{Deployed, Release, ReleaseStatus};
+pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
 pub use secret::Secret;

@@ -47,6 +47,18 @@ kinds! {
     EVENT = "" "v1" "Event" "events" true;
     /// apps/v1 Deployment
     DEPLOYMENT = "apps" "v1" "Deployment" "deployments" true;
+    /// v1 `PersistentVolumeClaim`
+    VOLUME_CLAIM = "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" true;
+    /// apps/v1 `ReplicaSet`
+    REPLICA_SET = "apps" "v1" "ReplicaSet" "replicasets" true;
+    /// apps/v1 `StatefulSet`
+    STATEFUL_SET = "apps" "v1" "StatefulSet" "statefulsets" true;
+    /// batch/v1 `Job`
+    JOB = "batch" "v1" "Job" "jobs" true;
+    /// batch/v1 `CronJob`
+    CRON_JOB = "batch" "v1" "CronJob" "cronjobs" true;
+    /// networking.k8s.io/v1 `Ingress`
+    INGRESS = "networking.k8s.io" "v1" "Ingress" "ingresses" true;
     /// apps/v1 `DaemonSet`
     DAEMON_SET = "apps" "v1" "DaemonSet" "daemonsets" true;
     /// autoscaling/v2 `HorizontalPodAutoscaler`
@@ -79,6 +91,26 @@ kinds! {
     SERVICE_ENTRY = "networking.istio.io" "v1" "ServiceEntry" "serviceentries" true;
     /// networking.istio.io/v1 `DestinationRule`
     DESTINATION_RULE = "networking.istio.io" "v1" "DestinationRule" "destinationrules" true;
+    /// networking.istio.io/v1 `VirtualService`
+    VIRTUAL_SERVICE = "networking.istio.io" "v1" "VirtualService" "virtualservices" true;
+    /// networking.istio.io/v1 `Sidecar`
+    SIDECAR = "networking.istio.io" "v1" "Sidecar" "sidecars" true;
+    /// networking.istio.io/v1 `WorkloadEntry`
+    WORKLOAD_ENTRY = "networking.istio.io" "v1" "WorkloadEntry" "workloadentries" true;
+    /// networking.istio.io/v1 `WorkloadGroup`
+    WORKLOAD_GROUP = "networking.istio.io" "v1" "WorkloadGroup" "workloadgroups" true;
+    /// networking.istio.io/v1alpha3 `EnvoyFilter`
+    ENVOY_FILTER = "networking.istio.io" "v1alpha3" "EnvoyFilter" "envoyfilters" true;
+    /// networking.istio.io/v1beta1 `ProxyConfig`
+    PROXY_CONFIG = "networking.istio.io" "v1beta1" "ProxyConfig" "proxyconfigs" true;
+    /// security.istio.io/v1 `AuthorizationPolicy`
+    AUTHORIZATION_POLICY = "security.istio.io" "v1" "AuthorizationPolicy" "authorizationpolicies" true;
+    /// security.istio.io/v1 `RequestAuthentication`
+    REQUEST_AUTHENTICATION = "security.istio.io" "v1" "RequestAuthentication" "requestauthentications" true;
+    /// telemetry.istio.io/v1 `Telemetry`
+    TELEMETRY = "telemetry.istio.io" "v1" "Telemetry" "telemetries" true;
+    /// extensions.istio.io/v1alpha1 `WasmPlugin`
+    WASM_PLUGIN = "extensions.istio.io" "v1alpha1" "WasmPlugin" "wasmplugins" true;
     /// security.istio.io/v1 `PeerAuthentication`
     PEER_AUTHENTICATION = "security.istio.io" "v1" "PeerAuthentication" "peerauthentications" true;
 }

@@ -56,3 +56,6 @@ pub enum ReleaseStatus {
     /// Anything else Helm knows: `uninstalling`, `uninstalled`, `superseded`.
     Other(String),
 }
+
+/// Label of Helm's record of a revision: who installed it.
+pub const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";

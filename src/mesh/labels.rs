@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::names::{ClusterKey, Host};
-use crate::data::MANAGER;
+use crate::data::{INSTALLED_BY, MANAGER};
 
 /// The label that names the manager of an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -92,6 +92,11 @@ pub fn selector_of(labels: &BTreeMap<String, String>) -> String {
 /// Whether the provider wrote an object.
 pub fn is_ours(object: &Json) -> bool {
     object["metadata"]["labels"][MANAGED_BY] == MANAGER
+}
+
+/// Reports whether an object is Helm's record of a release that this provider installed.
+pub fn is_installed_by_us(object: &Json) -> bool {
+    object["metadata"]["labels"][INSTALLED_BY] == MANAGER
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, release_drift};
+use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
@@ -34,7 +34,7 @@ model! {
         cluster: String => required().replaces(),
         /// The cluster's network. Refer to `mesh_cluster.us.network`, so that the control plane is installed first.
         network: String => required(),
-        /// Namespace of the gateway, which must be istiod's.
+        /// Namespace of the gateway. It is created if it doesn't exist.
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// Name of the Helm release, of the Deployment and of the Service.
         name: String => optional().default("istio-eastwestgateway").replaces(),
@@ -200,6 +200,7 @@ impl Resource for EastwestGateway {
             ));
         }
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
+        namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
         reached.set(EastwestGatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
         let deployed = match spec.on(cx).install(&spec.gateway.release(version)).await {
@@ -232,7 +233,7 @@ impl Resource for EastwestGateway {
         if let Err(failure) = spec.on(cx).delete(&spec.service()).await {
             return Err(spec.with_evidence(failure, cx).await);
         }
-        Ok(())
+        namespace::release(spec.on(cx), &spec.gateway.namespace).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<EastwestGatewayModel, Error> {

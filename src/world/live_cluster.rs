@@ -1,6 +1,6 @@
 //! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
 
-use framework::{Cx, Deadline};
+use framework::{Cx, Deadline, Error};
 use serde_json::Value as Json;
 
 use super::World;
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct LiveCluster<'a> {
     /// Its key in the provider's `clusters`.
     pub(crate) key: &'a ClusterKey,
-    world: &'a World,
+    cx: &'a Cx<'a, World>,
     deadline: &'a Deadline,
 }
 
@@ -27,7 +27,7 @@ pub(crate) trait ClusterAccess {
 
 impl ClusterAccess for Cx<'_, World> {
     fn cluster<'a>(&'a self, key: &'a ClusterKey) -> LiveCluster<'a> {
-        LiveCluster { key, world: self.world, deadline: &self.deadline }
+        LiveCluster { key, cx: self, deadline: &self.deadline }
     }
 }
 
@@ -40,9 +40,14 @@ impl<'a> LiveCluster<'a> {
         LiveCluster { deadline, ..self }
     }
 
+    /// Reports something that is not a failure.
+    pub(crate) fn warn(self, warning: Error) {
+        self.cx.warn(warning);
+    }
+
     /// Applies a manifest with our field manager, and returns the object.
     pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
-        self.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
+        self.cx.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Applies a manifest that is ours alone, and removes from its `spec` what others added.
@@ -55,7 +60,7 @@ impl<'a> LiveCluster<'a> {
             return Ok(());
         }
         written["spec"] = manifest["spec"].clone();
-        let replaced = self.world.objects.replace(self.key.as_str(), &written, self.deadline).await?;
+        let replaced = self.cx.world.objects.replace(self.key.as_str(), &written, self.deadline).await?;
         let left = own_differences(manifest, &replaced);
         if left.is_empty() {
             return Ok(());
@@ -69,22 +74,22 @@ impl<'a> LiveCluster<'a> {
 
     /// Returns the object, or `None` if it doesn't exist.
     pub(crate) async fn get(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
-        self.world.objects.get(self.key.as_str(), object, self.deadline).await
+        self.cx.world.objects.get(self.key.as_str(), object, self.deadline).await
     }
 
     /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
     pub(crate) async fn list(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        self.cx.world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Returns the same list with `metadata` only.
     pub(crate) async fn list_metadata(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        self.cx.world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Deletes the object, and waits until it is gone.
     pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
-        self.world.objects.delete(self.key.as_str(), object, self.deadline).await
+        self.cx.world.objects.delete(self.key.as_str(), object, self.deadline).await
     }
 
     /// Waits until the object is as wanted, and returns it. `what` completes "while waiting for …".
@@ -94,36 +99,36 @@ impl<'a> LiveCluster<'a> {
         what: &str,
         wanted: &(dyn for<'b> Fn(Option<&'b Json>) -> bool + Sync),
     ) -> Result<Option<Json>, Failure> {
-        self.world.objects.wait(self.key.as_str(), object, what, wanted, self.deadline).await
+        self.cx.world.objects.wait(self.key.as_str(), object, what, wanted, self.deadline).await
     }
 
     /// Lets the API server check a manifest without keeping it.
     pub(crate) async fn dry_run(self, manifest: &Json) -> Result<(), Failure> {
-        self.world.objects.dry_run(self.key.as_str(), manifest, self.deadline).await
+        self.cx.world.objects.dry_run(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Returns the Helm release, or `None` if it doesn't exist.
     pub(crate) async fn release(self, namespace: &str, name: &str) -> Result<Option<Deployed>, Failure> {
-        self.world.releases.get(self.key.as_str(), namespace, name, self.deadline).await
+        self.cx.world.releases.get(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Returns the Helm releases of a chart, in all namespaces.
     pub(crate) async fn releases_of(self, chart: &str) -> Result<Vec<Deployed>, Failure> {
-        self.world.releases.list(self.key.as_str(), chart, self.deadline).await
+        self.cx.world.releases.list(self.key.as_str(), chart, self.deadline).await
     }
 
     /// Installs or upgrades a Helm release, and waits until its objects are ready.
     pub(crate) async fn install(self, release: &Release) -> Result<Deployed, Failure> {
-        self.world.releases.apply(self.key.as_str(), release, self.deadline).await
+        self.cx.world.releases.apply(self.key.as_str(), release, self.deadline).await
     }
 
     /// Uninstalls a Helm release, and waits until its objects are gone.
     pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        self.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await
+        self.cx.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
-        self.world.tokens.issue(self.key.as_str(), request, self.deadline).await
+        self.cx.world.tokens.issue(self.key.as_str(), request, self.deadline).await
     }
 }

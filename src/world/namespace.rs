@@ -1,13 +1,14 @@
-//! Namespaces that resources share: the first one creates it, the last one deletes it, and one that existed before is kept.
+//! Namespaces that resources share: the first one creates it, the last one deletes it. One that existed before, or that others use, is kept.
 
 use serde_json::{Value as Json, json};
 
 use super::LiveCluster;
 use crate::{
     data::{Kind, MANAGER, ObjectRef},
-    mesh::{Namespace, labels},
-    ports::Failure,
+    mesh::{Namespace, labels, observe::occupant},
+    ports::{Failure, FailureKind},
 };
+use framework::Error;
 
 fn reference(namespace: &Namespace) -> ObjectRef {
     ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
@@ -40,17 +41,50 @@ pub(crate) async fn label(cluster: LiveCluster<'_>, namespace: &Namespace, wante
     Ok(())
 }
 
-/// Deletes the namespace if one of our resources created it and none of them has an object in it.
+/// Deletes the namespace if one of our resources created it, and nothing is left in it. While another resource of ours has an object in it,
+/// it is kept as it is; with objects of others in it, it is left to them.
 pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
     let Some(live) = cluster.get(&reference(namespace)).await? else { return Ok(()) };
     if !labels::is_ours(&live) {
         return Ok(());
     }
-    let (within, ours) = (Some(namespace.as_str()), labels::managed_selector());
-    let (secrets, releases) =
-        tokio::try_join!(cluster.list(Kind::SECRET, within, &ours), cluster.list(Kind::SECRET, within, "owner=helm"),)?;
-    if secrets.is_empty() && releases.is_empty() {
-        cluster.delete(&reference(namespace)).await?;
+    let occupants = match occupants(cluster, namespace).await {
+        Ok(occupants) => occupants,
+        Err(failure) if failure.kind == FailureKind::Denied => {
+            cluster.warn(kept(cluster, namespace, &format!("It can't be determined whether it is empty: {}", failure.detail())));
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    if occupants.iter().any(|(_, object)| labels::is_ours(object) || labels::is_installed_by_us(object)) {
+        return Ok(());
     }
+    if occupants.is_empty() {
+        return cluster.delete(&reference(namespace)).await;
+    }
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.as_str()}});
+    cluster.apply(&manifest).await?;
+    cluster.warn(kept(cluster, namespace, &format!("It contains {}.", occupant::summary(&occupants))));
     Ok(())
+}
+
+fn kept(cluster: LiveCluster<'_>, namespace: &Namespace, why: &str) -> Error {
+    Error::new(
+        format!("Namespace {namespace} was kept"),
+        format!(
+            "Namespace {namespace} of cluster \"{}\" was created by this provider, and was not deleted. {why}\n\nThe provider no longer manages \
+             the namespace. Delete it with `kubectl delete namespace {namespace}` when nothing in it is needed.",
+            cluster.key
+        ),
+    )
+}
+
+/// Lists the objects in the namespace, without those that the cluster and Istio create in every namespace.
+async fn occupants(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Vec<(Kind, Json)>, Failure> {
+    let lists = occupant::KINDS.iter().map(|kind| async move {
+        let objects = cluster.list_metadata(*kind, Some(namespace.as_str()), "").await?;
+        let counted = objects.into_iter().filter(|object| occupant::counts(*kind, &object["metadata"]));
+        Ok::<_, Failure>(counted.map(|object| (*kind, object)).collect::<Vec<_>>())
+    });
+    Ok(futures::future::try_join_all(lists).await?.concat())
 }

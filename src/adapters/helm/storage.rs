@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::data::{Deployed, MANAGER, ReleaseStatus};
+use crate::data::{Deployed, INSTALLED_BY, MANAGER, ReleaseStatus};
 
 /// Returns the number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {
@@ -35,8 +35,6 @@ fn status(secret: &Json) -> &str {
     secret["metadata"]["labels"]["status"].as_str().unwrap_or_default()
 }
 
-/// The label by which the revisions of the provider's own Helm are known.
-const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";
 /// The label with the run of Helm that made the revision.
 const RUN: &str = "mesh.terraform.io/run";
 /// The label with the time at which that run ends at the latest, in seconds since 1970.

@@ -2,5 +2,6 @@
 
 pub mod drift;
 pub mod evidence;
+pub mod occupant;
 mod quantity;
 pub mod release;
