@@ -101,6 +101,34 @@ impl ControlPlane {
         lints
     }
 
+    /// Returns the user's values with which the control plane can't be managed.
+    pub fn refusals(&self) -> Vec<Lint> {
+        let own = Values::merged(&self.values);
+        let mut refusals = lint::unsupported(&own);
+        let root_namespace = ["meshConfig", "rootNamespace"].map(str::to_owned);
+        let moved = values::at(&own, &root_namespace).and_then(Json::as_str).filter(|root| *root != self.namespace.as_str());
+        if let Some(root) = moved.filter(|_| self.mtls_mode.is_some()) {
+            refusals.push(Lint {
+                key: values::key(&root_namespace),
+                message: format!(
+                    "With `mtls_mode` set, the root namespace must be `{}`: the policy is written there, and in any namespace but `{root}` it would \
+                     not hold for the mesh. Remove the key, or remove `mtls_mode` and manage a PeerAuthentication in `{root}`.",
+                    self.namespace
+                ),
+            });
+        }
+        refusals
+    }
+
+    /// Whether istiod validates configuration, as it does unless the user's values switch it off.
+    pub fn validates(&self) -> bool {
+        let own = Values::merged(&self.values);
+        let paths: [&[&str]; 2] = [&["global", "configValidation"], &["pilot", "global", "configValidation"]];
+        let is_off =
+            |path: &[&str]| values::at(&own, &path.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>()) == Some(&json!(false));
+        !paths.into_iter().any(is_off)
+    }
+
     /// The labels that the namespace needs before istiod is there.
     pub fn namespace_labels(&self) -> Json {
         json!({well_known::NETWORK_LABEL: self.network.as_str()})
@@ -141,6 +169,11 @@ impl ControlPlane {
         } else {
             format!("istio-sidecar-injector-{}", self.namespace)
         }
+    }
+
+    /// The webhook that validates configuration.
+    pub fn validator_webhook(&self) -> String {
+        format!("istio-validator-{}", self.namespace)
     }
 
     /// A configuration that the definitions let pass and istiod refuses: that it does shows that it serves.
@@ -211,6 +244,18 @@ pilot:
         let keys = |network| plane(network, &[ARTICLE]).lints().into_iter().map(|lint| lint.key).collect::<Vec<_>>();
         assert_eq!(keys("us-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK"]);
         assert_eq!(keys("eu-net"), ["global.trustDomain", "pilot.env.PILOT_ENABLE_MULTINETWORK", "global.network"]);
+    }
+
+    #[test]
+    fn values_that_take_the_webhooks_away_are_refused() {
+        let keys = |values: &str| plane("us-net", &[values]).refusals().into_iter().map(|refusal| refusal.key).collect::<Vec<_>>();
+        assert_eq!(keys("revision: 1-31-0\nglobal: {operatorManageWebhooks: true}"), ["revision", "global.operatorManageWebhooks"]);
+        assert_eq!(keys("pilot: {revision: canary}\nistiodRemote: {enabled: true}"), ["pilot.revision", "istiodRemote.enabled"]);
+        assert_eq!(keys("global: {resourceScope: namespace}"), ["global.resourceScope"]);
+        assert_eq!(keys("revision: ''\nglobal: {operatorManageWebhooks: false, resourceScope: all}"), [""; 0]);
+        assert_eq!(keys("meshConfig: {rootNamespace: istio-config}"), ["meshConfig.rootNamespace"], "STRICT would not hold for the mesh");
+        assert_eq!(keys("meshConfig: {rootNamespace: istio-system}"), [""; 0]);
+        assert!(plane("us-net", &[]).validates() && !plane("us-net", &["global: {configValidation: false}"]).validates());
     }
 
     #[test]

@@ -31,6 +31,19 @@ const DEAD_KEYS: &[DeadKey] = &[
         why: "No release of Istio reads this variable. Nothing is needed in its place: the attribute `network` and the east-west gateway \
               (`mesh_eastwest_gateway`) make the mesh a multi-network one.",
     },
+    DeadKey {
+        path: &["global", "mesh_id"],
+        why: "The chart doesn't read it. The mesh's ID is global.meshID, which the attribute `mesh_id` sets.",
+    },
+    DeadKey {
+        path: &["gateways"],
+        why: "The istiod chart doesn't read it. Gateways have a chart of their own: see `mesh_eastwest_gateway`.",
+    },
+    DeadKey {
+        path: &["meshConfig", "holdApplicationUntilProxyStarts"],
+        why: "Istio ignores it here. Use meshConfig.defaultConfig.holdApplicationUntilProxyStarts.",
+    },
+    DeadKey { path: &["istio_cni"], why: "The chart no longer reads it. Use pilot.cni." },
     DeadKey { path: &["global", "mtls"], why: "Istio ignores it. Use the attribute `mtls_mode`, and meshConfig.enableAutoMtls." },
     DeadKey { path: &["global", "meshExpansion"], why: "Istio ignores it. Use `mesh_eastwest_gateway`." },
     DeadKey { path: &["global", "outboundTrafficPolicy"], why: "Istio ignores it. Use meshConfig.outboundTrafficPolicy." },
@@ -58,17 +71,63 @@ const DEAD_KEYS: &[DeadKey] = &[
 
 /// The keys that do nothing in the istiod chart. `values` are as the user wrote them.
 pub(super) fn dead_keys(values: &Json) -> Vec<Lint> {
-    // The chart merges `pilot.*` into the top level, so a key can be in two places.
-    let places = |dead: &DeadKey| {
-        let plain: Vec<String> = dead.path.iter().map(|part| (*part).to_owned()).collect();
-        let below_pilot: Vec<String> = std::iter::once("pilot".to_owned()).chain(plain.iter().cloned()).collect();
-        [plain, below_pilot]
-    };
     let found = |path: &Vec<String>| values::at(values, path).is_some_and(|value| !value.is_null());
     DEAD_KEYS
         .iter()
-        .flat_map(|dead| places(dead).into_iter().filter(found).map(|path| Lint { key: values::key(&path), message: dead.why.to_owned() }))
+        .flat_map(|dead| {
+            places(dead.path).into_iter().filter(found).map(|path| Lint { key: values::key(&path), message: dead.why.to_owned() })
+        })
         .collect()
+}
+
+/// A key with which a control plane can't be managed by this provider.
+struct Unsupported {
+    path: &'static [&'static str],
+    /// Whether a value changes something.
+    is_set: fn(&Json) -> bool,
+    why: &'static str,
+}
+
+fn is_true(value: &Json) -> bool {
+    *value == true
+}
+
+const UNSUPPORTED: &[Unsupported] = &[
+    Unsupported {
+        path: &["revision"],
+        is_set: |value| value.as_str().map_or(!value.is_null(), |revision| !revision.is_empty()),
+        why: "A cluster has one control plane, without a revision: exports and sidecars would not find one that has a revision. Remove the key.",
+    },
+    Unsupported {
+        path: &["global", "operatorManageWebhooks"],
+        is_set: is_true,
+        why: "Without the webhook that the chart installs, no workload gets a sidecar, and the apply would wait for it in vain. Remove the key.",
+    },
+    Unsupported {
+        path: &["istiodRemote", "enabled"],
+        is_set: is_true,
+        why: "A cluster of a multi-primary mesh has a control plane of its own, and this key leaves it out. Remove the key.",
+    },
+    Unsupported {
+        path: &["global", "resourceScope"],
+        is_set: |value| *value == "namespace",
+        why: "With the scope `namespace` the chart leaves out istiod's webhooks and cluster roles. Remove the key.",
+    },
+];
+
+/// Returns the keys with which a control plane can't be managed.
+pub(super) fn unsupported(values: &Json) -> Vec<Lint> {
+    let lint = |key: &Unsupported, path: Vec<String>| {
+        values::at(values, &path).filter(|value| (key.is_set)(value)).map(|_| Lint { key: values::key(&path), message: key.why.to_owned() })
+    };
+    UNSUPPORTED.iter().flat_map(|key| places(key.path).into_iter().filter_map(|path| lint(key, path))).collect()
+}
+
+/// The chart merges `pilot.*` into the top level, so a key can be in two places.
+fn places(path: &[&str]) -> [Vec<String>; 2] {
+    let plain: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
+    let below_pilot = std::iter::once("pilot".to_owned()).chain(plain.iter().cloned()).collect();
+    [plain, below_pilot]
 }
 
 /// The keys whose values differ from those of attributes, which win.

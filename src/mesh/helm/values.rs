@@ -52,9 +52,9 @@ impl Values {
     }
 }
 
-/// YAML as Helm reads it: `yes`, `on`, `no` and `off` are booleans when unquoted (YAML 1.1).
+/// YAML as Helm reads it: `yes`, `on`, `no` and `off` are booleans when unquoted, and `0400` is octal (YAML 1.1).
 fn parse_yaml(text: &str) -> Result<Json, Malformed> {
-    let options = serde_saphyr::options! { strict_booleans: false };
+    let options = serde_saphyr::options! { strict_booleans: false, legacy_octal_numbers: true };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let place = error.location();
@@ -152,6 +152,7 @@ mod tests {
         assert_eq!(parse("a: yes\nb: 'yes'\nc: off\nd: \"true\""), json!({"a": true, "b": "yes", "c": false, "d": "true"}));
         assert_eq!(parse("x: &x {a: 1}\ny: *x\n80: z"), json!({"x": {"a": 1}, "y": {"a": 1}, "80": "z"}));
         assert_eq!(parse("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2"), json!({"x": {"a": 1}, "y": {"a": 1, "b": 2}}));
+        assert_eq!(parse("defaultMode: 0400\nport: 400"), json!({"defaultMode": 256, "port": 400}));
         assert!(Values::parse("- a").unwrap_err().message.contains("got a list"));
     }
 
