@@ -18,6 +18,9 @@ pub const PASSTHROUGH_PORT: u16 = 15443;
 /// The namespace of a control plane unless another is chosen.
 pub const SYSTEM_NAMESPACE: &str = "istio-system";
 
+/// The name of a cluster for which `global.multiCluster.clusterName` is not set.
+pub const DEFAULT_CLUSTER_NAME: &str = "Kubernetes";
+
 /// The Secret out of which istiod takes its certificate authority.
 pub const CACERTS: &str = "cacerts";
 

@@ -199,7 +199,8 @@ impl Objects for FakeObjects {
     }
 
     /// As a cluster whose istiod serves and refuses everything.
-    async fn dry_run(&self, _: &str, _: &Json, _: &Deadline) -> Result<(), Failure> {
+    async fn dry_run(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<(), Failure> {
+        self.check(cluster, &ObjectRef::of(manifest, "default").expect("a known kind"))?;
         Err(Failure::new(FailureKind::Rejected, "refused", "refused").raw("admission webhook \"validation.istio.io\" denied the request"))
     }
 }

@@ -1,10 +1,12 @@
 //! Finding installed control planes, and reading the attributes of `mesh_cluster` off them.
 
 use async_trait::async_trait;
+use serde_json::{Value as Json, json};
 
 use super::{Cluster, ClusterCaRef, ClusterModel};
 use crate::{
     data::{Kind, ObjectRef},
+    istio::well_known::DEFAULT_CLUSTER_NAME,
     mesh::{
         ClusterKey, ControlPlane,
         helm::control_plane::{ISTIOD_CHART, ISTIOD_RELEASE},
@@ -29,18 +31,27 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         mesh_id: values.mesh_id.into(),
         network: values.network.into(),
         trust_domain: values.trust_domain.into(),
-        cluster_name: values.cluster_name.filter(|name| name != cluster.as_str()).into(),
+        // Where it isn't set, Istio itself uses a name of its own, which all running sidecars have.
+        cluster_name: Some(values.cluster_name.unwrap_or_else(|| DEFAULT_CLUSTER_NAME.to_owned()))
+            .filter(|name| name != cluster.as_str())
+            .into(),
         namespace: Value::Value(namespace),
         // The version isn't pinned by what is installed.
         istio_version: Value::Null,
         values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
         dns_capture: Value::Value(values.dns_capture),
-        mtls_mode: mtls.and_then(|mtls| mtls["spec"]["mtls"]["mode"].as_str().map(str::to_owned)).into(),
+        mtls_mode: mtls.as_ref().and_then(mode_of).into(),
         delete_crds: Value::Null,
         installed_version: Value::Null,
         drift: Value::Null,
         timeouts: Value::Null,
     })
+}
+
+/// Returns the mode of a policy that sets nothing else. Any other policy stays its author's, as no attribute can express it.
+fn mode_of(policy: &Json) -> Option<String> {
+    let mode = policy["spec"]["mtls"]["mode"].as_str()?;
+    (policy["spec"] == json!({"mtls": {"mode": mode}})).then(|| mode.to_owned())
 }
 
 /// Returns the CA that istiod signs with; null if istiod has created one itself.

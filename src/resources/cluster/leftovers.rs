@@ -1,11 +1,14 @@
 //! What istiod and its charts leave behind when they are uninstalled: ConfigMaps in every namespace, istiod's own root, and the custom
 //! resource definitions.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::Cluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef},
+    mesh::{helm::control_plane::BASE_RELEASE, observe::occupant},
     world::World,
 };
 use framework::{Cx, Error};
@@ -24,14 +27,23 @@ impl Cluster {
 
     fn is_leftover(&self, metadata: &Json) -> bool {
         let name = metadata["name"].as_str().unwrap_or_default();
-        let is_lock = metadata["namespace"] == self.namespace() && name.starts_with("istio-") && name.ends_with("leader");
-        matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_lock
+        let is_own = metadata["namespace"] == self.namespace() && occupant::is_of_istiod(metadata);
+        matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_own
     }
 
-    /// Removes the custom resource definitions that the release `istio-base` installed.
-    pub(super) async fn remove_crds(&self, base: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = base.manifest.iter().filter_map(|object| ObjectRef::of(object, self.namespace()));
-        let crds: Vec<_> = objects.filter(|object| object.kind == Kind::CRD).collect();
+    /// Removes the custom resource definitions that the release `istio-base` installed. `base` is `None` if the release is gone already, as
+    /// after a destroy that was interrupted; Helm's annotations still name it.
+    pub(super) async fn remove_crds(&self, base: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let of_manifest = base.map(|base| base.manifest.as_slice()).unwrap_or_default();
+        let live = self.on(cx).list_metadata(Kind::CRD, None, "").await?;
+        let is_of_base = |object: &&Json| {
+            let annotations = &object["metadata"]["annotations"];
+            annotations["meta.helm.sh/release-name"] == BASE_RELEASE && annotations["meta.helm.sh/release-namespace"] == self.namespace()
+        };
+        let named = of_manifest.iter().chain(live.iter().filter(is_of_base));
+        let crds: BTreeSet<_> =
+            named.filter_map(|object| ObjectRef::of(object, "")).filter(|object| object.kind == Kind::CRD).map(|crd| crd.name).collect();
+        let crds: Vec<_> = crds.into_iter().map(|name| ObjectRef::cluster_wide(Kind::CRD, name)).collect();
         let deletions = crds.iter().map(|crd| self.on(cx).delete(crd));
         futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
     }

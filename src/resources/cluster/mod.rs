@@ -22,12 +22,15 @@ use crate::{
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-        observe::drift::differences,
+        labels,
+        observe::drift::{differences, own_differences},
         trust,
     },
     ports::Failure,
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
+use framework::{
+    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Report, Resource, Timeouts, Value,
+};
 
 /// The member of the mesh to be.
 pub struct Cluster {
@@ -105,11 +108,43 @@ impl Cluster {
     /// Sets or takes back the mesh-wide mode of mutual TLS.
     async fn apply_mtls(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
-            self.on(cx).apply(&manifest).await?;
+            self.on(cx).apply_own(&manifest).await?;
         } else if prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
-            self.on(cx).delete(&self.peer_authentication()).await?;
+            self.delete_policy(cx).await?;
         }
         Ok(())
+    }
+
+    /// The mesh-wide policy must be ours, or one that an import took over, before it is written.
+    async fn check_policy(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if self.plane.mtls_mode.is_none() || prior.finished().is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
+            return Ok(());
+        }
+        let policy = self.peer_authentication();
+        match self.on(cx).get(&policy).await? {
+            Some(live) if !labels::is_ours(&live) => Err(Error::new(
+                "Already exists",
+                format!(
+                    "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it \
+                     was not changed.\n\nRemove `mtls_mode` to keep the policy, or delete the policy with `kubectl -n {} delete peerauthentication \
+                     {}` and apply again.",
+                    self.cluster,
+                    self.namespace(),
+                    policy.name
+                ),
+            )
+            .at(AttributePath::new("mtls_mode"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the mesh-wide policy if it is ours.
+    async fn delete_policy(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let policy = self.peer_authentication();
+        match self.on(cx).get(&policy).await? {
+            Some(live) if labels::is_ours(&live) => self.on(cx).delete(&policy).await.map_err(Error::from),
+            _ => Ok(()),
+        }
     }
 
     fn peer_authentication(&self) -> ObjectRef {
@@ -173,6 +208,14 @@ impl Resource for Cluster {
             warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));
         }
         if let Some(plane) = plan.known(parse_plane) {
+            let prior = plan.prior.as_ref().and_then(|prior| parse_plane(prior, &mut Parse::new(&mut Report::new())));
+            if let Some(warning) = prior.and_then(|prior| restart_needed(&prior, &plane)) {
+                plan.report.warning(warning);
+            }
+            for refusal in plane.refusals() {
+                let title = format!("Helm value {} is not supported", refusal.key);
+                plan.report.error(Error::new(title, refusal.message).at(AttributePath::new("values")));
+            }
             for lint in plane.lints() {
                 plan.report
                     .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
@@ -192,6 +235,7 @@ impl Resource for Cluster {
             ));
         }
         spec.check_ca(cx).await?;
+        spec.check_policy(prior, cx).await?;
         namespace::label(spec.on(cx), &spec.plane.namespace, &spec.plane.namespace_labels()).await?;
         reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
 
@@ -217,7 +261,9 @@ impl Resource for Cluster {
         if base.is_none() && istiod.is_none() {
             return Ok(Observed::Gone);
         }
-        let wanted_base = spec.plane.base_release(spec.istio_version.clone());
+        // Both are of one version, also when none is set.
+        let version_of_base = spec.istio_version.clone().or_else(|| istiod.as_ref().map(|istiod| istiod.version.clone()));
+        let wanted_base = spec.plane.base_release(version_of_base);
         let wanted_istiod = spec.plane.istiod_release(spec.istio_version.clone());
         let (base_drift, istiod_drift) = tokio::try_join!(
             release_drift(spec.on(cx), &wanted_base, base.as_ref()),
@@ -230,7 +276,7 @@ impl Resource for Cluster {
         if let Some(wanted) = spec.plane.mesh_peer_authentication() {
             match mtls {
                 Some(live) => {
-                    drift.extend(differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())));
+                    drift.extend(own_differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())));
                 }
                 None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
             }
@@ -241,15 +287,15 @@ impl Resource for Cluster {
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         cx.world.releases.check().await?;
         if spec.plane.mtls_mode.is_some() {
-            spec.on(cx).delete(&spec.peer_authentication()).await?;
+            spec.delete_policy(cx).await?;
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
         for release in [ISTIOD_RELEASE, BASE_RELEASE] {
             spec.on(cx).uninstall(spec.namespace(), release).await?;
         }
         spec.remove_leftovers(cx).await?;
-        if let Some(base) = base.filter(|_| spec.delete_crds) {
-            spec.remove_crds(&base, cx).await?;
+        if spec.delete_crds {
+            spec.remove_crds(base.as_ref(), cx).await?;
         }
         namespace::label(spec.on(cx), &spec.plane.namespace, &json!({})).await?;
         namespace::release(spec.on(cx), &spec.plane.namespace).await.map_err(Error::from)
@@ -301,4 +347,22 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         values: values?,
         mtls_mode: mtls_mode?,
     })
+}
+
+/// Warns of a change that running sidecars don't follow: they keep the cluster's name and network with which they were injected.
+fn restart_needed(prior: &ControlPlane, planned: &ControlPlane) -> Option<Error> {
+    let (attribute, before, after, what) = if prior.cluster_name != planned.cluster_name {
+        let what = "istiod accepts only sidecars of its own cluster name: until they restart, they get no new configuration and no new certificates";
+        ("cluster_name", prior.cluster_name.as_str(), planned.cluster_name.as_str(), what)
+    } else if prior.network != planned.network {
+        let what = "sidecars keep the network with which they were injected: until they restart, calls between networks can fail";
+        ("network", prior.network.as_str(), planned.network.as_str(), what)
+    } else {
+        return None;
+    };
+    let detail = format!(
+        "`{attribute}` changes from `{before}` to `{after}`, and {what}. Right after the apply, restart every workload with a sidecar, and the \
+         gateways: `kubectl rollout restart deployment --namespace NAMESPACE`."
+    );
+    Some(Error::new("Sidecars must restart", detail).at(AttributePath::new(attribute)))
 }

@@ -2,13 +2,17 @@
 
 use super::{Cluster, ClusterCaRef, ClusterModel};
 use crate::{
-    ports::{Failure, FailureKind},
+    data::{Kind, ObjectRef},
+    ports::{Failure, FailureKind, Releases as _},
     resources::{
-        ClusterCa, RootCa,
-        testing::{apply, cluster, cluster_ca, created, destroy, drift, injector, read, root, scene, text},
+        ClusterCa, EastwestGateway, RootCa,
+        testing::{
+            Scene, apply, balancer, cluster, cluster_ca, created, destroy, drift, gateway, import, injector, model, read, root, scene, text,
+        },
     },
 };
-use framework::{Value, encode, erase};
+use framework::{Diagnostics, Dynamic, Value, encode, erase};
+use serde_json::{Value as Json, json};
 
 #[tokio::test]
 async fn a_control_plane_that_fails_half_way_is_in_the_state_and_planned_again() {
@@ -52,4 +56,170 @@ async fn clusters_on_one_network_are_warned_of_in_one_run() {
     assert!(plan("us").warnings.is_empty(), "the same cluster, planned once more");
     assert!(plan("eu").warnings[0].detail.contains("Clusters `eu` and `us`"));
     assert!(plan("asia").errors[0].detail.contains("it has `eu`, `us`"));
+}
+
+fn namespaced(api_version: &str, kind: &str, name: &str) -> Json {
+    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "istio-system"}})
+}
+
+fn policy(spec: &Json) -> Json {
+    let mut policy = namespaced("security.istio.io/v1", "PeerAuthentication", "default");
+    policy["spec"] = spec.clone();
+    policy
+}
+
+fn policy_ref() -> ObjectRef {
+    ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, "istio-system", "default")
+}
+
+fn namespace_ref() -> ObjectRef {
+    ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system")
+}
+
+fn strict() -> ClusterModel {
+    ClusterModel { mtls_mode: text("STRICT"), ..cluster() }
+}
+
+fn plan(scene: &Scene, prior: &Dynamic, model: ClusterModel) -> Diagnostics {
+    let config = encode(&Value::Value(model.clone()));
+    erase::<Cluster>().plan(prior, &config, crate::resources::testing::planned::<Cluster>(model), Some(&scene.world)).diagnostics
+}
+
+#[tokio::test]
+async fn a_namespace_with_objects_of_others_outlives_a_destroy() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let state = created::<Cluster>(&scene, cluster()).await;
+    scene.objects.put("eu", namespaced("v1", "ConfigMap", "kube-root-ca.crt"));
+    scene.objects.put("eu", namespaced("v1", "ConfigMap", "mine"));
+    scene.objects.put("eu", namespaced("apps/v1", "Deployment", "kiali"));
+    let (state, diagnostics) = destroy::<Cluster>(&scene, &state).await;
+    assert!(state.is_null() && diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert!(diagnostics.warnings[0].detail.contains("ConfigMap mine, Deployment kiali"), "{:?}", diagnostics.warnings);
+    let left = scene.objects.live("eu", &namespace_ref()).expect("the namespace");
+    assert!(left["metadata"].get("labels").is_none(), "{left}");
+}
+
+#[tokio::test]
+async fn the_last_resource_in_a_namespace_removes_it() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let state = created::<EastwestGateway>(&scene, gateway()).await;
+    assert!(scene.objects.live("eu", &namespace_ref()).is_some(), "the gateway makes its namespace");
+    scene.objects.put("eu", json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "sh.helm.release.v1.istiod.v1", "namespace": "istio-system", "labels": {"mesh.terraform.io/installed-by": crate::data::MANAGER}},
+    }));
+    let (gone, diagnostics) = destroy::<EastwestGateway>(&scene, &state).await;
+    assert!(gone.is_null() && diagnostics.warnings.is_empty(), "{:?}", diagnostics.warnings);
+    assert!(scene.objects.live("eu", &namespace_ref()).is_some(), "istiod is still there");
+    scene.objects.remove("eu", &ObjectRef::namespaced(Kind::SECRET, "istio-system", "sh.helm.release.v1.istiod.v1"));
+    assert!(destroy::<EastwestGateway>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.live("eu", &namespace_ref()), None);
+}
+
+#[tokio::test]
+async fn a_policy_of_somebody_else_is_neither_changed_nor_deleted() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let theirs = policy(&json!({"mtls": {"mode": "PERMISSIVE"}, "portLevelMtls": {"8080": {"mode": "DISABLE"}}}));
+    scene.objects.put("eu", theirs.clone());
+    let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, strict()).await;
+    assert!(
+        state.is_null() && diagnostics.errors[0].detail.contains("PeerAuthentication istio-system/default"),
+        "{:?}",
+        diagnostics.errors
+    );
+    assert_eq!(scene.releases.names("eu"), [""; 0], "it is refused before anything is installed");
+
+    let state = created::<Cluster>(&scene, cluster()).await;
+    let (updated, diagnostics) = apply::<Cluster>(&scene, &state, strict()).await;
+    assert_eq!(diagnostics.errors[0].summary, "Already exists");
+    assert_eq!(scene.objects.live("eu", &policy_ref()), Some(theirs.clone()));
+    let imported: ClusterModel = model(&import(erase::<Cluster>(), &scene, "eu/istio-system").await);
+    assert_eq!(imported.mtls_mode, Value::Null, "no attribute expresses a policy with exceptions");
+    destroy::<Cluster>(&scene, &updated).await;
+    assert_eq!(scene.objects.live("eu", &policy_ref()), Some(theirs));
+}
+
+#[tokio::test]
+async fn what_others_add_to_the_mesh_wide_policy_is_drift_and_removed() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let state = created::<Cluster>(&scene, strict()).await;
+    let mut weakened = scene.objects.live("eu", &policy_ref()).expect("the policy");
+    weakened["spec"]["selector"] = json!({"matchLabels": {"app": "none"}});
+    scene.objects.put("eu", weakened);
+    let (seen, _) = read::<Cluster>(&scene, &state).await;
+    assert_eq!(drift(&seen), [r#"PeerAuthentication istio-system/default: spec.selector: {"matchLabels":{"app":"none"}} was added"#]);
+    let (state, _) = apply::<Cluster>(&scene, &seen, strict()).await;
+    assert_eq!(scene.objects.live("eu", &policy_ref()).expect("the policy")["spec"], json!({"mtls": {"mode": "STRICT"}}));
+    let (state, _) = apply::<Cluster>(&scene, &state, cluster()).await;
+    assert_eq!((drift(&state), scene.objects.live("eu", &policy_ref())), (Vec::new(), None));
+}
+
+#[tokio::test]
+async fn definitions_are_deleted_although_an_interrupted_destroy_forgot_their_release() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let state = created::<Cluster>(&scene, ClusterModel { delete_crds: Value::Value(true), ..cluster() }).await;
+    let definition = |name: &str, namespace: &str| {
+        let annotations = json!({"meta.helm.sh/release-name": "istio-base", "meta.helm.sh/release-namespace": namespace});
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name, "annotations": annotations},
+        })
+    };
+    scene.objects.put("eu", definition("gateways.networking.istio.io", "istio-system"));
+    scene.objects.put("eu", definition("others.networking.istio.io", "other"));
+    let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
+    scene.releases.remove("eu", "istio-system", "istio-base", &deadline).await.expect("removed");
+    destroy::<Cluster>(&scene, &state).await;
+    let left = ["CustomResourceDefinition others.networking.istio.io", "MutatingWebhookConfiguration istio-sidecar-injector"];
+    assert_eq!(scene.objects.names("eu"), left);
+}
+
+#[tokio::test]
+async fn a_policy_engine_that_refuses_the_probe_is_not_taken_for_istiod() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let probe = ObjectRef::namespaced(Kind::GATEWAY, "istio-system", "mesh-terraform-io-probe");
+    let refused =
+        Failure::new(FailureKind::Rejected, "refused", "refused").raw("admission webhook \"validate.kyverno.svc\" denied the request");
+    scene.objects.fail("eu", &probe, refused);
+    let timeouts = framework::Timeouts { create: text("50ms"), ..framework::Timeouts::default() };
+    let hasty = ClusterModel { timeouts: Value::Value(timeouts), ..cluster() };
+    let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, hasty).await;
+    assert!(diagnostics.errors[0].detail.contains("validation webhook to serve"), "{:?}", diagnostics.errors);
+    scene.objects.put(
+        "eu",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "istio-validator-istio-system"},
+            "webhooks": [{"name": "rev.validation.istio.io", "failurePolicy": "Fail", "clientConfig": {"caBundle": "abc"}}],
+        }),
+    );
+    let (_, diagnostics) = apply::<Cluster>(&scene, &state, cluster()).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+}
+
+#[tokio::test]
+async fn a_control_plane_without_a_cluster_name_keeps_the_one_that_its_sidecars_have() {
+    let scene = scene();
+    let release = crate::data::Release {
+        name: "istiod".to_owned(),
+        namespace: "istio-system".to_owned(),
+        chart: "istiod".to_owned(),
+        version: None,
+        values: json!({"global": {"meshID": "m", "network": "eu-net"}}),
+    };
+    let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
+    scene.releases.apply("eu", &release, &deadline).await.expect("installed");
+    let state = import(erase::<Cluster>(), &scene, "eu/istio-system").await;
+    let imported: ClusterModel = model(&state);
+    assert_eq!(imported.cluster_name, text("Kubernetes"));
+    let kept = plan(&scene, &state, imported);
+    assert!(kept.warnings.is_empty(), "{:?}", kept.warnings);
+    let renamed = plan(&scene, &state, cluster());
+    assert!(renamed.warnings[0].detail.contains("from `Kubernetes` to `eu`"), "{:?}", renamed.warnings);
 }
