@@ -50,7 +50,7 @@ pub(super) fn planned<R: Resource>(model: R::Model) -> Dynamic {
 
 pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
     let config = encode(&Value::Value(model.clone()));
-    let change = Change { prior, config: &config, planned: planned::<R>(model), unfinished: None };
+    let change = Change { prior, config: &config, planned: planned::<R>(model), unfinished: None, is_resumed: false };
     let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
     (applied.state, applied.diagnostics)
 }
@@ -67,7 +67,7 @@ pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dyna
 }
 
 pub(super) async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
-    let change = Change { prior: state, config: &Value::Null, planned: Value::Null, unfinished: None };
+    let change = Change { prior: state, config: &Value::Null, planned: Value::Null, unfinished: None, is_resumed: false };
     let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
     (applied.state, applied.diagnostics)
 }

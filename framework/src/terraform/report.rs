@@ -38,6 +38,12 @@ fn add(all: &mut Vec<Diagnostic>, new: Diagnostic) {
     }
 }
 
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        diagnostic(error)
+    }
+}
+
 /// The diagnostics of one call.
 #[derive(Default)]
 pub struct Report {

@@ -14,6 +14,7 @@ mod identity;
 mod listing;
 mod migration;
 mod partial_update;
+mod resume;
 mod sample;
 mod schema;
 mod taint;

@@ -273,7 +273,8 @@ impl Session {
         let object = if has_errors && state.is_nil() {
             prior.clone()
         } else {
-            let is_tainted = prior.is_tainted || (has_errors && prior.state.is_nil());
+            // Without an error what is left is as good as new.
+            let is_tainted = has_errors && (prior.is_tainted || prior.state.is_nil());
             Object { state, private: response.private, identity: identity(response.new_identity.as_ref()), is_tainted }
         };
         Outcome { object, diagnostics: response.diagnostics }

@@ -3,6 +3,7 @@
 #![allow(clippy::unused_async)] // calls are answered alike, whether they wait for anything or not
 
 mod action;
+mod creation;
 mod data_source;
 mod ephemeral;
 mod function;
@@ -44,6 +45,7 @@ struct Inner<P: Provider> {
     /// Cancelled by a stop, and then replaced: the process serves on.
     work: Mutex<CancellationToken>,
     calls: TaskTracker,
+    creations: creation::Creations,
 }
 
 impl<P: Provider> Server<P> {
@@ -52,7 +54,15 @@ impl<P: Provider> Server<P> {
         let calls = TaskTracker::new();
         // What is closed can be waited for at any time; it tracks calls all the same.
         calls.close();
-        Self(Arc::new(Inner { provider, mask, catalog: OnceLock::new(), world: Mutex::default(), work: Mutex::default(), calls }))
+        Self(Arc::new(Inner {
+            provider,
+            mask,
+            catalog: OnceLock::new(),
+            world: Mutex::default(),
+            work: Mutex::default(),
+            calls,
+            creations: creation::Creations::default(),
+        }))
     }
 
     /// Ends the work in flight; what it has reached is still answered.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    protocol::{json, shape::Shape},
+    protocol::{json as codec, shape::Shape},
     terraform::{AnyResource, Datum, Dynamic, Error, Json, Number, Schema, Unfinished, Value},
 };
 
@@ -70,6 +70,12 @@ impl Private {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// The bytes with the unfinished create that a plan goes on with.
+    #[must_use]
+    pub(super) fn resuming(self, resumes: Option<String>) -> Self {
+        Self { resumes, ..self }
+    }
+
     /// The bytes of a plan.
     #[must_use]
     pub(super) fn planned(self, plan: Kind) -> Self {
@@ -81,7 +87,7 @@ impl Private {
     pub(super) fn applied(self, unfinished: Option<&Unfinished>, version: i64) -> Self {
         let stored = |unfinished: &Unfinished| Stored {
             is_create: unfinished.is_create,
-            attempted: unfinished.attempted.iter().map(|inputs| Attempt { version, inputs: write(inputs) }).collect(),
+            attempted: unfinished.attempted.iter().map(|inputs| Attempt { version, inputs: json(inputs) }).collect(),
         };
         Self { unfinished: unfinished.map(stored), plan: None, resumes: None, ..self }
     }
@@ -90,11 +96,15 @@ impl Private {
         self.unfinished.is_some()
     }
 
+    pub(super) fn is_unfinished_create(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|unfinished| unfinished.is_create)
+    }
+
     /// What the bytes note of applies that did not finish. Inputs that can no longer be read are left out.
     pub(super) fn unfinished<W>(&self, schema: &Schema, of: &dyn AnyResource<W>) -> Option<Unfinished> {
         let read = |attempt: &Attempt| -> Result<Dynamic, Error> {
             let inputs = of.upgrade(attempt.version, attempt.inputs.clone())?;
-            json::read(inputs.to_string().as_bytes(), &Shape::Object(&schema.attributes))
+            codec::read(inputs.to_string().as_bytes(), &Shape::Object(&schema.attributes))
         };
         let attempts = |attempted: &[Attempt]| {
             let read = attempted.iter().map(read).inspect(|read| {
@@ -109,7 +119,7 @@ impl Private {
 }
 
 /// A value as a state file holds it.
-fn write(value: &Dynamic) -> Json {
+pub(super) fn json(value: &Dynamic) -> Json {
     match value {
         Value::Null | Value::Unknown => Json::Null,
         Value::Value(Datum::String(text)) => text.as_str().into(),
@@ -117,11 +127,11 @@ fn write(value: &Dynamic) -> Json {
         Value::Value(Datum::Number(Number::Int(int))) => (*int).into(),
         // As a string, so that no digit is lost; it is read as a number again.
         Value::Value(Datum::Number(number)) => number.to_string().into(),
-        Value::Value(Datum::List(elements)) => elements.iter().map(write).collect(),
-        Value::Value(Datum::Map(entries)) => entries.iter().map(|(key, entry)| (key.clone(), write(entry))).collect(),
+        Value::Value(Datum::List(elements)) => elements.iter().map(json).collect(),
+        Value::Value(Datum::Map(entries)) => entries.iter().map(|(key, entry)| (key.clone(), json(entry))).collect(),
         Value::Value(Datum::Typed(ty, value)) => {
             let ty: Json = serde_json::from_str(&ty.to_string()).unwrap_or_default();
-            [("type".to_owned(), ty), ("value".to_owned(), write(value))].into_iter().collect()
+            [("type".to_owned(), ty), ("value".to_owned(), json(value))].into_iter().collect()
         }
     }
 }

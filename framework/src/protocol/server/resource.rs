@@ -1,20 +1,27 @@
 //! Calls about a managed resource.
 
 use super::{
-    Server, deferred, judged,
+    Server, creation, deferred, judged,
     private::{Kind, Private},
 };
 use crate::{
     protocol::{
-        answer::Answer, config_from_state, config_rules, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape, value, wire,
+        answer::Answer, catalog::Entry, config_from_state, config_rules, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape,
+        value, wire,
     },
-    terraform::{Change, Dynamic, Error, Identity, Provider, Report, Value, remove_write_only},
+    terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Provider, Report, Unfinished, Value, remove_write_only},
 };
 
 impl<P: Provider> Server<P> {
     fn identity(&self, name: &str) -> Result<&Identity, Error> {
         let none = || Error::new("No identity", format!("A {name} has no identity: import it by its name."));
         self.catalog().identities.get(name).ok_or_else(none)
+    }
+
+    /// What makes the object with this state the same as another.
+    fn creation_key(&self, name: &str, state: &Dynamic) -> Option<String> {
+        let attributes = &self.catalog().resources.find(name).ok()?.schema.attributes;
+        creation::key(name, self.catalog().identities.get(name), attributes, state)
     }
 
     /// The identity of the object with this state.
@@ -84,6 +91,12 @@ impl<P: Provider> Server<P> {
         let world = self.configured()?;
         let state = self.read(request.current_state, &entry.schema)?;
         let mut outcome = entry.of.read(state, &world, self.work()).await;
+        let private = Private::read(&request.private);
+        if private.is_unfinished_create()
+            && let Some(key) = self.creation_key(&request.type_name, &outcome.found)
+        {
+            self.0.creations.see(key, private);
+        }
         Ok(wire::read_resource::Response {
             deferred: deferred(outcome.is_deferred, &mut outcome.diagnostics, request.client_capabilities),
             new_identity: self.identify(&request.type_name, &outcome.found),
@@ -131,6 +144,15 @@ impl<P: Provider> Server<P> {
             plan::forecast(attributes, &prior, &mut draft.planned);
             planned = plan_of(&draft.planned);
         }
+        let mut private = private;
+        if kind == Kind::Create
+            && let Some(key) = self.creation_key(&request.type_name, &planned.state)
+            && let Some(seen) = self.0.creations.seen(&key)
+        {
+            let is_resumed = entry.of.resumes();
+            planned.diagnostics.warnings.push(creation::warning(is_resumed).into());
+            private = seen.resuming(is_resumed.then_some(key));
+        }
         let mut replace: Vec<_> = draft.replace.into_iter().chain(planned.replace).collect();
         replace.sort_by_key(ToString::to_string);
         replace.dedup();
@@ -164,21 +186,40 @@ impl<P: Provider> Server<P> {
         let prior = self.read(request.prior_state, &entry.schema)?;
         let config = self.read(request.config, &entry.schema)?;
         let planned = self.read(request.planned_state, &entry.schema)?;
+        let key = if prior.is_null() { self.creation_key(&request.type_name, &planned) } else { None };
+        let left = key.and_then(|key| self.0.creations.take(&key));
         // No CLI validates again what wasn't known at plan.
         let mut report = Report::new();
         config_rules::judge_again(&entry.schema.attributes, &config, &mut report);
         if report.has_errors() {
+            // What the delete half has left is still there.
+            let left = left.map(|left| (left.state, Unfinished { is_create: true, ..left.unfinished.unwrap_or_default() }));
+            let (state, unfinished) = left.map_or((prior, None), |(state, unfinished)| (state, Some(unfinished)));
+            let private = match &unfinished {
+                Some(_) => Private::read(b"").applied(unfinished.as_ref(), entry.schema.version).write(),
+                None => request.planned_private,
+            };
             return Ok(wire::apply_resource_change::Response {
-                new_state: Some(value::write(&prior, &entry.schema)),
-                private: request.planned_private,
+                new_identity: self.identify(&request.type_name, &state),
+                new_state: Some(value::write(&state, &entry.schema)),
+                private,
                 diagnostics: diagnostics::diagnostics(report.into_diagnostics()),
                 ..wire::apply_resource_change::Response::default()
             });
         }
         let private = Private::read(&request.planned_private);
         let unfinished = private.unfinished(&entry.schema, &*entry.of);
-        let change = Change { prior: &prior, config: &config, planned, unfinished: unfinished.as_ref() };
-        let applied = entry.of.apply(change, &world, self.work()).await;
+        let applied = if planned.is_null() && self.is_left(&request.type_name, &prior, &private) {
+            let key = self.creation_key(&request.type_name, &prior).unwrap_or_default();
+            tracing::info!(resource = request.type_name, "what exists of an unfinished creation is left to its replacement");
+            self.0.creations.leave(key, creation::Left { state: prior, unfinished });
+            Applied::deleted()
+        } else if let Some(left) = left {
+            self.resume(entry, left, &config, planned, &world).await
+        } else {
+            let change = Change { prior: &prior, config: &config, planned, unfinished: unfinished.as_ref(), is_resumed: false };
+            entry.of.apply(change, &world, self.work()).await
+        };
         Ok(wire::apply_resource_change::Response {
             new_identity: self.identify(&request.type_name, &applied.state),
             new_state: Some(value::write(&applied.state, &entry.schema)),
@@ -186,6 +227,34 @@ impl<P: Provider> Server<P> {
             diagnostics: diagnostics::diagnostics(applied.diagnostics),
             legacy_type_system: false,
         })
+    }
+
+    /// Whether a delete is the first half of a replacement that only follows from an unfinished create of the same object.
+    fn is_left(&self, name: &str, prior: &Dynamic, private: &Private) -> bool {
+        private.plan == Some(Kind::Create) && private.resumes.is_some() && private.resumes == self.creation_key(name, prior)
+    }
+
+    /// Goes on with what the delete half of a replacement has left.
+    async fn resume(
+        &self,
+        entry: &Entry<dyn AnyResource<P::World>>,
+        left: creation::Left,
+        config: &Dynamic,
+        planned: Dynamic,
+        world: &P::World,
+    ) -> Applied {
+        let unfinished = Unfinished { is_create: true, ..left.unfinished.unwrap_or_default() };
+        let change = |prior, config, planned, is_resumed| Change { prior, config, planned, unfinished: Some(&unfinished), is_resumed };
+        // The resource itself may want another object, as it would for an update.
+        if entry.of.plan(&left.state, config, planned.clone(), Some(world)).replace.is_empty() {
+            return entry.of.apply(change(&left.state, config, planned, true), world, self.work()).await;
+        }
+        let deleted = entry.of.apply(change(&left.state, &Value::Null, Value::Null, false), world, self.work()).await;
+        if !deleted.state.is_null() {
+            return deleted;
+        }
+        let change = Change { prior: &Value::Null, config, planned, unfinished: None, is_resumed: false };
+        entry.of.apply(change, world, self.work()).await
     }
 
     pub(super) async fn import_resource_state(

@@ -50,6 +50,8 @@ pub struct Change<'a> {
     pub planned: Dynamic,
     /// What is known of applies that failed.
     pub unfinished: Option<&'a Unfinished>,
+    /// The CLI creates, and the prior state is what an unfinished create has left.
+    pub is_resumed: bool,
 }
 
 /// The result of an apply.
@@ -62,6 +64,13 @@ pub struct Applied {
     pub diagnostics: Diagnostics,
 }
 
+impl Applied {
+    /// Nothing is left.
+    pub fn deleted() -> Self {
+        Self { state: Value::Null, unfinished: None, diagnostics: Diagnostics::default() }
+    }
+}
+
 /// A resource of any type.
 #[async_trait]
 pub trait AnyResource<W>: Send + Sync {
@@ -71,6 +80,8 @@ pub trait AnyResource<W>: Send + Sync {
     fn schema(&self) -> Schema;
     /// The attributes that distinguish its objects; `None` without any such attributes.
     fn identity(&self) -> Option<Identity>;
+    /// Whether the replacement of an object whose create failed keeps what exists; see [`Resource::RESUMES`].
+    fn resumes(&self) -> bool;
     /// Checks a configuration, in which anything may be unknown.
     fn validate(&self, config: &Dynamic) -> Diagnostics;
     /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
@@ -172,6 +183,20 @@ impl<R: Resource> Erased<R> {
         recorded
     }
 
+    /// What becomes of an object whose create failed.
+    fn way_on() -> String {
+        let next = if R::RESUMES {
+            "The CLI shows its replacement next, and the provider then keeps what exists and continues the creation, as long as nothing that \
+             identifies the object changes."
+        } else {
+            "The next apply deletes it, and creates it again."
+        };
+        format!(
+            "What was created so far is in the state, marked as tainted. {next} To continue with a plain update instead, run `terraform \
+             untaint` (or `tofu untaint`) on the resource."
+        )
+    }
+
     /// Marks the state as that of an apply that did not finish.
     fn mark(state: &mut Dynamic, error: &Error, attributes: &[Attribute]) {
         if attributes.iter().any(|attribute| attribute.name == R::DRIFT) {
@@ -193,6 +218,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     fn identity(&self) -> Option<Identity> {
         Identity::new(R::IDENTITY, &R::Model::attributes())
+    }
+
+    fn resumes(&self) -> bool {
+        R::RESUMES
     }
 
     fn validate(&self, config: &Dynamic) -> Diagnostics {
@@ -231,7 +260,8 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         if change.planned.is_null() {
             return Self::delete(&change, world, cancel).await;
         }
-        let Change { prior, config, planned, unfinished } = change;
+        let Change { prior, config, planned, unfinished, is_resumed } = change;
+        let is_create = prior.is_null() || is_resumed;
         let mut report = Report::new();
         let attributes = R::Model::attributes();
         let mut wanted = without_unknowns(planned.clone());
@@ -241,7 +271,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         };
         let in_place = prior::read::<R>(prior, unfinished, parse::<R>);
 
-        let operation = if prior.is_null() { Operation::Create } else { Operation::Update };
+        let operation = if is_create { Operation::Create } else { Operation::Update };
         let cx = cx::<R>(&wanted, operation, world, cancel);
         let mut reached = Reached::nothing();
         // Caught here already, and not only for the protocol: what was reached before a panic exists all the same.
@@ -265,7 +295,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 ));
                 (prior.clone(), unfinished.cloned())
             }
-            (recorded, Err(error)) => {
+            (recorded, Err(mut error)) => {
                 let mut next = unfinished.cloned().unwrap_or_default();
                 let state = match recorded {
                     // A create reached nothing: there is nothing to save, and nothing to go on with.
@@ -277,7 +307,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                     Some(recorded) => {
                         let all = promises::keep(&planned, recorded);
                         let mut state = if prior.is_null() || is_complete {
-                            next = Unfinished { is_create: prior.is_null(), attempted: Vec::new() };
+                            next = Unfinished { is_create, attempted: Vec::new() };
                             all
                         } else {
                             next.attempt(prior::inputs::<R::Model>(&planned), &prior::inputs::<R::Model>(prior));
@@ -287,6 +317,9 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                         Some(state)
                     }
                 };
+                if is_create && state.is_some() {
+                    error.detail = format!("{}\n\n{}", error.detail, Self::way_on());
+                }
                 report.error(error);
                 state.map_or((Value::Null, None), |state| (state, Some(next)))
             }
@@ -412,7 +445,7 @@ mod tests {
     async fn a_panic_loses_nothing_that_was_reached() {
         let config = encode(&Value::Value(ThingModel::default()));
         let planned = encode(&Value::Value(ThingModel { address: Value::Unknown, ..ThingModel::default() }));
-        let change = Change { prior: &Value::Null, config: &config, planned, unfinished: None };
+        let change = Change { prior: &Value::Null, config: &config, planned, unfinished: None, is_resumed: false };
         let Applied { state, diagnostics, .. } = erase::<Thing>().apply(change, &(), CancellationToken::new()).await;
         assert_eq!(attribute(&state, "address"), &Value::Value(Datum::String("10.0.0.1".to_owned())));
         assert!(diagnostics.errors[0].detail.contains("mesh_thing: out of ideas"), "{diagnostics:?}");

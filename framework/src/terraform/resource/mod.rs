@@ -51,6 +51,10 @@ pub trait Resource: Send + Sync + 'static {
     /// The computed list that holds the differences from what was applied: one entry makes the next plan an update.
     const DRIFT: &'static str = "drift";
 
+    /// Whether the next apply continues a create that failed halfway. Both CLIs plan to replace such an object. With `true`, the delete half
+    /// of that replacement leaves in place what exists, and the create half gets it as `prior`; with `false`, it is deleted.
+    const RESUMES: bool = true;
+
     /// The `timeouts` attribute.
     fn timeouts(model: &Self::Model) -> &Value<Timeouts>;
 

@@ -95,7 +95,7 @@ async fn failed_at(cluster: &str, failing: &ObjectRef) -> (Scene, Applied) {
 
 async fn change(scene: &Scene, prior: &Dynamic, unfinished: Option<&Unfinished>, config: ServiceExportModel) -> Applied {
     let planned = planned::<ServiceExport>(config.clone());
-    let change = Change { prior, config: &encode(&Value::Value(config)), planned, unfinished };
+    let change = Change { prior, config: &encode(&Value::Value(config)), planned, unfinished, is_resumed: false };
     erase::<ServiceExport>().apply(change, &scene.world, CancellationToken::new()).await
 }
 
@@ -138,7 +138,13 @@ async fn a_move_that_fails_is_destroyed_with_all_it_has_left() {
     for (cluster, failing) in steps() {
         let (scene, failed) = failed_at(cluster, &failing).await;
         scene.objects.mend();
-        let destroy = Change { prior: &failed.state, config: &Value::Null, planned: Value::Null, unfinished: failed.unfinished.as_ref() };
+        let destroy = Change {
+            prior: &failed.state,
+            config: &Value::Null,
+            planned: Value::Null,
+            unfinished: failed.unfinished.as_ref(),
+            is_resumed: false,
+        };
         let destroyed = erase::<ServiceExport>().apply(destroy, &scene.world, CancellationToken::new()).await;
         assert!(destroyed.state.is_null(), "{cluster} {failing}: {}", words(&destroyed.diagnostics));
         assert_eq!(["eu", "us", "ap"].map(|cluster| exported(&scene, cluster).len()), [0, 0, 0], "{cluster} {failing}");
