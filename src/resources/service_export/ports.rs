@@ -1,4 +1,4 @@
-//! The ports in the attributes of `mesh_service_export`: those that the configuration sets, and those that are exported.
+//! Ports in the attributes of `mesh_service_export`: those that the configuration sets, and those that are exported.
 
 use crate::mesh::{Protocol, ServicePort, export::PortRequest, names::port};
 use framework::{AttributePath, Dynamic, Parse, Value, computed, decode, model, optional, required};
@@ -59,13 +59,33 @@ pub(super) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Pars
             read
         });
     }
+    for (index, problem) in read.as_deref().map(repetitions).unwrap_or_default() {
+        parse.violation(parse.path("ports").index(index), &problem);
+    }
     if read.as_ref().is_some_and(Vec::is_empty) {
-        parse.violation(parse.path("ports"), &"No port. List at least one, or leave `ports` out to export those of the live Service.");
+        parse.violation(
+            parse.path("ports"),
+            &"Must not be empty. List at least one port, or leave `ports` out to export those of the live Service.",
+        );
     }
     read.map(Some)
 }
 
-/// Whether two lists differ in nothing but the case of the protocols, in which HCL and an import may spell them.
+/// Finds the ports whose number or name another one before them has; Istio refuses both.
+fn repetitions(ports: &[PortRequest]) -> Vec<(i64, String)> {
+    let ports: Vec<_> = ports.iter().map(ServicePort::from).collect();
+    let problem = |index: usize, port: &ServicePort| {
+        let earlier = &ports[..index];
+        if earlier.iter().any(|other| other.number == port.number) {
+            return Some(format!("Port {} is listed twice.", port.number));
+        }
+        let other = earlier.iter().find(|other| other.name == port.name)?;
+        Some(format!("Ports {} and {} both have the name {:?}. Names must be unique.", other.number, port.number, port.name))
+    };
+    (0..).zip(ports.iter().enumerate()).filter_map(|(place, (index, port))| Some((place, problem(index, port)?))).collect()
+}
+
+/// Returns whether two lists differ only in the case of the protocols, which HCL may write in any case.
 pub(super) fn same_ports(a: &Dynamic, b: &Dynamic) -> bool {
     let in_one_case = |ports: &Dynamic| {
         let Ok(Value::Value(ports)) = decode::<Vec<Value<PortModel>>>(ports, &AttributePath::root()) else { return None };

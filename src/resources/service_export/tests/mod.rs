@@ -122,13 +122,32 @@ async fn an_export_of_the_first_release_is_imported() {
     assert_eq!((imported.trust_domain, imported.locality, imported.export_to), (trust_domain, locality, Value::Null));
 }
 
+/// The problems that a validation reports, each with its path.
+fn problems(config: ServiceExportModel) -> Vec<String> {
+    let diagnostics = erase::<ServiceExport>().validate(&encode(&Value::Value(config)));
+    diagnostics.errors.iter().map(|error| format!("{}: {}", error.summary, error.detail)).collect()
+}
+
+#[test]
+fn a_port_or_a_name_that_is_listed_twice_is_refused() {
+    let port = |number: i64, name: Option<&str>| {
+        let name = name.map(str::to_owned).into();
+        Value::Value(PortModel { number: Value::Value(number), name, protocol: text("HTTP"), target_port: Value::Null })
+    };
+    let of = |ports: Vec<_>| problems(ServiceExportModel { ports: Value::Value(ports), ..export(ADDRESS) });
+    assert_eq!(of(vec![port(80, None), port(81, None)]), [""; 0]);
+    assert_eq!(of(vec![port(80, None), port(80, Some("web"))]), ["Invalid ports[1]: Port 80 is listed twice."]);
+    assert_eq!(
+        of(vec![port(80, None), port(81, Some("http-80"))]),
+        ["Invalid ports[1]: Ports 80 and 81 both have the name \"http-80\". Names must be unique."]
+    );
+}
+
 #[test]
 fn the_audience_is_checked() {
     let problems = |elements: &[&str]| {
         let elements = elements.iter().map(|element| text(element)).collect();
-        let config = ServiceExportModel { export_to: Value::Value(elements), ..export(ADDRESS) };
-        let diagnostics = erase::<ServiceExport>().validate(&encode(&Value::Value(config)));
-        diagnostics.errors.into_iter().map(|error| error.detail.to_string()).collect::<Vec<_>>()
+        problems(ServiceExportModel { export_to: Value::Value(elements), ..export(ADDRESS) })
     };
     assert_eq!(problems(&["*"]), [""; 0]);
     assert_eq!(problems(&[".", "shop"]), [""; 0]);
