@@ -47,6 +47,9 @@ resource "mesh_service_export" "this" {
   namespace        = each.value.namespace
   service          = each.value.service
   service_accounts = each.value.service_accounts
-  locality         = each.value.cluster
-  importers        = coalesce(each.value.importers, setsubtract(keys(var.networks), [each.value.cluster]))
+
+  # By reference, so that an export waits for the control planes of the clusters that import it.
+  importers = [
+    for key in coalesce(each.value.importers, setsubtract(keys(var.networks), [each.value.cluster])) : mesh_cluster.this[key].cluster
+  ]
 }

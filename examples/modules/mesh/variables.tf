@@ -26,7 +26,7 @@ variable "mtls_mode" {
 }
 
 variable "exports" {
-  description = "The services that other clusters may call, by host name; all others import one unless `importers` says otherwise."
+  description = "The exported services by host name. All other clusters import one unless `importers` lists fewer."
   type = map(object({
     cluster          = string
     namespace        = string

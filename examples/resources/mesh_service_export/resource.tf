@@ -4,5 +4,5 @@ resource "mesh_service_export" "echo" {
   namespace        = "echo"
   service          = "echo"
   service_accounts = ["echo"]
-  importers        = ["us"]
+  importers        = [mesh_cluster.us.cluster]
 }
