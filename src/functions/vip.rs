@@ -18,7 +18,10 @@ impl Function for StableVip {
     }
     fn description(&self) -> &'static str {
         "Returns an address of 240.241.0.0/16 for a host, for the `vip` of a `mesh_service_export`. It is derived from the host's name, so it is the \
-         same in every plan and cluster. `hosts` lists all hosts that need an address, so that no two of them get the same."
+         same in every plan and cluster. `hosts` lists all hosts that need an address, so that no two of them get the same.\n\n\
+         An export without `vip` has a computed address anyway, in a range so large that the function is rarely needed. A host that is added to \
+         `hosts` may take the address of another one that comes later in the alphabet, if both have the same hash: the later one then moves, \
+         and clients that have cached its name keep the old address for a while."
     }
     fn parameters(&self) -> Vec<Parameter> {
         vec![

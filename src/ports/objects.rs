@@ -13,8 +13,8 @@ pub trait Objects: Send + Sync {
     /// Applies a manifest on the server with our field manager, forced, and returns the object.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
-    /// Puts a whole object, as it was read before and then changed, in the place of the live one: unlike by an apply, fields of other managers
-    /// that it lacks are gone then. Fails with a conflict if the object changed meanwhile.
+    /// Replaces the live object with one that was read before and then changed. Unlike an apply, this removes fields of other managers.
+    /// Fails with a conflict if the object changed meanwhile.
     async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
     /// Returns the object, or `None` if it doesn't exist or its kind isn't installed.

@@ -50,7 +50,7 @@ impl<'a> LiveCluster<'a> {
         self.cx.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
     }
 
-    /// Applies a manifest that is ours alone, and removes from its `spec` what others added.
+    /// Applies a manifest of an object that no one else may change, and removes from its `spec` the fields that others added.
     ///
     /// An apply leaves fields of other managers as they are. So where the object then differs from the manifest, it is replaced as a whole; what
     /// differs even then is changed on the way, by a webhook or policy of the cluster.

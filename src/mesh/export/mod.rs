@@ -33,7 +33,7 @@ pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};
 
-/// What tells an export from all others: its import ID is `EXPORTER/NAMESPACE/HOST`.
+/// The identity of an export. Its import ID is `EXPORTER/NAMESPACE/HOST`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExportId {
     /// The cluster that exports.
@@ -81,7 +81,7 @@ pub struct Export {
     pub selector: BTreeMap<String, String>,
     /// Trust domain of the pods' accounts; `None` without accounts.
     pub trust_domain: Option<TrustDomain>,
-    /// A Gateway of somebody else that opens the host already: then the export has none of its own.
+    /// A Gateway of another owner that already opens the host; the export then has no Gateway of its own.
     pub opening: Option<Opening>,
 }
 

@@ -1,5 +1,5 @@
-//! Gateways of others that open a host on the same east-west gateway already. A second one would break the gateway: for two servers that
-//! cover one host istiod makes two filter chains with the same match, and Envoy then rejects the whole listener.
+//! Gateways, not created by this provider, that already open a host on the same east-west gateway. A second one would break the gateway: for
+//! two servers that cover one host istiod creates two filter chains with the same match, and Envoy then rejects the whole listener.
 //!
 //! Source: Istio, `pilot/pkg/networking/core/gateway.go`, `builtAutoPassthroughFilterChains`; only exactly equal hosts are deduplicated
 //! (`pilot/pkg/model/gateway.go`, `CheckDuplicates`).
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::mesh::{ReleaseName, helm::gateway, names::Host};
 
-/// A Gateway of somebody else that opens the host.
+/// A Gateway, not created by this provider, that opens the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The Gateway's namespace and name.
@@ -37,13 +37,13 @@ pub fn opening(gateways: &[Json], pod_labels: &BTreeMap<String, String>, host: &
     })
 }
 
-/// Whether a Gateway's selector matches pods with these labels. One without a selector matches all.
+/// Returns whether a Gateway's selector matches pods with these labels. A Gateway without a selector matches all pods.
 fn selects(gateway: &Json, pod_labels: &BTreeMap<String, String>) -> bool {
     let selector = gateway["spec"]["selector"].as_object().into_iter().flatten();
     selector.into_iter().all(|(key, value)| pod_labels.get(key).is_some_and(|label| *value == *label))
 }
 
-/// Whether a host of a server covers ours. For passthrough istiod ignores the namespace in `NAMESPACE/HOST`.
+/// Returns whether a host of a server covers an exported host. For passthrough istiod ignores the namespace in `NAMESPACE/HOST`.
 fn covers(pattern: &str, host: &Host) -> bool {
     let pattern = pattern.rsplit_once('/').map_or(pattern, |(_, pattern)| pattern);
     pattern.strip_prefix('*').map_or(pattern == host.as_str(), |suffix| host.as_str().ends_with(suffix))

@@ -1,5 +1,5 @@
-//! What a user asks of an export. The same value is the input of an apply, the annotation that keeps it in the exporting cluster, and the
-//! source of an import: the objects alone don't tell what the configuration sets and what was taken from the live Service.
+//! The configuration of an export. The same value is the input of an apply, the annotation that stores it in the exporting cluster, and the
+//! source of an import: the objects alone don't show what the configuration sets and what was taken from the live Service.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

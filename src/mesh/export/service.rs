@@ -1,4 +1,4 @@
-//! What an export takes from the live Service and its pods where the configuration leaves it out: the selector and the ports.
+//! The selector and the ports of an export, read off the live Service and its pods where the configuration doesn't set them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::mesh::{
 #[derive(Clone, Copy)]
 pub struct ExportedService<'a>(&'a Json);
 
-/// Ports that were found, and what the user should know about them.
+/// The ports of a Service, with warnings about them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FoundPorts {
     /// The ports.
@@ -70,8 +70,8 @@ impl<'a> ExportedService<'a> {
         self.0["spec"]["ports"].as_array().into_iter().flatten()
     }
 
-    /// Finds the ports. Target ports that are names (`targetPort: web`) are looked up in the containers of `pods`; while these don't give
-    /// one number, as `exported` has it: the ports that the export has already.
+    /// Finds the ports. Target ports that are names (`targetPort: web`) are looked up in the containers of `pods`. While these don't agree on
+    /// one number, the number in `exported` is kept: the ports that are already exported.
     ///
     /// # Errors
     /// A sentence about a Service without a TCP port, or a name that no pod resolves.
@@ -109,7 +109,7 @@ impl<'a> ExportedService<'a> {
         Ok(found)
     }
 
-    /// The number of a named target port.
+    /// Returns the number of a named target port.
     fn target_port(self, named: &str, number: i64, pods: &[Json], exported: &[ServicePort]) -> Result<i64, String> {
         if let Ok(target) = named.parse() {
             return Ok(target);
@@ -152,7 +152,7 @@ impl<'a> ExportedService<'a> {
     }
 }
 
-/// Whether a pod receives traffic: it is ready, and neither finished nor terminating.
+/// Returns whether a pod receives traffic: it is ready, and neither finished nor terminating.
 fn is_serving(pod: &Json) -> bool {
     let is_ready = |condition: &Json| condition["type"] == "Ready" && condition["status"] == "True";
     let is_finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));

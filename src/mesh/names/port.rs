@@ -11,14 +11,14 @@ pub struct ServicePort {
     pub number: u16,
     /// Its name: an RFC 1123 label.
     pub name: String,
-    /// What is spoken there.
+    /// Its protocol.
     pub protocol: Protocol,
     /// The pods' port when it is another.
     pub target_port: Option<u16>,
 }
 
 impl ServicePort {
-    /// A port from its parts. Without a name it gets one of its protocol and number: `http-80`.
+    /// Checks the parts of a port. Without a name it gets one made of its protocol and number: `http-80`.
     ///
     /// # Errors
     /// Those of [`number`] and [`name`].
@@ -26,18 +26,18 @@ impl ServicePort {
         Ok(Self::of(number(port)?, name.map(self::name).transpose()?, protocol, target_port.map(number).transpose()?))
     }
 
-    /// A port from parts that were read already.
+    /// Returns a port made of parts that were parsed already.
     pub fn of(number: u16, name: Option<String>, protocol: Protocol, target_port: Option<u16>) -> Self {
         let name = name.unwrap_or_else(|| protocol.default_name(number));
         Self { number, name, protocol, target_port: target_port.filter(|target| *target != number) }
     }
 
-    /// As a port of the registry of its own cluster.
+    /// Returns the port for the ServiceEntry of its own cluster.
     pub fn exported(&self) -> EntryPort {
         EntryPort { target_port: self.target_port, ..self.imported() }
     }
 
-    /// As a port of the registry of another cluster, which has no use for the pods' port.
+    /// Returns the port for the ServiceEntry of another cluster, which has no use for the pods' port.
     pub fn imported(&self) -> EntryPort {
         EntryPort { number: self.number, name: self.name.clone(), protocol: self.protocol.as_str(), target_port: None }
     }

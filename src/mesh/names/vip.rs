@@ -34,7 +34,7 @@ impl Vip {
         ))
     }
 
-    /// The address that a host gets unless it is taken, and if it is, the next free one. None when the whole range is taken.
+    /// Returns the address that a host gets unless it is taken, and if it is, the next free one. `None` if the whole range is taken.
     ///
     /// Addresses come out of 240.241.0.0/16, by the host's hash. istiod hands out 240.240.0.0/16 by itself (the default of
     /// `PILOT_IP_AUTOALLOCATE_IPV4_PREFIX`), so that range would collide with it.
@@ -72,7 +72,7 @@ impl Vip {
         Self(IpAddr::V4(Ipv4Addr::new(240, 241, high, low)))
     }
 
-    /// The address.
+    /// Returns the address.
     pub const fn address(self) -> IpAddr {
         self.0
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_nobody_are_vips() {
+    fn addresses_that_are_not_routed_are_vips() {
         for text in ["240.0.0.2", "255.255.255.254", "10.1.2.3", "172.31.0.1", "192.168.0.9", "fd00::2"] {
             assert_eq!(Vip::parse(text).unwrap().to_string(), text);
         }

@@ -16,8 +16,8 @@ pub fn differences(wanted: &Json, live: &Json) -> Vec<String> {
     comparison.lines
 }
 
-/// Differences of a custom resource of Istio that is ours alone. Its `spec` is compared both ways, as nobody else has a say in it: istiod
-/// writes `status` only, and the kinds have no defaults. A selector that somebody adds to a policy switches it off elsewhere.
+/// Returns the differences of a custom resource of Istio that this provider created. Its `spec` is compared both ways: istiod writes only
+/// `status`, and the kinds have no defaults, so an additional field was added by a user. A selector, for example, disables a mesh-wide policy.
 pub fn own_differences(wanted: &Json, live: &Json) -> Vec<String> {
     let is_spec = |path: &[String]| path.first().is_some_and(|first| first == "spec");
     let mut comparison = Comparison { lines: Vec::new(), is_secret: false, ignored: &|_| false, is_whole: &is_spec };

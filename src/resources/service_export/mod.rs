@@ -53,29 +53,20 @@ impl ServiceExportStatus {
     }
 }
 
-/// Adds to the error of a create what can be done instead of the replacement that the CLIs plan next.
-fn unfinished(mut error: Error) -> Error {
-    error.detail.push_str(
-        "\n\nWhat could be written was, but the CLI marks an incomplete resource as tainted and replaces it. To have the next apply complete \
-         it instead, run `terraform untaint mesh_service_export.<name>` (or `tofu untaint`).",
-    );
-    error
-}
-
-/// Whether a live ServiceEntry has the addresses that it should.
+/// Returns whether a live ServiceEntry has the expected addresses.
 fn is_addressed(seen: &Seen) -> bool {
     let addresses = |entry: &Option<_>| entry.as_ref().map(|entry: &serde_json::Value| entry["spec"]["addresses"].clone());
     seen.object.kind != Kind::SERVICE_ENTRY || addresses(&seen.wanted) == addresses(&seen.live)
 }
 
-/// How an object differs from what it should be.
+/// Lists the differences between an object and its manifest.
 fn differences(seen: &Seen, export: &Export) -> Vec<String> {
     match (&seen.wanted, &seen.live) {
         (Some(wanted), Some(live)) => own_differences(wanted, live),
         (Some(_), None) => vec!["it is gone".to_owned()],
         (None, Some(live)) if labels::is_ours(live) => {
-            let reason = export.opening.as_ref().map(|opening| format!(", as {opening} already, and the gateway rejects two of them"));
-            vec![format!("it must go{}", reason.unwrap_or_default())]
+            let reason = export.opening.as_ref().map(|opening| format!(": {opening} already, and the gateway rejects a second one"));
+            vec![format!("must be removed{}", reason.unwrap_or_default())]
         }
         (None, _) => Vec::new(),
     }
@@ -113,15 +104,14 @@ impl Resource for ServiceExport {
             cx.warn(warning);
         }
         reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
-        // The new way in is written before the old one is removed, so that calls find one at any time.
+        // The new objects are written before the old ones are removed, so that calls succeed at any time.
         let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(spec));
-        let written = all_failed(spec.write(&export, claim, was_open, cx).await);
-        written.map_err(|error| if prior.finished().is_none() { unfinished(error) } else { error })?;
+        all_failed(spec.write(&export, claim, was_open, cx).await)?;
         all_failed(remove(&obsolete(prior, &export), cx).await)
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
-        // A cluster that is no longer configured isn't waited for: its objects are out of reach for good.
+        // The read isn't deferred for a cluster that is no longer configured: its access will never be known.
         let clusters = &cx.world.clusters;
         let isnt_known_yet = |importer| !clusters.is_known(importer) && clusters.problem(importer).is_none();
         if !clusters.is_known(&spec.id.exporter) || spec.request.importers.iter().any(isnt_known_yet) {
@@ -138,7 +128,7 @@ impl Resource for ServiceExport {
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let importers = join_all(spec.request.importers.iter().map(|importer| spec.remove_all(importer, cx)));
         let exporter = spec.remove_all(&spec.id.exporter, cx);
-        // First nobody is sent there any more, then it is closed; but an importer that doesn't answer must not keep it open.
+        // The gateway is closed last, so that no client is routed to a closed one; but an importer that doesn't answer must not keep it open.
         let patience = cx.deadline.pause(cx.deadline.remaining() / 2);
         let (importers, exporter) = match select(std::pin::pin!(importers), std::pin::pin!(patience)).await {
             Either::Left((importers, _)) => (importers, exporter.await),
@@ -164,13 +154,13 @@ impl Resource for ServiceExport {
 }
 
 impl ServiceExport {
-    /// Whether another configuration of the export goes through the same gateway.
+    /// Returns whether another configuration of the export uses the same gateway.
     fn has_gateway_of(&self, other: &Self) -> bool {
         let gateway = |export: &Self| (export.id.clone(), export.request.gateway_namespace.clone(), export.request.gateway_name.clone());
         gateway(self) == gateway(other)
     }
 
-    /// Compares the export with what its clusters have. The state keeps what can't be seen in an importer; a warning names the cluster.
+    /// Compares the export with the objects in its clusters. An importer that can't be read is skipped with a warning that names it.
     async fn compare(&self, export: &Export, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
         let members = export.members().filter(|cluster| cx.world.clusters.problem(cluster).is_none());
         let looks = members.map(|cluster| async move { (cluster, self.look(export, cluster, cx).await) });
@@ -198,14 +188,13 @@ impl ServiceExport {
 
     fn unseen(&self, failure: Failure) -> Error {
         let mut warning = Error::from(failure);
-        warning.detail.push_str(&format!(
-            "\n\nWhat the export of {} has in this cluster is taken to be as it was at the last refresh.",
-            self.id.host
-        ));
+        warning
+            .detail
+            .push_str(&format!("\n\nThe state of the export of {} in this cluster stays as it was at the last refresh.", self.id.host));
         warning
     }
 
-    /// What exists while `problem` keeps the export from being what it should. That is for the next apply to refuse, not for its plan.
+    /// Returns the state of an export that can't be resolved because of `problem`. It must not fail a plan: the next apply reports it.
     async fn read_unresolved(&self, problem: Error, is_exported: bool, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {
         let found = |drift| Ok(Observed::Found(ServiceExportStatus { resolved: None, address: None, drift }));
         if is_exported {
@@ -214,7 +203,7 @@ impl ServiceExport {
         }
         let objects: Vec<_> = self.objects().into_iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none()).collect();
         let looks = join_all(objects.iter().map(|(cluster, object)| cx.cluster(cluster).get(object))).await;
-        // What can't be seen may be there.
+        // An object that can't be read may exist.
         if looks.iter().any(|live| live.as_ref().map_or(true, |live| live.as_ref().is_some_and(labels::is_ours))) {
             return found(vec![format!("{}: {}", problem.summary, problem.detail)]);
         }

@@ -34,42 +34,42 @@ model! {
     /// Makes a Service of one cluster callable from others by a host name of its own, such as `echo.eu.mesh.local`. Calls go from sidecar
     /// to sidecar with mutual TLS, through the exporting cluster's east-west gateway, which is opened for this host only.
     ///
-    /// An export is a name, not a permission: any workload of the mesh that knows the host can reach it, whichever cluster it runs in. Who may
-    /// call is the matter of an AuthorizationPolicy in the Service's namespace.
+    /// An export is not access control: any workload of the mesh that knows the host can call it, in whichever cluster it runs. Restrict the
+    /// callers with an AuthorizationPolicy in the Service's namespace.
     ///
-    /// The host is a service of its own to Istio. VirtualServices, DestinationRules (outlier detection, subsets, load balancing) and policies
-    /// for the Service's own name don't apply to calls by the host; write them for the host, too. The gateway balances connections, not
+    /// To Istio the host is a service of its own. VirtualServices, DestinationRules (outlier detection, subsets, load balancing) and policies
+    /// for the Service's own name don't apply to calls of the host; write them for the host as well. The gateway balances connections, not
     /// requests: all gRPC calls of one client connection reach the same pod.
     ///
-    /// While an importing cluster can't be reached, a plan takes its objects to be as they were and warns, an apply writes to the other clusters
-    /// and reports the failure, and a destroy closes the gateway for the host all the same.
+    /// While an importing cluster can't be reached, a plan keeps the last known state of its objects and warns, an apply writes to the other
+    /// clusters and then reports the failure, and a destroy still closes the gateway for the host.
     pub struct ServiceExportModel {
-        /// The name that clients call, such as `echo.eu.mesh.local`: a DNS name of two labels or more that is no Kubernetes Service's. Clients
-        /// resolve it with the mesh's DNS capture.
+        /// The name that clients call, such as `echo.eu.mesh.local`: a DNS name of two labels or more, other than those of Kubernetes
+        /// Services. Clients resolve it with the mesh's DNS capture.
         host: String => required().replaces(),
         /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place, and so does
-        /// another gateway: the new way is written before the old one is removed.
+        /// another gateway: the new objects are written before the old ones are removed.
         gateway: GatewayRef => required(),
         /// The Service's namespace.
         namespace: String => required().replaces(),
         /// The Service's name. It must exist when the export is created, unless both `ports` and `selector` are set. If it is deleted later, the
         /// plan warns, and the export keeps its ports and selector.
         service: String => required(),
-        /// Keys of the clusters, in the provider's `clusters`, that get the host: `[mesh_cluster.us.cluster]`, so that the export
-        /// waits for their control planes. It is not access control: see above.
+        /// Keys, in the provider's `clusters`, of the clusters that resolve the host: `[mesh_cluster.us.cluster]`, so that the export
+        /// waits for their control planes. This is not access control: see above.
         importers: Set<String> => required(),
         /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set. A change
-        /// moves them, without an interruption of calls.
+        /// moves them without interrupting calls.
         importer_namespace: String => optional(),
         /// The namespaces that see the host, in the exporting and in the importing clusters: names, `.` for the namespace of the objects
         /// (`importer_namespace`; in the exporting cluster `namespace`), or `*` alone for all. All if not set, also in a mesh whose
         /// `defaultServiceExportTo` is narrower. Example: `["shop", "checkout"]`.
         export_to: Set<String> => optional(),
-        /// The address that the host resolves to in the importing clusters, which no real host there may have: a private IPv4 address, one of
+        /// The address that the host resolves to in the importing clusters. No real host there may have it: a private IPv4 address, one of
         /// 240.0.0.0/4, or one of fc00::/7, such as `240.0.0.2`. If not set, `address` is computed. Clusters without IPv4 need one of fc00::/7.
         vip: String => optional().equivalent_by(same_address),
         /// The ports to export; the TCP ports of the live Service if not set, with their protocols as its `appProtocol` or the ports' names
-        /// declare them. A port that declares none is exported as TCP, with a warning.
+        /// declare them. A port without a declared protocol is exported as TCP, with a warning.
         ports: Vec<Value<PortModel>> => optional().equivalent_by(same_ports),
         /// Labels of the pods behind the host; the live Service's selector if not set.
         selector: BTreeMap<String, Value<String>> => optional(),
@@ -120,7 +120,10 @@ impl ServiceExportModel {
         }
         match &export_to {
             Some(Some(audience)) if audience.is_empty() => {
-                parse.violation(parse.path("export_to"), &"No namespace. List at least one, or leave `export_to` out for all.");
+                parse.violation(
+                    parse.path("export_to"),
+                    &"Must not be empty. List at least one namespace, or leave `export_to` out for all.",
+                );
             }
             Some(Some(audience)) if audience.len() > 1 && audience.contains(&Audience::Everyone) => {
                 parse.violation(parse.path("export_to"), &"`*` means all namespaces already. List it alone, or leave it out.");
@@ -150,7 +153,7 @@ impl ServiceExportModel {
     }
 }
 
-/// What an import found. Every attribute is named, so that none is forgotten.
+/// The attributes of an import. All are listed, so that the compiler asks for a new one.
 impl From<&ServiceExport> for ServiceExportModel {
     fn from(export: &ServiceExport) -> Self {
         let ServiceExport { id, request, addresses } = export;

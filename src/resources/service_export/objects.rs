@@ -1,5 +1,4 @@
-//! The objects of an export in its clusters: finding, claiming, writing and removing them. What can be done in one cluster is done, whatever
-//! the state of another.
+//! Finds, writes and removes the objects of an export in its clusters. A failure in one cluster doesn't stop the work in the others.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use crate::{
 };
 use framework::{AttributePath, Cx, Error, Prior};
 
-/// An object of the export that may exist: with its manifest if it must, and as it is.
+/// An object that the export may have: its manifest, if it must exist, and the live object.
 pub(super) struct Seen {
     pub(super) object: ObjectRef,
     pub(super) wanted: Option<Json>,
@@ -46,8 +45,8 @@ impl ServiceExport {
         futures::future::try_join_all(looks).await
     }
 
-    /// Makes sure that nothing is overwritten which isn't this export's: objects that no prior export had must not exist. An importer
-    /// that can't be read isn't written to.
+    /// Checks that no object of another owner is overwritten: objects that no prior configuration had must not exist. An importer that can't be
+    /// read isn't written to.
     pub(super) async fn claim(&self, export: &Export, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Claim, Error> {
         let had = &prior.in_place().flat_map(Self::objects).collect::<Vec<_>>();
         let looks = export.members().map(|cluster| async move {
@@ -66,7 +65,7 @@ impl ServiceExport {
         Ok(claim)
     }
 
-    /// Finds an object that is in the way of new ones in a cluster: under the same name, or of another export of the host.
+    /// Finds an object that conflicts with new ones in a cluster: one with the same name, or of another export of the host.
     async fn foreign(
         &self,
         cluster: &ClusterKey,
@@ -77,7 +76,7 @@ impl ServiceExport {
         if new.is_empty() {
             return Ok(None);
         }
-        // What an apply that failed has left is no stranger's.
+        // Objects that a failed apply left are the export's own.
         let own: BTreeSet<_> = prior.in_place().chain([self]).map(|export| &export.id.exporter).collect();
         let is_own = |live: &Json| !prior.is_none() && labels::exporter_of(live).is_some_and(|exporter| own.contains(&exporter));
         for object in new {
@@ -89,7 +88,7 @@ impl ServiceExport {
         Ok(entries.into_iter().find(|live| !is_own(live)))
     }
 
-    /// The error about an object that is in the way.
+    /// Returns the error about a conflicting object. It names the export that the object belongs to.
     async fn conflict(&self, cluster: &ClusterKey, live: &Json, cx: &Cx<'_, World>) -> Error {
         let object = ObjectRef::of(live, "").map(|object| object.to_string()).unwrap_or_default();
         let already = format!("Cluster \"{cluster}\" already has {object}, which this resource didn't create, so it was left as it is.");
@@ -103,7 +102,7 @@ impl ServiceExport {
             ),
             None => (String::new(), "Remove the object, or choose another `host`.".to_owned()),
         };
-        Error::new("Exists already", format!("{already}{other}\n\n{advice}")).at(AttributePath::new("host"))
+        Error::new("Already exists", format!("{already}{other}\n\n{advice}")).at(AttributePath::new("host"))
     }
 
     /// Finds out which export an object of ours belongs to.
@@ -115,8 +114,8 @@ impl ServiceExport {
         Some(ExportId { exporter, namespace, host: self.id.host.clone() })
     }
 
-    /// Writes the export's objects: the exporter's first, so that nobody is sent to a gateway that is closed. Unless the gateway `was_open`
-    /// already, importers are written only if that succeeds.
+    /// Writes the export's objects, the exporter's first, so that no client is routed to a gateway that is closed. Unless the gateway
+    /// `was_open` before, the importers are written only if that succeeds.
     pub(super) async fn write(&self, export: &Export, claim: Claim, was_open: bool, cx: &Cx<'_, World>) -> Vec<Failure> {
         let Claim { clusters, mut failures } = claim;
         let (exporter, importers): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| **cluster == self.id.exporter);
@@ -149,8 +148,8 @@ pub(super) fn obsolete(prior: &Prior<ServiceExport>, export: &Export) -> Vec<(Cl
     prior.in_place().flat_map(ServiceExport::objects).filter(|object| !kept.contains(object)).collect()
 }
 
-/// Removes objects that are no longer wanted, if they are ours. A cluster that the provider's configuration doesn't have any more is
-/// passed over: the plan has warned of it.
+/// Removes objects that are no longer wanted, if they are ours. A cluster that was removed from the provider's configuration is
+/// skipped; the plan has warned about it.
 pub(super) async fn remove(obsolete: &[(ClusterKey, ObjectRef)], cx: &Cx<'_, World>) -> Vec<Failure> {
     let configured = obsolete.iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none());
     let removals = configured.map(|(cluster, object)| async move {

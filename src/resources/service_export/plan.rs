@@ -1,5 +1,5 @@
-//! What the plan of an export says without contacting a cluster: unknown clusters, objects that stay behind, conflicts with other exports of the
-//! run, and the host's address.
+//! Checks the plan of an export without contacting a cluster: unknown clusters, objects that stay behind, conflicts with other exports of the
+//! run. Computes the host's address.
 
 use super::{ServiceExportModel, model::GatewayRef};
 use crate::{
@@ -44,7 +44,7 @@ fn exporter(gateway: &Value<GatewayRef>) -> Option<ClusterKey> {
     ClusterKey::parse(gateway.as_ref_option()?.cluster.as_ref_option()?).ok()
 }
 
-/// The clusters that had objects of the export, shall have none, and are no longer configured.
+/// Returns the clusters from which the export is removed, and which are no longer configured.
 fn left_behind(plan: &Plan<'_, ServiceExportModel, World>) -> Vec<ClusterKey> {
     let (Some(world), Some(prior)) = (plan.world, &plan.prior) else { return Vec::new() };
     let (Value::Value(before), Value::Value(after)) = (&prior.importers, &plan.planned.importers) else { return Vec::new() };

@@ -1,5 +1,5 @@
-//! From what is asked of an export to the export in full: ports, selector and trust domain from the exporting cluster where the
-//! configuration leaves them out, and whether the gateway is open for the host already.
+//! Completes the configuration of an export from the exporting cluster: ports, selector and trust domain where they aren't set, and whether
+//! another Gateway already opens the host.
 
 use std::collections::BTreeMap;
 
@@ -77,8 +77,8 @@ impl ServiceExport {
         Ok(Resolved { export: Export { id, request, addresses, ports: found.ports, selector, trust_domain, opening }, warnings })
     }
 
-    /// Ports and selector. While the Service doesn't exist or can't be exported, those that are exported already are kept: calls to pods that
-    /// still run go on, and a change of something else isn't held up.
+    /// Returns ports and selector. While the Service doesn't exist or can't be exported, those that are already exported are kept: calls to
+    /// pods that still run continue, and a change of another attribute isn't blocked.
     async fn source(&self, entry: Option<&Json>, cx: &Cx<'_, World>) -> Result<Source, Unresolved> {
         let configured = self.request.ports.as_ref().map(|ports| ports.iter().map(ServicePort::from).collect());
         if let (Some(ports), Some(selector)) = (&configured, &self.request.selector) {
@@ -98,7 +98,7 @@ impl ServiceExport {
         Ok((found, self.request.selector.clone().unwrap_or(selector)))
     }
 
-    /// Ports, if they are wanted, and selector of the live Service.
+    /// Returns the ports, if they are needed, and the selector of the live Service.
     async fn live_source(
         &self,
         wants_ports: bool,
@@ -120,7 +120,7 @@ impl ServiceExport {
         Ok((service.find_ports(&pods, exported).map_err(cannot)?, service.selector()))
     }
 
-    /// The Service that is exported; an error names those that exist.
+    /// Returns the exported Service; an error lists the Services that exist.
     async fn live_service(&self, cx: &Cx<'_, World>) -> Result<Json, Unresolved> {
         let (exporter, namespace) = (self.on_exporter(cx), &self.id.namespace);
         let service = ObjectRef::namespaced(Kind::SERVICE, namespace.as_str(), self.request.service.as_str());
@@ -138,8 +138,8 @@ impl ServiceExport {
         Err(Unresolved::Configuration(Error::new("No such Service", detail).at(AttributePath::new("service"))))
     }
 
-    /// The trust domain that the exporting cluster's istiod works with. Its ConfigMap is in istiod's namespace, which is the gateway's too,
-    /// or else most likely the usual one.
+    /// Returns the trust domain of the exporting cluster's istiod. Its ConfigMap is in istiod's namespace: that of the gateway, or else most
+    /// likely `istio-system`.
     async fn live_trust_domain(&self, cx: &Cx<'_, World>) -> Result<TrustDomain, Unresolved> {
         let namespaces = [self.request.gateway_namespace.as_str(), SYSTEM_NAMESPACE];
         for namespace in namespaces {
@@ -156,7 +156,7 @@ impl ServiceExport {
         Err(Unresolved::Configuration(Error::new("Trust domain not found", detail).at(AttributePath::new("trust_domain"))))
     }
 
-    /// Finds a Gateway of somebody else that opens the host already.
+    /// Finds a Gateway, not created by this provider, that already opens the host.
     async fn opening(&self, cx: &Cx<'_, World>) -> Result<Option<Opening>, Failure> {
         let (exporter, request) = (self.on_exporter(cx), &self.request);
         let others = exporter.list(Kind::GATEWAY, None, &labels::unmanaged_selector()).await?;
@@ -165,7 +165,7 @@ impl ServiceExport {
         }
         let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, request.gateway_namespace.as_str(), request.gateway_name.as_str());
         let deployment = match exporter.get(&deployment).await {
-            // Then by the labels that the chart makes.
+            // Without the permission, the labels that the chart sets are assumed.
             Err(failure) if failure.kind == FailureKind::Denied => None,
             deployment => deployment?,
         };

@@ -46,7 +46,7 @@ async fn a_gateway_that_comes_later_is_drift_and_the_exports_own_goes() {
     let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
     scene.objects.put("eu", cross_network_gateway());
     let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
-    assert!(drift(&drifted)[0].contains("it must go, as Gateway istio-system/cross-network-gateway opens"), "{:?}", drift(&drifted));
+    assert!(drift(&drifted)[0].contains("must be removed: Gateway istio-system/cross-network-gateway opens"), "{:?}", drift(&drifted));
     let (state, diagnostics) = apply::<ServiceExport>(&scene, &drifted, export(ADDRESS)).await;
     assert!(diagnostics.errors.is_empty() && diagnostics.warnings.len() == 1, "{}", words(&diagnostics));
     assert_eq!(exported(&scene, "eu"), ["ServiceEntry echo"]);
