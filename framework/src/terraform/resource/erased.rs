@@ -147,8 +147,8 @@ impl<R: Resource> Erased<R> {
             for spec in in_place.in_place() {
                 let work = AssertUnwindSafe(R::delete(spec, &cx)).catch_unwind().await;
                 if let Err(error) = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref()))) {
+                    // What other inputs have left is removed all the same.
                     report.error(error);
-                    break;
                 }
             }
             conclude(cx, &mut report);

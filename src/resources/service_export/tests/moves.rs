@@ -99,6 +99,17 @@ async fn change(scene: &Scene, prior: &Dynamic, unfinished: Option<&Unfinished>,
     erase::<ServiceExport>().apply(change, &scene.world, CancellationToken::new()).await
 }
 
+async fn destroy_after(scene: &Scene, failed: &Applied) -> Applied {
+    let destroy = Change {
+        prior: &failed.state,
+        config: &Value::Null,
+        planned: Value::Null,
+        unfinished: failed.unfinished.as_ref(),
+        is_resumed: false,
+    };
+    erase::<ServiceExport>().apply(destroy, &scene.world, CancellationToken::new()).await
+}
+
 #[tokio::test]
 async fn a_move_that_fails_keeps_the_old_way_and_is_completed_by_the_next_apply() {
     for (cluster, failing) in steps() {
@@ -138,17 +149,21 @@ async fn a_move_that_fails_is_destroyed_with_all_it_has_left() {
     for (cluster, failing) in steps() {
         let (scene, failed) = failed_at(cluster, &failing).await;
         scene.objects.mend();
-        let destroy = Change {
-            prior: &failed.state,
-            config: &Value::Null,
-            planned: Value::Null,
-            unfinished: failed.unfinished.as_ref(),
-            is_resumed: false,
-        };
-        let destroyed = erase::<ServiceExport>().apply(destroy, &scene.world, CancellationToken::new()).await;
+        let destroyed = destroy_after(&scene, &failed).await;
         assert!(destroyed.state.is_null(), "{cluster} {failing}: {}", words(&destroyed.diagnostics));
         assert_eq!(["eu", "us", "ap"].map(|cluster| exported(&scene, cluster).len()), [0, 0, 0], "{cluster} {failing}");
     }
+}
+
+#[tokio::test]
+async fn an_importer_that_is_down_keeps_neither_gateway_of_a_failed_move_open() {
+    let (scene, failed) = failed_at("us", &object(Kind::SERVICE_ENTRY, "istio-gateways")).await;
+    scene.objects.mend();
+    scene.objects.take_down("us", unreachable());
+    assert!(exported(&scene, "eu").len() == 2 && exported(&scene, "ap").len() == 2);
+    let destroyed = destroy_after(&scene, &failed).await;
+    assert!(destroyed.state == failed.state && !destroyed.diagnostics.errors.is_empty(), "the rest is reported");
+    assert_eq!((exported(&scene, "eu").len(), exported(&scene, "ap").len()), (0, 0), "both are closed");
 }
 
 #[tokio::test]
