@@ -14,7 +14,7 @@ use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
         ClusterKey, EastwestGatewaySettings, Namespace, NetworkName, ReleaseName, Values,
-        helm::gateway::{CHART, PORT, addresses, gateway_pod_labels},
+        helm::gateway::{CHART, PORT, addresses, gateway_pod_labels, passthrough_port},
         labels::selector_of,
     },
     ports::Failure,
@@ -54,8 +54,8 @@ model! {
         /// Addresses of the load balancer: IP addresses, or hostnames, depending on the cloud.
         addresses: Vec<Value<String>> =>
             computed().kept_unless(&["service_annotations", "load_balancer_class", "values", "drift"]),
-        /// Port for mutual TLS from other networks.
-        port: i64 => computed().kept(),
+        /// Port of the load balancer for mutual TLS from other networks: 15443, unless `values` set another.
+        port: i64 => computed().kept_unless(&["values"]),
         /// Installed version of Istio.
         installed_version: String => computed(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
@@ -75,6 +75,7 @@ pub struct EastwestGateway {
 /// The gateway that is.
 pub struct EastwestGatewayStatus {
     addresses: Vec<String>,
+    port: u16,
     installed_version: String,
     drift: Vec<String>,
 }
@@ -102,14 +103,41 @@ impl EastwestGateway {
         Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), &labels).await))
     }
 
-    async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+    fn no_balancer(&self, sort: &str) -> Error {
+        Error::new(
+            "The gateway has no address",
+            format!(
+                "{} of cluster \"{}\" has the type {sort}, which gets no load balancer, and no `spec.externalIPs`, so other clusters can't reach \
+                 the gateway. Remove `service.type` from `values`, or set `service.externalIPs` to addresses that lead to the gateway.",
+                self.service(),
+                self.cluster
+            ),
+        )
+        .at(AttributePath::new("values"))
+    }
+
+    async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Option<Json>, Error> {
+        let live = self.on(cx).get(&self.service()).await?;
+        if let Some(sort) = live.as_ref().and_then(without_balancer) {
+            return Err(self.no_balancer(sort));
+        }
         let has_address = |live: Option<&Json>| live.is_some_and(|service| !addresses(service).is_empty());
         let what = "the load balancer to give the gateway's Service an address";
         match self.on(cx).wait(&self.service(), what, &has_address).await {
-            Ok(service) => Ok(names(service.as_ref())),
+            Ok(service) => Ok(service),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
     }
+}
+
+/// Returns the type of a Service that has no address and gets none, as it has no load balancer.
+fn without_balancer(service: &Json) -> Option<&str> {
+    service["spec"]["type"].as_str().filter(|sort| *sort != "LoadBalancer" && addresses(service).is_empty())
+}
+
+/// The port of a Service, or the usual one.
+fn port(service: Option<&Json>) -> u16 {
+    service.and_then(passthrough_port).unwrap_or(PORT)
 }
 
 /// A collection as an attribute: null if it is empty.
@@ -172,6 +200,13 @@ impl Resource for EastwestGateway {
     }
 
     fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Parsed<Self>) {
+        crate::world::plan_version(
+            &plan.planned.istio_version,
+            plan.prior.as_ref().map(|prior| &prior.installed_version),
+            &mut plan.planned.installed_version,
+            plan.world,
+            plan.report,
+        );
         if plan.prior.as_ref() != Some(&plan.planned) {
             crate::world::check_helm(plan.world, plan.report);
         }
@@ -202,14 +237,16 @@ impl Resource for EastwestGateway {
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
-        reached.set(EastwestGatewayStatus { addresses: Vec::new(), installed_version: String::new(), drift: Vec::new() });
+        let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };
+        reached.set(nothing());
         let deployed = match spec.on(cx).install(&spec.gateway.release(version)).await {
             Ok(deployed) => deployed,
             Err(failure) => return Err(spec.with_evidence(failure, cx).await),
         };
-        reached.set(EastwestGatewayStatus { addresses: Vec::new(), installed_version: deployed.version.clone(), drift: Vec::new() });
-        let addresses = spec.wait_for_addresses(cx).await?;
-        reached.set(EastwestGatewayStatus { addresses, installed_version: deployed.version, drift: Vec::new() });
+        reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
+        let service = spec.wait_for_addresses(cx).await?;
+        let (addresses, port) = (names(service.as_ref()), port(service.as_ref()));
+        reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version, drift: Vec::new() });
         Ok(())
     }
 
@@ -223,7 +260,8 @@ impl Resource for EastwestGateway {
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
             release_drift(spec.on(cx), &wanted, Some(&live)),
         )?;
-        Ok(Observed::Found(EastwestGatewayStatus { addresses: names(service.as_ref()), installed_version: live.version, drift }))
+        let (addresses, port) = (names(service.as_ref()), port(service.as_ref()));
+        Ok(Observed::Found(EastwestGatewayStatus { addresses, port, installed_version: live.version, drift }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
@@ -264,8 +302,8 @@ impl Resource for EastwestGateway {
 
     fn record(status: &EastwestGatewayStatus, model: &mut EastwestGatewayModel) {
         model.addresses = crate::world::strings(&status.addresses);
-        model.port = Value::Value(i64::from(PORT));
-        model.installed_version = Value::Value(status.installed_version.clone());
+        model.port = Value::Value(i64::from(status.port));
+        model.installed_version = Value::Value(status.installed_version.trim_start_matches('v').to_owned());
         model.drift = crate::world::strings(&status.drift);
     }
 }

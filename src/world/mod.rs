@@ -10,6 +10,7 @@ pub(crate) mod namespace;
 mod observation;
 mod planned_mesh;
 mod values;
+mod versions;
 
 pub use clusters::Clusters;
 pub(crate) use clusters::{check_cluster, reachable};
@@ -19,6 +20,7 @@ pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, same_values, strings};
+pub(crate) use versions::plan_version;
 
 use std::sync::Arc;
 

@@ -105,13 +105,25 @@ impl fmt::Display for Address {
     }
 }
 
-/// Returns the load balancer's addresses in a Service's status, sorted; empty while it has no address.
+/// Returns the addresses of a Service from outside of its cluster, sorted: the load balancer's, or else its external IPs. Empty while it has
+/// none.
 pub fn addresses(service: &Json) -> Vec<Address> {
     let ingress = service["status"]["loadBalancer"]["ingress"].as_array().into_iter().flatten();
     let mut addresses: Vec<_> =
         ingress.filter_map(|ingress| Address::parse(ingress["ip"].as_str().or(ingress["hostname"].as_str())?).ok()).collect();
+    if addresses.is_empty() {
+        let external = service["spec"]["externalIPs"].as_array().into_iter().flatten();
+        addresses.extend(external.filter_map(|ip| Address::parse(ip.as_str()?).ok()));
+    }
     addresses.sort();
     addresses
+}
+
+/// Returns the port of a gateway's Service that leads to the port for mutual TLS from other networks.
+pub fn passthrough_port(service: &Json) -> Option<u16> {
+    let ports = service["spec"]["ports"].as_array()?;
+    let found = ports.iter().find(|port| port["targetPort"] == PORT).or_else(|| ports.iter().find(|port| port["name"] == "tls"))?;
+    u16::try_from(found["port"].as_u64()?).ok()
 }
 
 /// The labels of a gateway's pods, as the chart makes them of the release's name.
@@ -223,6 +235,8 @@ mod tests {
         assert_eq!(addresses(&service(json!([{"hostname": "lb.example"}]))), [Address::Hostname("lb.example".into())]);
         assert_eq!(addresses(&service(json!([{"ip": "10.0.0.2"}, {"ip": "10.0.0.1"}]))).len(), 2);
         assert_eq!(addresses(&service(json!([]))), []);
+        let external = json!({"spec": {"externalIPs": ["203.0.113.7"]}, "status": {"loadBalancer": {}}});
+        assert_eq!(addresses(&external), [Address::parse("203.0.113.7").unwrap()]);
         assert!(Address::parse("not a name").is_err());
     }
 }

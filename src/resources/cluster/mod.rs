@@ -198,6 +198,13 @@ impl Resource for Cluster {
     }
 
     fn plan(plan: &mut Plan<'_, ClusterModel, World>, _spec: &Parsed<Self>) {
+        crate::world::plan_version(
+            &plan.planned.istio_version,
+            plan.prior.as_ref().map(|prior| &prior.installed_version),
+            &mut plan.planned.installed_version,
+            plan.world,
+            plan.report,
+        );
         if plan.prior.as_ref() != Some(&plan.planned) {
             crate::world::check_helm(plan.world, plan.report);
         }
@@ -306,7 +313,7 @@ impl Resource for Cluster {
     }
 
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
-        model.installed_version = Value::Value(status.installed_version.clone());
+        model.installed_version = Value::Value(status.installed_version.trim_start_matches('v').to_owned());
         model.drift = crate::world::strings(&status.drift);
     }
 }

@@ -223,3 +223,21 @@ async fn a_control_plane_without_a_cluster_name_keeps_the_one_that_its_sidecars_
     let renamed = plan(&scene, &state, cluster());
     assert!(renamed.warnings[0].detail.contains("from `Kubernetes` to `eu`"), "{:?}", renamed.warnings);
 }
+
+#[tokio::test]
+async fn a_raised_version_of_the_provider_is_a_planned_change() {
+    let mut scene = scene();
+    scene.objects.put("eu", injector());
+    scene.world.istio_version = Some("1.30.2".to_owned());
+    let state = created::<Cluster>(&scene, cluster()).await;
+    assert_eq!(model::<ClusterModel>(&state).installed_version, text("1.30.2"));
+    let plan = |scene: &Scene| {
+        let config = encode(&Value::Value(cluster()));
+        erase::<Cluster>().plan(&state, &config, state.clone(), Some(&scene.world))
+    };
+    assert_eq!(plan(&scene).state, state, "the plan right after the apply is empty");
+    scene.world.istio_version = Some("1.31.0".to_owned());
+    assert_eq!(model::<ClusterModel>(&plan(&scene).state).installed_version, text("1.31.0"));
+    scene.world.istio_version = Some("1.33.0".to_owned());
+    assert!(plan(&scene).diagnostics.errors[0].detail.contains("1.30.2 is installed, and 1.33.0"), "two minor versions at once");
+}

@@ -3,6 +3,7 @@
 use super::{EastwestGateway, EastwestGatewayModel};
 use crate::resources::testing::{apply, balancer, drift, gateway, model, read, scene, text};
 use framework::Value;
+use serde_json::json;
 
 #[tokio::test]
 async fn a_gateway_is_there_when_it_has_an_address() {
@@ -18,4 +19,26 @@ async fn a_gateway_is_there_when_it_has_an_address() {
     scene.objects.put("eu", balancer("198.51.100.10"));
     let (moved, _) = read::<EastwestGateway>(&scene, &state).await;
     assert_eq!(model::<EastwestGatewayModel>(&moved).addresses, Value::Value(vec![text("198.51.100.10")]));
+}
+
+#[tokio::test]
+async fn the_port_is_the_one_that_the_service_has() {
+    let scene = scene();
+    let mut service = balancer("198.51.100.9");
+    service["spec"] = json!({"type": "LoadBalancer", "ports": [{"name": "status-port", "port": 15021}, {"name": "tls", "port": 443, "targetPort": 15443}]});
+    scene.objects.put("eu", service);
+    let (state, _) = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await;
+    assert_eq!(model::<EastwestGatewayModel>(&state).port, Value::Value(443));
+    assert_eq!(read::<EastwestGateway>(&scene, &state).await.0, state);
+}
+
+#[tokio::test]
+async fn a_service_without_a_load_balancer_is_not_waited_for() {
+    let scene = scene();
+    let mut service = balancer("198.51.100.9");
+    service["spec"] = json!({"type": "NodePort"});
+    service["status"] = json!({"loadBalancer": {}});
+    scene.objects.put("eu", service.clone());
+    let (_, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await;
+    assert!(diagnostics.errors[0].detail.contains("has the type NodePort"), "{:?}", diagnostics.errors);
 }
