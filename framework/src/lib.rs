@@ -1,4 +1,4 @@
-//! What a Terraform and OpenTofu provider is written against: models, the life cycle of a resource, protocol 6.11 and the plugin process.
+#![doc = include_str!("../README.md")]
 
 mod deadline;
 pub mod plugin;

@@ -197,3 +197,8 @@ async fn a_thousand_calls_at_once_are_answered() {
     });
     assert_eq!(futures::future::join_all(calls).await.iter().sum::<usize>(), 0);
 }
+
+#[test]
+fn the_provider_declares_nothing_wrong() {
+    assert_eq!(framework::protocol::check(&terraform_provider_mesh::provider::Mesh), Vec::<String>::new());
+}

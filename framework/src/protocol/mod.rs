@@ -14,10 +14,12 @@ mod replacement;
 #[cfg(test)]
 mod round_trip;
 mod schema;
+mod self_check;
 mod server;
 mod shape;
 mod value;
 pub mod wire;
 
 pub use mask::Mask;
+pub use self_check::check;
 pub use server::Server;

@@ -30,7 +30,7 @@ impl Identity {
     /// The identity that the attributes at `paths` make up; none without any, and where one of them doesn't exist.
     pub fn new(paths: &[&'static str], attributes: &[Attribute]) -> Option<Self> {
         let of = |path: &&'static str| {
-            let found = find(attributes, path)?;
+            let found = find_attribute(attributes, path)?;
             Some(IdentityAttribute {
                 name: found.name,
                 description: found.description.clone(),
@@ -98,12 +98,13 @@ impl Identity {
     }
 }
 
-fn find<'a>(attributes: &'a [Attribute], path: &str) -> Option<&'a Attribute> {
+/// Returns the attribute at a path such as `gateway.cluster`.
+pub(crate) fn find_attribute<'a>(attributes: &'a [Attribute], path: &str) -> Option<&'a Attribute> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let found = attributes.iter().find(|attribute| attribute.name == name)?;
     match (rest, &found.ty) {
         (None, _) => Some(found),
-        (Some(rest), Type::Nested(_, inner)) => find(inner, rest),
+        (Some(rest), Type::Nested(_, inner)) => find_attribute(inner, rest),
         (Some(_), Type::Plain(_)) => None,
     }
 }

@@ -28,6 +28,7 @@ pub use data_source::{AnyDataSource, DataSource, erase_data_source};
 pub use dynamic::{Datum, Dynamic, Number, attribute, is_wholly_known, set_attribute, without_unknowns};
 pub use ephemeral::{AnyEphemeral, Ephemeral, Lease, Opened, erase_ephemeral};
 pub use function::{ArgumentError, Function, Parameter};
+pub(crate) use identity::find_attribute;
 pub use identity::{Identity, IdentityAttribute};
 pub use listing::{AnyListing, Found, Listed, Listing, Results, erase_listing};
 pub use model::{Field, Model, attribute_name, decode, decode_attribute, docs, encode, object_type, plain_type};

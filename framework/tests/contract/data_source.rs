@@ -12,10 +12,10 @@ const LOOK: &str = "sample_look";
 async fn a_data_source_is_looked_at() {
     let mut session = Session::start().await;
     session.create(&[("name", "a".into())]).await;
-    let config = |prefix: &str| Some(encode(&object(&[("prefix", prefix.into()), ("count", Value::Nil)])));
+    let config = |prefix: &str| Some(encode(&object(&[("prefix", prefix.into()), ("found", Value::Nil)])));
     let read = |prefix| read_data_source::Request { type_name: LOOK.into(), config: config(prefix), ..Default::default() };
     let found = session.provider.read_data_source(read("a")).await.expect("an answer").into_inner();
-    assert_eq!(get(&decode(found.state.as_ref()), "count"), &1.into());
+    assert_eq!(get(&decode(found.state.as_ref()), "found"), &1.into());
     let nothing = session.provider.read_data_source(read("b")).await.expect("an answer").into_inner();
     assert_eq!(nothing.diagnostics[0].summary, "Not found");
     let request = validate_data_resource_config::Request { type_name: LOOK.into(), config: config("") };
@@ -26,7 +26,7 @@ async fn a_data_source_is_looked_at() {
 #[tokio::test]
 async fn work_whose_cli_is_gone_is_ended_in_order() {
     let session = Session::start().await;
-    let config = Some(encode(&object(&[("prefix", "slow".into()), ("count", Value::Nil)])));
+    let config = Some(encode(&object(&[("prefix", "slow".into()), ("found", Value::Nil)])));
     let request = read_data_source::Request { type_name: LOOK.into(), config, ..Default::default() };
     let mut provider = session.provider.clone();
     let call = tokio::spawn(async move { provider.read_data_source(request).await });

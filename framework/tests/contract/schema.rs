@@ -111,3 +111,8 @@ async fn a_refused_configuration_leaves_an_unconfigured_provider() {
     // A plan needs no world.
     assert!(session.plan(&Value::Nil, &config).await.diagnostics.is_empty());
 }
+
+#[test]
+fn the_sample_declares_nothing_wrong() {
+    assert_eq!(framework::protocol::check(&crate::sample::Sample::default()), Vec::<String>::new());
+}

@@ -110,7 +110,14 @@ impl<P: Provider> Server<P> {
     }
 
     fn catalog(&self) -> &Catalog<P::World> {
-        self.0.catalog.get_or_init(|| Catalog::of(&self.0.provider))
+        self.0.catalog.get_or_init(|| {
+            if cfg!(debug_assertions) {
+                for mistake in crate::protocol::check(&self.0.provider) {
+                    tracing::error!(mistake, "the provider's declarations are wrong");
+                }
+            }
+            Catalog::of(&self.0.provider)
+        })
     }
 
     fn world(&self) -> Option<Arc<P::World>> {

@@ -82,6 +82,8 @@ pub trait AnyResource<W>: Send + Sync {
     fn identity(&self) -> Option<Identity>;
     /// Whether the replacement of an object whose create failed keeps what exists; see [`Resource::RESUMES`].
     fn resumes(&self) -> bool;
+    /// The paths of the attributes that make up the identity, as declared.
+    fn identity_paths(&self) -> &'static [&'static str];
     /// Checks a configuration, in which anything may be unknown.
     fn validate(&self, config: &Dynamic) -> Diagnostics;
     /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
@@ -222,6 +224,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     fn resumes(&self) -> bool {
         R::RESUMES
+    }
+
+    fn identity_paths(&self) -> &'static [&'static str] {
+        R::IDENTITY
     }
 
     fn validate(&self, config: &Dynamic) -> Diagnostics {

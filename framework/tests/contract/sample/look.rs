@@ -13,7 +13,7 @@ model! {
         /// What their names begin with.
         prefix: String => required(),
         /// How many there are.
-        count: i64 => computed(),
+        found: i64 => computed(),
     }
 }
 
@@ -48,6 +48,6 @@ impl DataSource for Look {
     }
 
     fn record(count: &i64, model: &mut LookModel) {
-        model.count = Value::Value(*count);
+        model.found = Value::Value(*count);
     }
 }
