@@ -17,6 +17,9 @@ pub(super) const DEFAULT_ORGANIZATION: &str = "Istio mesh";
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// What the validity of a CA reads as that was found with a longer one than can be asked for.
+pub(super) const LONGEST_VALIDITY: Duration = Duration::from_secs(36500 * 24 * 60 * 60);
+
 /// Reads a number of days from 1 to 100 years.
 pub(super) fn parse_days(days: i64) -> Result<Duration, String> {
     match u32::try_from(days) {

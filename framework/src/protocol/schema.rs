@@ -3,9 +3,6 @@
 use super::wire::{self, schema::object::NestingMode};
 use crate::terraform::{Attribute, AttributeConstraint, Function, Identity, Nesting, Parameter, Schema, Type, plain_type};
 
-/// An identity is made of attributes that never change their meaning, so there is one version of it.
-pub(super) const IDENTITY_VERSION: i64 = 0;
-
 pub(super) fn schema(schema: &Schema) -> wire::Schema {
     wire::Schema {
         version: schema.version,
@@ -62,7 +59,7 @@ pub(super) fn identity(identity: &Identity) -> wire::ResourceIdentitySchema {
         optional_for_import: attribute.default.is_some(),
         description: attribute.description.clone(),
     });
-    wire::ResourceIdentitySchema { version: IDENTITY_VERSION, identity_attributes: attributes.collect() }
+    wire::ResourceIdentitySchema { version: identity.version(), identity_attributes: attributes.collect() }
 }
 
 pub(super) fn function(function: &dyn Function) -> wire::Function {

@@ -40,6 +40,27 @@ pub(super) fn validate<M: Model, S>(config: &Dynamic, parse: impl FnOnce(&M, &mu
     report.into_diagnostics()
 }
 
+/// Reads and parses a state, which may break the rules of today; see [`Parse::stored`].
+pub(super) fn load_stored<M: Model, S>(
+    name: &str,
+    value: &Dynamic,
+    report: &mut Report,
+    parse: impl FnOnce(&M, &mut Parse<'_>) -> Option<S>,
+) -> Option<(M, S)> {
+    let model = model::<M>(value, report)?;
+    let mut parsing = Parse::stored(report);
+    let spec = parse(&model, &mut parsing);
+    if let Parsed::Ready(spec) = parsing.finish(spec) {
+        return Some((model, spec));
+    }
+    report.error(Error::new(
+        format!("The state of this {name} is incomplete"),
+        "A required attribute is null, or has a value that this version of the provider cannot use. An apply of a valid configuration writes \
+         it anew.",
+    ));
+    None
+}
+
 /// Reads and parses what must be valid and known by now.
 pub(super) fn load<M: Model, S>(
     name: &str,

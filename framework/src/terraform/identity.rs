@@ -1,4 +1,4 @@
-//! What tells an object from all others of its type: some of its attributes, under names of their own.
+//! The identity of an object, which distinguishes it from all others of its type: some of its attributes, under their last names.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,11 @@ use super::{
     vocabulary::{AttributePath, AttributeType, Value},
 };
 
-/// The identity of a resource's objects, read off the resource's attributes: state and identity can't come apart.
-pub struct Identity(Vec<IdentityAttribute>);
+/// The identity of a resource's objects, computed from the resource's attributes, so that state and identity always agree.
+pub struct Identity {
+    attributes: Vec<IdentityAttribute>,
+    version: i64,
+}
 
 /// An attribute of an identity.
 pub struct IdentityAttribute {
@@ -21,13 +24,13 @@ pub struct IdentityAttribute {
     pub description: String,
     /// What it holds.
     pub ty: AttributeType,
-    /// Taken when an import says nothing; without it, the import must say it.
+    /// Used when an import leaves the attribute out; without a default, an import must set it.
     pub default: Option<Dynamic>,
     path: &'static str,
 }
 
 impl Identity {
-    /// The identity that the attributes at `paths` make up; none without any, and where one of them doesn't exist.
+    /// The identity that the attributes at `paths` make up. `None` without any, and where one of them does not exist.
     pub fn new(paths: &[&'static str], attributes: &[Attribute]) -> Option<Self> {
         let of = |path: &&'static str| {
             let found = find_attribute(attributes, path)?;
@@ -40,30 +43,41 @@ impl Identity {
             })
         };
         let identity: Vec<_> = paths.iter().map(of).collect::<Option<_>>()?;
-        (!identity.is_empty()).then_some(Self(identity))
+        (!identity.is_empty()).then_some(Self { attributes: identity, version: 0 })
     }
 
-    /// Its attributes, in the order of an import's name.
+    /// The same identity, in another version.
+    #[must_use]
+    pub fn of_version(self, version: i64) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Its version; see [`Resource::IDENTITY_VERSION`](super::Resource::IDENTITY_VERSION).
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Its attributes, in the order of an import ID.
     pub fn attributes(&self) -> &[IdentityAttribute] {
-        &self.0
+        &self.attributes
     }
 
     /// Its type.
     pub fn ty(&self) -> AttributeType {
-        AttributeType::Object(self.0.iter().map(|attribute| (attribute.name.to_owned(), attribute.ty.clone())).collect())
+        AttributeType::Object(self.attributes.iter().map(|attribute| (attribute.name.to_owned(), attribute.ty.clone())).collect())
     }
 
-    /// The identity of the object with this state; none while something of it is unknown, and for no state.
+    /// The identity of the object with this state. `None` while a part of it is unknown, and for a null state.
     pub fn of(&self, state: &Dynamic) -> Option<Dynamic> {
         let part = |of: &IdentityAttribute| {
             let value = of.path.split('.').fold(state, |object, name| attribute(object, name));
             value.is_value().then(|| (of.name.to_owned(), value.clone()))
         };
-        let parts = self.0.iter().map(part).collect::<Option<BTreeMap<_, _>>>()?;
+        let parts = self.attributes.iter().map(part).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Value::Value(Datum::Map(parts)))
     }
 
-    /// The name by which an import finds the object of this identity: `us/istio-system/mesh-root-ca`.
+    /// The import ID of the object with this identity: `us/istio-system/mesh-root-ca`.
     pub fn import_name(&self, identity: &Dynamic) -> Result<String, Error> {
         let part = |of: &IdentityAttribute| {
             let given = attribute(identity, of.name);
@@ -76,13 +90,13 @@ impl Identity {
                 }
             }
         };
-        Ok(self.0.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("/"))
+        Ok(self.attributes.iter().map(part).collect::<Result<Vec<_>, _>>()?.join("/"))
     }
 
-    /// The identity of the object that an import finds by this name; none where the name is not of that form.
+    /// The identity of the object with this import ID. `None` where the ID does not have that form.
     pub fn of_import_name(&self, name: &str) -> Option<Dynamic> {
         let parts: Vec<_> = name.split('/').collect();
-        if parts.len() != self.0.len() {
+        if parts.len() != self.attributes.len() {
             return None;
         }
         let part = |(of, part): (&IdentityAttribute, &str)| {
@@ -93,7 +107,7 @@ impl Identity {
             };
             Some((of.name.to_owned(), Value::Value(datum)))
         };
-        let parts = self.0.iter().zip(parts).map(part).collect::<Option<BTreeMap<_, _>>>()?;
+        let parts = self.attributes.iter().zip(parts).map(part).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Value::Value(Datum::Map(parts)))
     }
 }

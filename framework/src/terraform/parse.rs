@@ -25,10 +25,17 @@ pub struct Parse<'a> {
     report: &'a mut Report,
     unknown: bool,
     invalid: bool,
+    is_stored: bool,
     path: AttributePath,
 }
 
 impl<'a> Parse<'a> {
+    /// Reads the attributes of a state, which may break the rules of today: a violation is a warning, and the value reads as left out. So what
+    /// exists can be read, updated and destroyed as long as the rest is enough to find it.
+    pub fn stored(report: &'a mut Report) -> Self {
+        Self { is_stored: true, ..Self::new(report) }
+    }
+
     /// Reads the attributes at the root.
     pub fn new(report: &'a mut Report) -> Self {
         Self::at(AttributePath::root(), report)
@@ -36,7 +43,7 @@ impl<'a> Parse<'a> {
 
     /// Reads the attributes of an object at `path`.
     pub fn at(path: AttributePath, report: &'a mut Report) -> Self {
-        Self { report, unknown: false, invalid: false, path }
+        Self { report, unknown: false, invalid: false, is_stored: false, path }
     }
 
     /// Reads a nested object that may be left out.
@@ -63,7 +70,7 @@ impl<'a> Parse<'a> {
 
     /// Reads the attributes of an object within this one.
     pub fn inner<U>(&mut self, path: AttributePath, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
-        let mut inner = Parse { unknown: false, invalid: false, path, report: self.report };
+        let mut inner = Parse { unknown: false, invalid: false, is_stored: self.is_stored, path, report: self.report };
         let read = read(&mut inner);
         let (unknown, invalid) = (inner.unknown, inner.invalid);
         self.unknown |= unknown;
@@ -80,6 +87,20 @@ impl<'a> Parse<'a> {
             }
             other => other.flatten(),
         }
+    }
+
+    /// Reads a required attribute for which a state may hold null or an invalid value, as after an import: there it reads as `fallback`.
+    pub fn required_or<T, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        value: &Value<T>,
+        read: impl FnOnce(&T) -> Result<U, E>,
+        fallback: U,
+    ) -> Option<U> {
+        if !self.is_stored {
+            return self.required(name, value, read);
+        }
+        self.optional(name, value, read).map(|read| read.unwrap_or(fallback))
     }
 
     /// Reads an attribute that may be left out.
@@ -99,7 +120,7 @@ impl<'a> Parse<'a> {
                 Ok(read) => Some(Some(read)),
                 Err(problem) => {
                     self.violation(self.path.clone().attribute(name), &problem);
-                    None
+                    self.is_stored.then_some(None)
                 }
             },
         }
@@ -133,6 +154,9 @@ impl<'a> Parse<'a> {
                             None
                         }
                     };
+                    if self.is_stored && read.is_none() {
+                        continue;
+                    }
                     all = all.zip(read).map(|(mut all, read)| {
                         all.push(read);
                         all
@@ -175,20 +199,31 @@ impl<'a> Parse<'a> {
         &mut self,
         name: &'static str,
         entries: &Value<BTreeMap<String, Value<T>>>,
-        read: impl FnMut(&T) -> Result<U, E>,
+        mut read: impl FnMut(&T) -> Result<U, E>,
     ) -> Option<BTreeMap<String, U>> {
-        let keys: Vec<String> = match entries {
-            Value::Value(entries) => entries.keys().cloned().collect(),
+        // In the order of the map; those that do not read are left out of both.
+        let mut keys = match entries {
+            Value::Value(entries) => entries.iter().filter(|(_, value)| value.is_value()).map(|(key, _)| key.clone()).collect(),
             _ => Vec::new(),
-        };
-        self.each(name, entries, read).map(|values| keys.into_iter().zip(values).collect())
+        }
+        .into_iter();
+        let keyed = self.each(name, entries, |value| {
+            let key = keys.next().unwrap_or_default();
+            read(value).map(|value| (key, value))
+        });
+        keyed.map(|entries| entries.into_iter().collect())
     }
 
     /// Reports that the attribute at `path` is wrong.
     pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
-        self.invalid = true;
         // With the path in the title too: the CLIs can't point into a list or map.
-        self.report.error(Error::new(format!("Invalid {path}"), problem.to_string()).at(path));
+        let violation = Error::new(format!("Invalid {path}"), problem.to_string()).at(path);
+        if self.is_stored {
+            self.report.warning(violation);
+        } else {
+            self.invalid = true;
+            self.report.error(violation);
+        }
     }
 
     /// Reports what is allowed but not likely meant.

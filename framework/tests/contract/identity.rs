@@ -78,6 +78,12 @@ async fn an_identity_that_was_stored_is_read() {
     };
     let upgraded = session.provider.upgrade_resource_identity(upgrade(0)).await.expect("an answer").into_inner();
     assert_eq!(identity(upgraded.upgraded_identity.as_ref()), here("a"));
-    let newer = session.provider.upgrade_resource_identity(upgrade(1)).await.expect("an answer").into_inner();
+    let older = upgrade_resource_identity::Request {
+        raw_identity: Some(RawState { json: br#"{"title": "a", "zone": "here"}"#.to_vec(), ..RawState::default() }),
+        ..upgrade(0)
+    };
+    let upgraded = session.provider.upgrade_resource_identity(older).await.expect("an answer").into_inner();
+    assert_eq!(identity(upgraded.upgraded_identity.as_ref()), here("a"), "the first version called the name a title");
+    let newer = session.provider.upgrade_resource_identity(upgrade(2)).await.expect("an answer").into_inner();
     assert_eq!(newer.diagnostics[0].summary, "Identity of a newer provider");
 }

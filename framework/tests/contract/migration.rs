@@ -3,7 +3,10 @@
 use framework::protocol::wire::{RawState, generate_resource_config, move_resource_state, upgrade_resource_state};
 
 use crate::sample::{Session, THING};
-use plugin_host::values::{decode, encode, get};
+use plugin_host::{
+    diagnostics::{errors, warnings},
+    values::{decode, encode, get},
+};
 
 fn raw(json: &str) -> RawState {
     RawState { json: json.as_bytes().to_vec(), ..RawState::default() }
@@ -34,6 +37,26 @@ async fn a_state_is_upgraded_version_by_version() {
         let refused = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
         assert_eq!(refused.diagnostics[0].summary, summary, "{json}");
     }
+}
+
+#[tokio::test]
+async fn a_state_that_breaks_todays_rules_is_read_updated_and_destroyed() {
+    let mut session = Session::start().await;
+    let (config, _) = session.create(&[("name", "a".into())]).await;
+    let mut made = session.config(&[("name", "a".into()), ("zone", "here".into()), ("size", 1.into()), ("length", 1000.into())]);
+    let read = session.read(&made).await;
+    assert_eq!(warnings(&read.diagnostics), ["Invalid length"]);
+    made = decode(read.new_state.as_ref());
+    assert_eq!((errors(&read.diagnostics).len(), get(&made, "revision")), (0, &1.into()), "it is read all the same");
+    let updated = session.apply(&made, &config).await;
+    assert!(updated.diagnostics.is_empty(), "{:?}", updated.diagnostics);
+    assert!(session.destroy(&made).await.state.is_nil());
+
+    // Without a name there is nothing to look at: the state stays, so that an apply can complete it.
+    let nameless = session.config(&[("zone", "here".into()), ("size", 1.into())]);
+    let read = session.read(&nameless).await;
+    assert!(errors(&read.diagnostics).is_empty() && decode(read.new_state.as_ref()) == nameless);
+    assert_eq!(warnings(&read.diagnostics), ["The state of this sample_thing is incomplete"]);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    super::authority::{parse_days, parse_subject},
+    super::authority::{LONGEST_VALIDITY, parse_days, parse_subject},
     default_common_name,
     model::ClusterCaModel,
     root::{RootSource, parse_root},
@@ -72,7 +72,7 @@ fn parse_issue(cluster: Option<&ClusterKey>, model: &ClusterCaModel, parse: &mut
     let common_name = parse.optional("common_name", &model.common_name, |text| parse_subject(text));
     let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
     let algorithm = parse.optional("key_algorithm", &model.key_algorithm, |name| KeyAlgorithm::parse(name));
-    let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
+    let validity = parse.required_or("validity_days", &model.validity_days, |days| parse_days(*days), LONGEST_VALIDITY);
     let renew_before = parse.required("renew_before_days", &model.renew_before_days, |days| parse_days(*days));
     if let (Some(validity), Some(renew_before)) = (validity, renew_before)
         && renew_before >= validity

@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 pub use model::RootCaModel;
 use recovery::Found;
 
-use super::authority::{is_recent, parse_days, parse_subject, read_root};
+use super::authority::{LONGEST_VALIDITY, is_recent, parse_days, parse_subject, read_root};
 use crate::{
     data::{CaSubject, Certificate, CertificateFacts, KeyAlgorithm, Kind, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
@@ -212,7 +212,7 @@ impl Resource for RootCa {
         let name = parse.required("name", &model.name, |name| ObjectName::parse(name));
         let common_name = parse.required("common_name", &model.common_name, |text| parse_subject(text));
         let organization = parse.required("organization", &model.organization, |text| parse_subject(text));
-        let validity = parse.required("validity_days", &model.validity_days, |days| parse_days(*days));
+        let validity = parse.required_or("validity_days", &model.validity_days, |days| parse_days(*days), LONGEST_VALIDITY);
         let rotation = parse.optional("rotation", &model.rotation, |number| Ok::<_, String>(*number));
         let certificate = parse.optional("existing_certificate", &model.existing_certificate, |pem| Ok::<_, String>(pem.clone()));
         let key = parse.optional("existing_private_key_wo", &model.existing_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));

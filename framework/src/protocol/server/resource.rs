@@ -5,10 +5,7 @@ use super::{
     private::{Kind, Private},
 };
 use crate::{
-    protocol::{
-        answer::Answer, catalog::Entry, config_from_state, config_rules, diagnostics, json, plan, schema::IDENTITY_VERSION, shape::Shape,
-        value, wire,
-    },
+    protocol::{answer::Answer, catalog::Entry, config_from_state, config_rules, diagnostics, json, plan, shape::Shape, value, wire},
     terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Provider, Report, Unfinished, Value, remove_write_only},
 };
 
@@ -72,8 +69,15 @@ impl<P: Provider> Server<P> {
         request: wire::upgrade_resource_identity::Request,
     ) -> Result<wire::upgrade_resource_identity::Response, Error> {
         let identity = self.identity(&request.type_name)?;
-        refuse_newer("Identity", &request.type_name, request.version, IDENTITY_VERSION)?;
-        let stored = json::read(&request.raw_identity.unwrap_or_default().json, &Shape::Plain(&identity.ty()))?;
+        refuse_newer("Identity", &request.type_name, request.version, identity.version())?;
+        let mut raw = request.raw_identity.unwrap_or_default().json;
+        if request.version < identity.version() {
+            let wrong = |error: serde_json::Error| Error::new("Malformed identity", format!("The identity is not valid JSON: {error}."));
+            let entry = self.catalog().resources.find(&request.type_name)?;
+            let upgraded = entry.of.upgrade_identity(request.version, serde_json::from_slice(&raw).map_err(wrong)?)?;
+            raw = serde_json::to_vec(&upgraded).map_err(wrong)?;
+        }
+        let stored = json::read(&raw, &Shape::Plain(&identity.ty()))?;
         Ok(wire::upgrade_resource_identity::Response { upgraded_identity: Some(identity_data(identity, &stored)), diagnostics: Vec::new() })
     }
 

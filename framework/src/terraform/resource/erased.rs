@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        call::{Outcome, conclude, load, model, validate},
+        call::{Outcome, conclude, load, load_stored, model, validate},
         context::{Cx, Observed},
         dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
         identity::Identity,
@@ -98,6 +98,8 @@ pub trait AnyResource<W>: Send + Sync {
     async fn import(&self, name: &str, world: &W, cancel: CancellationToken) -> Outcome;
     /// A stored state of an older version, as this version stores it.
     fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error>;
+    /// A stored identity of an older version, as this version stores it.
+    fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Error>;
     /// The state of another resource's object that a `moved` block hands over; `None` where that is not possible.
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>>;
 }
@@ -144,7 +146,7 @@ impl<R: Resource> Erased<R> {
     async fn delete(change: &Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
         let in_place = prior::read::<R>(change.prior, change.unfinished, parse::<R>);
-        if let Some((model, _)) = load(R::NAME, change.prior, &mut report, parse::<R>) {
+        if let Some((model, _)) = load_stored(R::NAME, change.prior, &mut report, parse::<R>) {
             let cx = cx::<R>(&model, Operation::Delete, world, cancel);
             for spec in in_place.in_place() {
                 let work = AssertUnwindSafe(R::delete(spec, &cx)).catch_unwind().await;
@@ -219,7 +221,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
     }
 
     fn identity(&self) -> Option<Identity> {
-        Identity::new(R::IDENTITY, &R::Model::attributes())
+        Identity::new(R::IDENTITY, &R::Model::attributes()).map(|identity| identity.of_version(R::IDENTITY_VERSION))
     }
 
     fn resumes(&self) -> bool {
@@ -340,8 +342,11 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         if state.is_unknown() {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: true };
         }
-        let Some((model, spec)) = load(R::NAME, &state, &mut report, parse::<R>) else {
-            return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: false };
+        let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
+            // Not an error: it would prevent the very plan that makes the state complete.
+            let Diagnostics { errors, warnings } = report.into_diagnostics();
+            let diagnostics = Diagnostics { errors: Vec::new(), warnings: [warnings, errors].concat() };
+            return Outcome { found: state, diagnostics, is_deferred: false };
         };
         let cx = cx::<R>(&model, Operation::Read, world, cancel);
         let outcome = R::read(&spec, &cx).await;
@@ -377,6 +382,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error> {
         (version..R::VERSION).try_fold(state, |state, version| R::upgrade(version, state))
+    }
+
+    fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Error> {
+        (version..R::IDENTITY_VERSION).try_fold(identity, |identity, version| R::upgrade_identity(version, identity))
     }
 
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {

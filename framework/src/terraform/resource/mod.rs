@@ -48,6 +48,8 @@ pub trait Resource: Send + Sync + 'static {
     /// The attributes that together distinguish the object from all others, in the order in which they make up the import ID; a nested one
     /// is written `gateway.cluster`. A change of one replaces the resource, or an update moves the object.
     const IDENTITY: &'static [&'static str] = &[];
+    /// Raised when parts of the identity are renamed, added or removed: both CLIs refuse a stored identity with other parts.
+    const IDENTITY_VERSION: i64 = 0;
     /// The computed list that holds the differences from what was applied: one entry makes the next plan an update.
     const DRIFT: &'static str = "drift";
 
@@ -93,6 +95,12 @@ pub trait Resource: Send + Sync + 'static {
     /// Rewrites a stored state of `version` as one of `version + 1`; called for each version up to [`VERSION`](Self::VERSION).
     fn upgrade(_version: i64, state: Json) -> Result<Json, Error> {
         Ok(state)
+    }
+
+    /// Rewrites a stored identity of `version` as one of `version + 1`; called for each version up to
+    /// [`IDENTITY_VERSION`](Self::IDENTITY_VERSION).
+    fn upgrade_identity(_version: i64, identity: Json) -> Result<Json, Error> {
+        Ok(identity)
     }
 
     /// Takes over an object that was managed by a resource of another type, where a `moved` block asks for it. `None` for unknown types. A

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        call::load,
+        call::load_stored,
         dynamic::{Datum, Dynamic, set_attribute, without_unknowns},
         model::Model,
         parse::Parse,
@@ -83,7 +83,7 @@ pub(super) fn read<R: Resource>(
     parse: impl Fn(&R::Model, &mut Parse<'_>) -> Option<R::Spec>,
 ) -> Prior<R::Spec> {
     // A state that can no longer be parsed does not prevent its update.
-    let load = |value: &Dynamic| load::<R::Model, _>(R::NAME, value, &mut Report::new(), &parse).map(|(_, spec)| spec);
+    let load = |value: &Dynamic| load_stored::<R::Model, _>(R::NAME, value, &mut Report::new(), &parse).map(|(_, spec)| spec);
     if state.is_null() {
         return Prior::none();
     }

@@ -119,6 +119,7 @@ impl Resource for Thing {
         DefaultTimeouts { apply: Duration::from_secs(60), read: Duration::from_secs(60), delete: Duration::from_secs(60) };
     const VERSION: i64 = 2;
     const DEPRECATION: Option<&'static str> = Some("It is a sample.");
+    const IDENTITY_VERSION: i64 = 1;
     const IDENTITY: &'static [&'static str] = &["zone", "name"];
 
     fn timeouts(model: &ThingModel) -> &Value<Timeouts> {
@@ -134,6 +135,11 @@ impl Resource for Thing {
             parse.set_unknown();
         }
         let note = parse.optional("note", &model.note, |note| Ok::<_, String>(note.trim().to_owned()));
+        parse.optional(
+            "length",
+            &model.length,
+            |length| if *length > 100 { Err(format!("must be at most 100, got {length}")) } else { Ok(()) },
+        );
         Some(Self { name: name?, note: note?, key_length: key?, places: places? })
     }
 
@@ -258,6 +264,13 @@ impl Resource for Thing {
             }
         }
         Ok(state)
+    }
+
+    fn upgrade_identity(_: i64, mut identity: Json) -> Result<Json, Error> {
+        if let Some(title) = identity.as_object_mut().and_then(|parts| parts.remove("title")) {
+            identity["name"] = title;
+        }
+        Ok(identity)
     }
 
     fn adopt(source: &Foreign<'_>) -> Option<Result<ThingModel, Error>> {
