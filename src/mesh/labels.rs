@@ -15,6 +15,14 @@ pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
 /// Label of an export's objects: the host.
 const EXPORT: &str = "mesh.terraform.io/export";
+
+/// Annotation of istiod's pods: the fingerprint of the root that they start with. Another root, which a running istiod would ignore, restarts
+/// them.
+pub const ROOT: &str = "mesh.terraform.io/root";
+
+/// Annotation of istiod's pods: when the provider restarted them.
+pub const RESTARTED_AT: &str = "mesh.terraform.io/restarted-at";
+
 /// Annotation of a CA's Secret: what the CA was issued for, as JSON. No part of a key is in it.
 pub const CA_RECORD: &str = "mesh.terraform.io/ca-record";
 

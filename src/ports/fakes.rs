@@ -223,6 +223,12 @@ impl FakeReleases {
         *lock(&self.failure) = None;
     }
 
+    /// Changes the values of a release, as somebody else would.
+    pub fn apply_values(&self, cluster: &str, name: &str, change: impl FnOnce(&mut Json)) {
+        let mut releases = lock(&self.releases);
+        change(&mut releases.get_mut(&(cluster.to_owned(), name.to_owned())).expect("the release").values);
+    }
+
     /// The names of a cluster's releases.
     pub fn names(&self, cluster: &str) -> Vec<String> {
         lock(&self.releases).keys().filter(|(of, _)| of == cluster).map(|(_, name)| name.clone()).collect()

@@ -243,8 +243,8 @@ fn position(member: &Member<'_>, below: usize, at: OffsetDateTime) -> Result<(),
             if allowed == 0 {
                 format!(
                     "The certificate of {} may not sign further authorities: its path length is 0 (basicConstraints pathlen:0). Workloads \
-                     would refuse every certificate below it. If it is the CA that istiod is to sign with, use it as such instead of as a \
-                     root.",
+                     would refuse every certificate below it. If it was made for istiod to sign with, use it as a ready-made \
+                     intermediate instead of as a root.",
                     quoted(member.certificate.subject())
                 )
             } else {

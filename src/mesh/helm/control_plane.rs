@@ -11,7 +11,7 @@ use crate::{
     data::{Kind, Release},
     istio::{MutualTls, MutualTlsMode, PeerAuthentication, well_known},
     mesh::{
-        labels::Owner,
+        labels::{self, Owner},
         manifest::with_spec,
         names::{ClusterKey, MeshId, Namespace, NetworkName, TrustDomain},
     },
@@ -43,6 +43,9 @@ const TRUST_DOMAIN: Setting =
 /// The variable by which sidecars answer DNS queries.
 const DNS_CAPTURE: Setting = Setting::new(&["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"], "dns_capture");
 
+/// Annotations of istiod's pods.
+const POD_ANNOTATIONS: Setting = Setting::new(&["podAnnotations"], "ca");
+
 /// The control plane of one cluster of the mesh.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControlPlane {
@@ -62,6 +65,8 @@ pub struct ControlPlane {
     pub values: Vec<Values>,
     /// The mesh-wide mode of mutual TLS.
     pub mtls_mode: Option<MutualTlsMode>,
+    /// Fingerprint of the root that istiod's CA leads to, if istiod doesn't create one itself.
+    pub root: Option<String>,
 }
 
 /// The attributes that a deployed release's values show.
@@ -83,14 +88,16 @@ pub struct ImportedValues {
 
 impl ControlPlane {
     fn decisions(&self) -> Vec<Decision> {
-        vec![
+        let mut decisions = vec![
             MESH_ID.to(self.mesh_id.as_str()),
             NETWORK.to(self.network.as_str()),
             CLUSTER_NAME.to(self.cluster_name.as_str()),
             ISTIO_NAMESPACE.to(self.namespace.as_str()),
             TRUST_DOMAIN.to(self.trust_domain.as_str()),
             DNS_CAPTURE.to(if self.dns_capture { "true" } else { "false" }),
-        ]
+        ];
+        decisions.extend(self.root.as_ref().map(|root| POD_ANNOTATIONS.entry(labels::ROOT, root.as_str())));
+        decisions
     }
 
     /// Returns warnings about the user's values.
@@ -185,9 +192,15 @@ impl ControlPlane {
         })
     }
 
+    /// Reports whether a deployed release of istiod was installed for a root.
+    pub fn is_for_a_root(values: &Json) -> bool {
+        values["podAnnotations"][labels::ROOT].is_string()
+    }
+
     /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
-        let decided = [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, DNS_CAPTURE].map(Setting::path);
+        let mut decided = [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, DNS_CAPTURE].map(Setting::path).to_vec();
+        decided.push(POD_ANNOTATIONS.path_of(labels::ROOT));
         ImportedValues {
             mesh_id: MESH_ID.read_text(values),
             network: NETWORK.read_text(values),
@@ -223,6 +236,7 @@ pilot:
             dns_capture: true,
             values: values.iter().map(|text| Values::parse(text).unwrap()).collect(),
             mtls_mode: Some(MutualTlsMode::Strict),
+            root: None,
         }
     }
 
@@ -276,6 +290,16 @@ pilot:
         assert!(found.dns_capture);
         assert!(values::same_yaml(&found.rest.unwrap(), "global: {hub: h}"));
         assert_eq!(ControlPlane::read_values(&plane("us-net", &[]).istiod_release(None).values).rest, None);
+    }
+
+    #[test]
+    fn another_root_changes_istiods_pods_and_no_attribute() {
+        let own = plane("us-net", &["podAnnotations: {a.example/b: c}"]);
+        let release = ControlPlane { root: Some("abc".to_owned()), ..own }.istiod_release(None);
+        assert_eq!(release.values["podAnnotations"], json!({"a.example/b": "c", "mesh.terraform.io/root": "abc"}));
+        assert!(ControlPlane::is_for_a_root(&release.values));
+        let rest = ControlPlane::read_values(&release.values).rest.unwrap();
+        assert!(values::same_yaml(&rest, "podAnnotations: {a.example/b: c}"), "{rest}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `mesh_cluster`: one cluster's control plane. Owns the namespace's network label, the releases `istio-base` and `istiod`, and the
 //! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
 
+mod ca;
 mod import;
 mod leftovers;
 mod model;
@@ -24,7 +25,6 @@ use crate::{
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         labels,
         observe::drift::{differences, own_differences},
-        trust,
     },
     ports::Failure,
 };
@@ -36,7 +36,6 @@ use framework::{
 pub struct Cluster {
     cluster: ClusterKey,
     plane: ControlPlane,
-    root_fingerprint: Option<String>,
     istio_version: Option<String>,
     delete_crds: bool,
 }
@@ -63,33 +62,6 @@ impl Cluster {
 
     async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
         self.on(cx).release(self.namespace(), name).await.map_err(Error::from)
-    }
-
-    /// The Secret that istiod will sign with must hold the root that the configuration promises.
-    async fn check_ca(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let Some(wanted) = &self.root_fingerprint else { return Ok(()) };
-        let secret = ObjectRef::namespaced(Kind::SECRET, self.namespace(), trust::CACERTS);
-        let live = self.on(cx).get(&secret).await?;
-        let problem = match live.as_ref().map(trust::read_cacerts) {
-            None => "it isn't there".to_owned(),
-            Some(Err(problem)) => problem,
-            Some(Ok(bundle)) => {
-                let found = cx.world.authority.inspect(&bundle.roots)?.fingerprint;
-                if found == *wanted {
-                    return Ok(());
-                }
-                format!("its root has the fingerprint {found}, not {wanted}")
-            }
-        };
-        Err(Error::new(
-            "Wrong cluster CA",
-            format!(
-                "istiod of cluster \"{}\" would not share the mesh's root of trust: {secret} is not the CA that `ca` names: {problem}. Check \
-                 that `ca` is the mesh_cluster_ca of this cluster and namespace.",
-                self.cluster
-            ),
-        )
-        .at(AttributePath::new("ca")))
     }
 
     /// Installs or upgrades a release.
@@ -190,8 +162,7 @@ impl Resource for Cluster {
         }
         Some(Self {
             cluster: cluster?,
-            plane: plane?,
-            root_fingerprint: ca?.map(|(_, fingerprint)| fingerprint),
+            plane: ControlPlane { root: ca?.map(|(_, fingerprint)| fingerprint), ..plane? },
             istio_version: istio_version?,
             delete_crds: delete_crds?,
         })
@@ -214,6 +185,7 @@ impl Resource for Cluster {
             let warnings = plan.world.map(|world| world.planned.add_cluster(cluster));
             warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));
         }
+        warn_of_another_root(plan);
         if let Some(plane) = plan.known(parse_plane) {
             let prior = plan.prior.as_ref().and_then(|prior| parse_plane(prior, &mut Parse::new(&mut Report::new())));
             if let Some(warning) = prior.and_then(|prior| restart_needed(&prior, &plane)) {
@@ -251,6 +223,7 @@ impl Resource for Cluster {
         let istiod = spec.install(&spec.plane.istiod_release(Some(base.version.clone())), cx).await?;
         reached.set(ClusterStatus { installed_version: istiod.version, drift: Vec::new() });
         spec.wait_for_webhooks(cx).await?;
+        spec.wait_for_root(cx).await?;
         spec.apply_mtls(prior, cx).await
     }
 
@@ -271,12 +244,19 @@ impl Resource for Cluster {
         // Both are of one version, also when none is set.
         let version_of_base = spec.istio_version.clone().or_else(|| istiod.as_ref().map(|istiod| istiod.version.clone()));
         let wanted_base = spec.plane.base_release(version_of_base);
-        let wanted_istiod = spec.plane.istiod_release(spec.istio_version.clone());
+        let other_root = spec.other_root(cx).await?;
+        // An istiod that serves the right root needs no restart for an annotation.
+        let is_unmarked = istiod.as_ref().is_some_and(|istiod| !ControlPlane::is_for_a_root(&istiod.values));
+        let root = spec.plane.root.clone().filter(|_| other_root.is_some() || !is_unmarked);
+        let wanted_istiod = ControlPlane { root, ..spec.plane.clone() }.istiod_release(spec.istio_version.clone());
         let (base_drift, istiod_drift) = tokio::try_join!(
             release_drift(spec.on(cx), &wanted_base, base.as_ref()),
             release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref()),
         )?;
         let mut drift = [base_drift, istiod_drift].concat();
+        if let (Some(wanted), Some(found)) = (&spec.plane.root, other_root) {
+            drift.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
+        }
         let labels = json!({"metadata": {"labels": spec.plane.namespace_labels()}});
         let live = namespace.unwrap_or_default();
         drift.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", spec.namespace())));
@@ -333,6 +313,24 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
     })
 }
 
+/// Warns that istiod gets another root.
+fn warn_of_another_root(plan: &mut Plan<'_, ClusterModel, World>) {
+    let fingerprint = |model: &ClusterModel| model.ca.as_ref_option().and_then(|ca| ca.root_fingerprint.as_ref_option()).cloned();
+    let Some(prior) = &plan.prior else { return };
+    if let Some(root) = fingerprint(&plan.planned).filter(|root| fingerprint(prior).as_ref() != Some(root)) {
+        plan.report.warning(
+            Error::new(
+                "istiod gets another root of trust",
+                format!(
+                    "istiod restarts with the root {root}. Workloads that still have a certificate of another root fail to call those that have a \
+                     new one, until they are restarted or their certificate is renewed, within a day by default."
+                ),
+            )
+            .at(AttributePath::new("ca")),
+        );
+    }
+}
+
 /// Reads what the control plane is to be.
 fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPlane> {
     let key = parse.required("cluster", &model.cluster, |key| Ok::<_, String>(ClusterKey::parse(key).ok()));
@@ -353,6 +351,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         dns_capture: dns_capture?,
         values: values?,
         mtls_mode: mtls_mode?,
+        root: None,
     })
 }
 

@@ -11,7 +11,8 @@ model! {
     pub struct ClusterCaRef {
         /// Key of the CA's cluster, which must be this one.
         cluster: String => required(),
-        /// SHA-256 fingerprint of the root's certificate. It is checked before istiod is installed.
+        /// SHA-256 fingerprint of the root's certificate. The Secret `cacerts` is verified before istiod is installed; if the fingerprint changes,
+        /// istiod is restarted, and the apply waits until it serves the root.
         root_fingerprint: String => required(),
     }
 }

@@ -1,7 +1,7 @@
 //! The examples that need no mesh to be valid.
 
 use crate::{
-    fixture::{REQUIREMENT, example_file, lab},
+    fixture::{REQUIREMENT, example_file, lab, source},
     workspace::{Workspace, clis},
 };
 
@@ -12,5 +12,24 @@ fn the_examples_of_the_provider_and_of_the_token_are_valid() {
         let workspace = Workspace::new(&cli, &format!("{REQUIREMENT}\n{}\n{token}", example_file("provider/provider.tf")));
         workspace.write("eu-ca.pem", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n");
         workspace.succeed(&["validate", "-no-color"]);
+    }
+}
+
+#[test]
+fn each_configuration_in_the_guides_is_valid() {
+    let clis = clis(&lab());
+    let guides = std::fs::read_dir(source("docs/guides")).expect("the guides").map(|entry| entry.expect("an entry").path());
+    for guide in guides {
+        let text = std::fs::read_to_string(&guide).expect("a guide");
+        let blocks: Vec<_> = text.split("```terraform\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+        assert!(!blocks.is_empty(), "{} has no configuration", guide.display());
+        for (cli, (block, _)) in clis.iter().flat_map(|cli| blocks.iter().map(move |block| (cli, block))) {
+            let workspace = Workspace::new(cli, &format!("{REQUIREMENT}\n{block}"));
+            std::fs::create_dir(workspace.path("eu")).expect("a folder");
+            for file in ["root.pem", "eu/ca-cert.pem", "eu/issuing-ca.pem"] {
+                workspace.write(file, "");
+            }
+            workspace.succeed(&["validate", "-no-color"]);
+        }
     }
 }

@@ -1,0 +1,196 @@
+//! The root of trust that istiod uses: what the Secret `cacerts` promises, what istiod serves, and a restart where the two differ.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::Cluster;
+use crate::{
+    data::{CaUse, Kind, ObjectRef},
+    mesh::{helm::control_plane::ISTIOD_RELEASE, labels, trust},
+    ports::Failure,
+    world::World,
+};
+use framework::{AttributePath, Cx, Error};
+
+/// The ConfigMap that istiod writes to each namespace, with the root that it signs for.
+const SERVED_ROOT: &str = "istio-ca-root-cert";
+
+/// How often istiod is asked for its root, and how many times before it is restarted. A new pod serves its root within seconds.
+const PAUSE: Duration = Duration::from_millis(500);
+const PATIENCE: u32 = 40;
+
+impl Cluster {
+    /// Verifies that the Secret that istiod will sign with holds the root of `ca`, and that istiod can use it.
+    pub(super) async fn check_ca(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let Some(wanted) = &self.plane.root else { return Ok(()) };
+        let secret = ObjectRef::namespaced(Kind::SECRET, self.namespace(), trust::CACERTS);
+        let Some(live) = self.on(cx).get(&secret).await? else { return Err(self.wrong_ca("it doesn't exist.")) };
+        let bundle = trust::read_cacerts(&live).map_err(|problem| self.wrong_ca(&problem))?;
+        let found = cx.world.authority.inspect(&bundle.roots).map_err(|failure| self.wrong_ca(&failure.why))?.fingerprint;
+        if found != *wanted {
+            return Err(self.wrong_ca(&format!("its root has the fingerprint {found}, not {wanted}.")));
+        }
+        let purpose = CaUse {
+            at: cx.world.clock.now(),
+            namespace: Some(self.namespace().to_owned()),
+            trust_domain: Some(self.plane.trust_domain.to_string()),
+        };
+        match cx.world.authority.verify(&bundle, &purpose) {
+            Ok(_) => Ok(()),
+            Err(flaw) => Err(self.wrong_ca(&format!("{}: {flaw}", trust::key_of(&live, flaw.part)))),
+        }
+    }
+
+    fn wrong_ca(&self, problem: &str) -> Error {
+        Error::new(
+            "Wrong cluster CA",
+            format!(
+                "istiod of cluster \"{}\" can't use the CA that `ca` refers to. Secret {}/{}: {problem} Check that `ca` is the mesh_cluster_ca of \
+                 this cluster and namespace.",
+                self.cluster,
+                self.namespace(),
+                trust::CACERTS
+            ),
+        )
+        .at(AttributePath::new("ca"))
+    }
+
+    /// Reports the root that istiod serves if it is another than that of `ca`; `None` also if istiod serves none where it usually does.
+    pub(super) async fn other_root(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Failure> {
+        let Some(wanted) = &self.plane.root else { return Ok(None) };
+        let served = self.on(cx).get(&self.served_root()).await?;
+        Ok(served.and_then(|served| found_instead(&served, wanted, cx.world)))
+    }
+
+    fn served_root(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::CONFIG_MAP, self.namespace(), SERVED_ROOT)
+    }
+
+    /// Waits until istiod serves the root of `ca`. A running istiod ignores a new root in its Secret, so it is restarted if need be.
+    pub(super) async fn wait_for_root(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let Some(wanted) = &self.plane.root else { return Ok(()) };
+        let mut pauses = 0;
+        while let Some(found) = self.other_root(cx).await? {
+            if pauses == PATIENCE {
+                self.restart_istiod(cx).await?;
+            }
+            pauses += 1;
+            let what = format!("waiting for istiod to serve the root with the fingerprint {wanted}; it serves {found}");
+            if let Err(cut) = cx.deadline.pause(PAUSE).await {
+                return Err(self.with_evidence(Failure::cut(cut, "istiod signs with another root", &what), cx).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Restarts istiod's pods one after the other, as `kubectl rollout restart` does.
+    async fn restart_istiod(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        let at = cx.world.clock.now().unix_timestamp().to_string();
+        let manifest = json!({
+            "apiVersion": Kind::DEPLOYMENT.api_version(), "kind": Kind::DEPLOYMENT.kind,
+            "metadata": {"name": ISTIOD_RELEASE, "namespace": self.namespace()},
+            "spec": {"template": {"metadata": {"annotations": {labels::RESTARTED_AT: at}}}},
+        });
+        self.on(cx).apply(&manifest).await.map(|_| ())
+    }
+}
+
+/// Reports the roots in istiod's ConfigMap unless the wanted one is among them.
+fn found_instead(served: &Json, wanted: &str, world: &World) -> Option<String> {
+    let roots = served["data"]["root-cert.pem"].as_str()?;
+    let found: Vec<_> = world.authority.inspect_all(roots).unwrap_or_default().into_iter().map(|facts| facts.fingerprint).collect();
+    if found.iter().any(|root| root == wanted) {
+        return None;
+    }
+    Some(if found.is_empty() { "nothing that can be read".to_owned() } else { found.join(", ") })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::resources::{
+        ClusterCa, ClusterCaModel, ClusterModel, RootCa, RootCaModel,
+        cluster::ClusterCaRef,
+        testing::{Scene, apply, cluster, cluster_ca, created, drift, injector, model, planned, read, root, scene, text},
+    };
+    use framework::{Deadline, Dynamic, Value, encode, erase};
+
+    /// istiod's ConfigMap with the root that it serves.
+    fn served(certificate: &str) -> Json {
+        json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio-ca-root-cert", "namespace": "istio-system"},
+            "data": {"root-cert.pem": certificate},
+        })
+    }
+
+    fn with_ca(ca: &Dynamic) -> ClusterModel {
+        let root_fingerprint = model::<ClusterCaModel>(ca).root_fingerprint;
+        ClusterModel { ca: Value::Value(ClusterCaRef { cluster: text("eu"), root_fingerprint }), ..cluster() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_istiod_that_keeps_another_root_is_drift_and_is_restarted() {
+        let scene = scene();
+        scene.objects.put("eu", injector());
+        let root = created::<RootCa>(&scene, root()).await;
+        let ca = created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+        let (wanted, other) = (
+            model::<RootCaModel>(&root),
+            created::<RootCa>(&scene, RootCaModel { name: text("other"), ..crate::resources::testing::root() }).await,
+        );
+        let certificate = |root: &RootCaModel| root.certificate.as_ref_option().expect("a certificate").clone();
+        let state = created::<Cluster>(&scene, with_ca(&ca)).await;
+        scene.objects.put("eu", served(&certificate(&wanted)));
+        assert_eq!(read::<Cluster>(&scene, &state).await.0, state);
+
+        scene.objects.put("eu", served(&certificate(&model(&other))));
+        let (found, _) = read::<Cluster>(&scene, &state).await;
+        assert!(drift(&found)[0].starts_with("istiod: it signs with the root fingerprint-"), "{:?}", drift(&found));
+        let istiod = ObjectRef::namespaced(Kind::DEPLOYMENT, "istio-system", "istiod");
+        let restart = async {
+            let deadline = Deadline::after(Duration::from_secs(600), CancellationToken::new());
+            scene.world.objects.wait("eu", &istiod, "a restart", &|found| found.is_some(), &deadline).await.expect("a restart");
+            scene.objects.put("eu", served(&certificate(&wanted)));
+        };
+        let ((mended, diagnostics), ()) = tokio::join!(apply::<Cluster>(&scene, &found, with_ca(&ca)), restart);
+        assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+        let annotations = &scene.objects.live("eu", &istiod).expect("istiod")["spec"]["template"]["metadata"]["annotations"];
+        assert!(annotations["mesh.terraform.io/restarted-at"].is_string());
+        assert_eq!(read::<Cluster>(&scene, &mended).await.0, mended);
+    }
+
+    #[tokio::test]
+    async fn a_new_root_restarts_istiod_by_its_pods_annotation_and_the_plan_says_so() {
+        let scene = scene();
+        scene.objects.put("eu", injector());
+        let first = created::<RootCa>(&scene, root()).await;
+        let ca = created::<ClusterCa>(&scene, cluster_ca(&first)).await;
+        // Without a CA first, as when one is added later.
+        let state = created::<Cluster>(&scene, cluster()).await;
+        let config = encode(&Value::Value(with_ca(&ca)));
+        let warnings = erase::<Cluster>().plan(&state, &config, planned::<Cluster>(with_ca(&ca)), Some(&scene.world)).diagnostics.warnings;
+        assert!(warnings.iter().any(|warning| warning.summary == "istiod gets another root of trust"), "{warnings:?}");
+        let annotation = async |scene: &Scene| {
+            let deadline = Deadline::after(Duration::from_secs(1), CancellationToken::new());
+            let istiod = scene.world.releases.get("eu", "istio-system", "istiod", &deadline).await.expect("an answer").expect("istiod");
+            istiod.values["podAnnotations"]["mesh.terraform.io/root"].clone()
+        };
+        assert!(annotation(&scene).await.is_null());
+        let (state, diagnostics) = apply::<Cluster>(&scene, &state, with_ca(&ca)).await;
+        assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+        assert_eq!(
+            Value::Value(annotation(&scene).await.as_str().expect("a fingerprint").to_owned()),
+            model::<RootCaModel>(&first).fingerprint
+        );
+
+        // A control plane of an older release has no annotation, and needs none while it serves the right root.
+        created::<RootCa>(&scene, RootCaModel { name: text("other"), ..root() }).await;
+        scene
+            .releases
+            .apply_values("eu", "istio-system/istiod", |values| _ = values.as_object_mut().expect("a map").remove("podAnnotations"));
+        assert_eq!(drift(&read::<Cluster>(&scene, &state).await.0), [""; 0]);
+    }
+}
