@@ -35,7 +35,8 @@ pub use model::{Field, Model, attribute_name, decode, decode_attribute, docs, en
 pub use parse::{IntoElements, Parse, Parsed};
 pub use provider::{Provider, Setup};
 pub use report::{Error, Report};
-pub use resource::erased::{AnyResource, Applied, Change, Planned, erase, panicked};
+pub use resource::any::{AnyResource, Applied, Change, Planned};
+pub use resource::erased::{erase, panicked};
 pub use resource::{Destruction, Foreign, Json, Plan, Prior, Reached, Resource, Unfinished};
 pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required, with_defaults};
 pub use set::Set;

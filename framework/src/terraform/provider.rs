@@ -15,7 +15,7 @@ use super::{
     model::Model,
     parse::Parse,
     report::{Error, Report},
-    resource::erased::AnyResource,
+    resource::any::AnyResource,
 };
 use crate::deadline::Deadline;
 

@@ -1,6 +1,7 @@
 //! The trait that every resource implements. It is shaped so that no implementation can lose state: an apply records what exists as soon as
 //! it exists, an error never means "gone", and waiting needs a [`Deadline`](crate::Deadline).
 
+pub(super) mod any;
 pub(super) mod erased;
 mod plan;
 mod prior;
