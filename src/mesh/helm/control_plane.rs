@@ -17,6 +17,8 @@ use crate::{
     },
 };
 
+pub use crate::istio::well_known::DEFAULT_CLUSTER_NAME;
+
 /// The release of the chart `base`: custom resource definitions, the default validation webhook, the reader's account.
 pub const BASE_RELEASE: &str = "istio-base";
 

@@ -6,10 +6,9 @@ use serde_json::{Value as Json, json};
 use super::{Cluster, ClusterCaRef, ClusterModel};
 use crate::{
     data::{Kind, ObjectRef},
-    istio::well_known::DEFAULT_CLUSTER_NAME,
     mesh::{
         ClusterKey, ControlPlane,
-        helm::control_plane::{ISTIOD_CHART, ISTIOD_RELEASE},
+        helm::control_plane::{DEFAULT_CLUSTER_NAME, ISTIOD_CHART, ISTIOD_RELEASE},
         trust,
     },
     ports::Failure,
