@@ -18,6 +18,9 @@ use crate::{
 /// Clocks differ: a certificate is valid a little before it is made.
 const HEAD_START: time::Duration = time::Duration::minutes(5);
 
+/// For the same reason a root that another machine has just made may begin a little later than now.
+const CLOCK_SKEW: time::Duration = time::Duration::minutes(1);
+
 /// Position of the issuer among the fields of a certificate with a version.
 const ISSUER: usize = 3;
 /// Position of the signature's algorithm among them.
@@ -36,7 +39,7 @@ pub(super) fn root(subject: &CaSubject, validity: Duration) -> Result<Certificat
 pub(super) fn intermediate(root: &Certificate, wanted: &NewIntermediate) -> Result<Certificate, Failure> {
     let now = OffsetDateTime::now_utc();
     let flaw = |flaw: Flaw| unusable("root certificate", flaw.reason.trim_end_matches('.'));
-    let facts = Certificates.verify_root(&root.certificate, Some(&root.key), now).map_err(flaw)?;
+    let facts = Certificates.verify_root(&root.certificate, Some(&root.key), now + CLOCK_SKEW).map_err(flaw)?;
     let (signer, signer_der) = path::signer(&root.certificate, &root.key).map_err(flaw)?;
     let signer_certificate = super::parse(&signer_der).map_err(|reason| unusable("root certificate", reason))?;
 
@@ -55,7 +58,7 @@ pub(super) fn intermediate(root: &Certificate, wanted: &NewIntermediate) -> Resu
         chain: certificate.certificate.clone(),
         roots: root.certificate.clone(),
     };
-    Certificates.verify(&bundle, &CaUse { at: now, namespace: None, trust_domain: None }).map_err(flaw)?;
+    Certificates.verify(&bundle, &CaUse { at: now + CLOCK_SKEW, namespace: None, trust_domain: None }).map_err(flaw)?;
     Ok(certificate)
 }
 

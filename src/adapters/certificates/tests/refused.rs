@@ -392,22 +392,3 @@ fn a_file_that_istiod_would_not_read_is_refused_with_the_reason() {
 fn unusual_cas_that_verify_are_accepted() {
     check(ACCEPTED);
 }
-
-#[test]
-fn a_root_that_can_sign_no_intermediate_is_refused_before_it_signs() {
-    let at = OffsetDateTime::now_utc() + DAY;
-    for (extensions, sentence) in [
-        ("basicConstraints=critical,CA:TRUE,pathlen:0", "may not sign further authorities: its path length is 0"),
-        ("basicConstraints=critical,CA:FALSE", "it lacks basicConstraints CA:TRUE"),
-        ("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,digitalSignature", "its key usage lacks keyCertSign"),
-    ] {
-        let folder = Folder::new(&format!("root r '/CN=Root' '{extensions}'"));
-        let key = Secret::new(folder.read("r.key"));
-        for key in [None, Some(&key)] {
-            let flaw = Certificates.verify_root(&folder.read("r.pem"), key, at).unwrap_err();
-            assert!(flaw.part == CaPart::Roots && flaw.reason.contains(sentence), "{flaw}");
-        }
-        let root = Certificate { certificate: folder.read("r.pem"), key };
-        assert!(Certificates.issue_intermediate(&root, &wanted(DAY)).unwrap_err().why.contains(sentence));
-    }
-}
