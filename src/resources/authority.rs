@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
@@ -57,12 +56,6 @@ pub(super) fn expiry_warnings(certificates: &[(&'static str, CertificateFacts)],
             .at(AttributePath::new(*attribute))
         })
         .collect()
-}
-
-/// Whether an object is so new that an interrupted apply may have left it.
-pub(super) fn is_recent(object: &Json, now: OffsetDateTime) -> bool {
-    let created = object["metadata"]["creationTimestamp"].as_str().and_then(|time| OffsetDateTime::parse(time, &Rfc3339).ok());
-    created.is_some_and(|created| created + DAY >= now)
 }
 
 /// Reads a root CA's Secret.

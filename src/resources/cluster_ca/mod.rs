@@ -19,11 +19,11 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use model::ClusterCaModel;
 use source::{Source, parse_source};
 
-use super::authority::{is_recent, parse_days};
+use super::authority::parse_days;
 use crate::world::{ClusterAccess, World, namespace};
 use crate::{
     data::{CaBundle, CertificateFacts, Kind, ObjectRef},
-    mesh::{ClusterKey, Namespace, labels, trust},
+    mesh::{ClusterKey, Namespace, trust},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
@@ -94,14 +94,6 @@ impl ClusterCa {
         (found.is_empty() || !found.iter().all(is_wanted)).then_some("it was issued for another request")
     }
 
-    /// Whether a create that was cut short has left the CA: it is ours, new, and exactly what would be made.
-    fn is_own_leftover(&self, secret: &Json, live: &live::Live, cx: &Cx<'_, World>) -> bool {
-        labels::is_ours(secret)
-            && live.drift().is_empty()
-            && trust::ca_record(secret).is_some_and(|record| record == self.record(cx.world))
-            && is_recent(secret, cx.world.clock.now())
-    }
-
     /// Verifies a CA that something else writes.
     fn check_external(&self, live: Option<&Json>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
         let (cluster, secret) = (&self.cluster, self.secret());
@@ -163,17 +155,9 @@ impl Resource for ClusterCa {
             return Ok(());
         }
         let live = found.as_ref().map(|found| spec.compare(found, cx));
-        if let (true, Some(found), Some(live)) = (prior.is_none(), &found, &live) {
-            if !spec.is_own_leftover(found, live, cx) {
-                return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
-            }
-            cx.warn(Error::new(
-                "Adopted the CA of an interrupted create",
-                format!(
-                    "Cluster \"{}\" already had {secret}, made for the same configuration by a create that left no state.",
-                    spec.cluster
-                ),
-            ));
+        // What exists may be of another state, even where it equals the configuration.
+        if prior.is_none() && found.is_some() {
+            return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
         }
         if let Some(writer) = found.as_ref().and_then(trust::writer_of) {
             return Err(Error::new(

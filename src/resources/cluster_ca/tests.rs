@@ -152,20 +152,12 @@ async fn a_label_or_a_chain_that_differs_is_set_back_without_a_new_ca() {
 }
 
 #[tokio::test]
-async fn a_create_that_left_no_state_is_adopted_for_a_day() {
+async fn a_ca_of_another_state_is_refused_even_if_it_is_the_same() {
     let scene = scene();
-    let (root, state, mut live) = in_place(&scene).await;
-    let again = |model: ClusterCaModel| apply::<ClusterCa>(&scene, &Value::Null, model);
-    live["metadata"]["creationTimestamp"] = json!("2029-12-31T12:00:00Z");
-    scene.objects.put("eu", live.clone());
-    let (adopted, diagnostics) = again(cluster_ca(&root)).await;
-    assert_eq!(adopted, state);
-    assert!(diagnostics.warnings[0].summary.contains("Adopted"));
-    let other = again(ClusterCaModel { organization: text("Other"), ..cluster_ca(&root) }).await;
-    assert!(other.0.is_null() && other.1.errors[0].summary == "Already exists");
-    live["metadata"]["creationTimestamp"] = json!("2029-12-30T12:00:00Z");
-    scene.objects.put("eu", live);
-    assert_eq!(again(cluster_ca(&root)).await.1.errors[0].summary, "Already exists");
+    let (root, _, live) = in_place(&scene).await;
+    let (state, diagnostics) = apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await;
+    assert!(state.is_null() && diagnostics.errors[0].summary == "Already exists");
+    assert_eq!(scene.objects.live("eu", &secret("cacerts")).unwrap(), live);
 }
 
 #[tokio::test]

@@ -16,10 +16,10 @@ use time::format_description::well_known::Rfc3339;
 pub use model::RootCaModel;
 use recovery::Found;
 
-use super::authority::{LONGEST_VALIDITY, is_recent, parse_days, parse_subject, read_root};
+use super::authority::{LONGEST_VALIDITY, parse_days, parse_subject, read_root};
 use crate::{
     data::{CaSubject, Certificate, CertificateFacts, KeyAlgorithm, Kind, ObjectRef, Secret},
-    mesh::{ClusterKey, Namespace, ObjectName, labels, trust},
+    mesh::{ClusterKey, Namespace, ObjectName, trust},
     world::{ClusterAccess, World, namespace},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
@@ -100,33 +100,13 @@ impl RootCa {
     /// The root of a new resource.
     async fn first(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
         let (cluster, secret) = (cx.cluster(&self.location.cluster), self.location.secret());
-        let Some(live) = cluster.get(&secret).await? else {
-            return match &self.existing {
-                Some(existing) => Self::given(existing, cx),
-                None => self.create(cx),
-            };
-        };
-        let is_own_leftover = labels::is_ours(&live)
-            && trust::ca_record(&live).is_some_and(|record| record == self.record())
-            && is_recent(&live, cx.world.clock.now());
-        let is_wanted =
-            |root: &Certificate| self.existing.as_ref().is_none_or(|existing| Self::is_same(&existing.certificate, &root.certificate, cx));
-        match trust::read_root_secret(&live) {
-            Ok(root)
-                if is_own_leftover
-                    && is_wanted(&root)
-                    && cx.world.authority.key_matches(&root.certificate, &root.key).unwrap_or_default() =>
-            {
-                cx.warn(Error::new(
-                    "Adopted the root of an interrupted create",
-                    format!(
-                        "Cluster \"{}\" already had {secret}, made for the same configuration by a create that left no state.",
-                        self.location.cluster
-                    ),
-                ));
-                Ok(root)
-            }
-            _ => Err(crate::world::not_ours(&self.location.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id()))),
+        // What exists may be of another state, even where it equals the configuration.
+        if cluster.get(&secret).await?.is_some() {
+            return Err(crate::world::not_ours(&self.location.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id())));
+        }
+        match &self.existing {
+            Some(existing) => Self::given(existing, cx),
+            None => self.create(cx),
         }
     }
 

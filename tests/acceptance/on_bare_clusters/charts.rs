@@ -64,11 +64,9 @@ fn an_upgrade_is_in_place(lab: &Lab, cli: &Cli, cluster: &str) {
     let mut variables: Json = serde_json::from_str(&workspace.read("terraform.tfvars.json")).expect("JSON");
     variables["helm"]["version"] = "1.31.1".into();
     workspace.write("terraform.tfvars.json", &variables.to_string());
-    // The provider's default is no attribute of the resource: what is installed stays until the resource itself is changed.
-    workspace.assert_settled();
-    workspace.edit("  mesh_id      = \"training-mesh\"\n", "  mesh_id      = \"training-mesh\"\n  istio_version = \"1.31.1\"\n");
     let plan = workspace.changes();
     assert!(plan.contains("1 to change, 0 to destroy"), "{plan}");
+    assert!(plan.contains("\"1.31.0\" -> \"1.31.1\""), "the plan shows both versions: {plan}");
     workspace.apply();
     workspace.assert_settled();
     assert_eq!(workspace.state(&format!("mesh_cluster.this[\"{cluster}\"]"))["installed_version"], "1.31.1");
