@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-/// A release as it shall be.
+/// A release as wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
     /// The release's name.
@@ -11,13 +11,13 @@ pub struct Release {
     pub namespace: String,
     /// The chart's name in the repository: `base`, `istiod`, `gateway`.
     pub chart: String,
-    /// The chart's version; none for the newest.
+    /// The chart's version; `None` for the newest.
     pub version: Option<String>,
     /// Values, as one tree.
     pub values: Json,
 }
 
-/// A release as it is.
+/// A release as deployed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deployed {
     /// The release's name.
