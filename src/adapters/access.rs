@@ -142,6 +142,20 @@ impl Credentials {
     }
 }
 
+/// Checks that a string is the URL of an API server. An error doesn't show a URL with a password.
+pub fn parse_host(url: &str) -> Result<String, String> {
+    match url.parse::<http::Uri>() {
+        Ok(uri) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
+            Err("must not contain a user name or a password. Set credentials of their own instead, such as `token`.".to_owned())
+        }
+        Ok(uri) if matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(url.to_owned())
+        }
+        _ if url.contains('@') => Err("must be the URL of an API server, for example `https://eu.example.com:6443`.".to_owned()),
+        _ => Err(format!("must be the URL of an API server, for example `https://eu.example.com:6443`, got `{url}`.")),
+    }
+}
+
 /// Checks that a string is a certificate in PEM, which the output of a cluster's resource in base64 is not.
 pub fn parse_certificate(text: &str) -> Result<String, String> {
     if text.contains("-----BEGIN CERTIFICATE-----") {

@@ -203,11 +203,9 @@ fn config(server: &Cluster, auth_info: AuthInfo) -> Result<Config, String> {
     let url: http::Uri = address.parse().map_err(|error| format!("{address} is not a valid URL: {error}"))?;
     let proxy = proxy::proxy_for(&url, server.proxy_url.as_deref(), &proxy::Environment::read());
     let mut config = Config::new(url);
-    // The URL may hold a password, so it is in no message.
-    config.proxy_url = proxy.map(|url| url.parse().map_err(|error| format!("the proxy's URL is not valid: {error}"))).transpose()?;
-    if let Some(scheme) = config.proxy_url.as_ref().and_then(|url| url.scheme_str()).filter(|scheme| !PROXIES.contains(scheme)) {
-        return Err(format!("a proxy of the scheme `{scheme}` can't be used; the schemes are {}", PROXIES.join(", ")));
-    }
+    let proxy =
+        proxy.map(|url| proxy::parse_proxy_url(&url).map_err(|error| format!("the proxy's URL is not valid: {error}"))).transpose()?;
+    config.proxy_url = proxy.and_then(|url| url.parse().ok());
     config.root_cert = authorities(server)?;
     config.accept_invalid_certs = server.insecure_skip_tls_verify.unwrap_or(false);
     config.disable_compression = server.disable_compression.unwrap_or(false);
@@ -221,9 +219,6 @@ fn config(server: &Cluster, auth_info: AuthInfo) -> Result<Config, String> {
     config.default_retry = false;
     Ok(config)
 }
-
-/// The proxies that kube can use.
-const PROXIES: [&str; 3] = ["http", "https", "socks5"];
 
 /// The certificate authorities that a kubeconfig names, DER. The data counts before the file.
 fn authorities(server: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {

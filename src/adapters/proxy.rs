@@ -36,6 +36,22 @@ pub(super) fn proxy_for(server: &http::Uri, configured: Option<&str>, environmen
     (!proxy.is_empty() && !is_direct(&host, port, &environment.no_proxy)).then(|| with_scheme(proxy))
 }
 
+/// The schemes of proxies that kube can use.
+const SCHEMES: [&str; 3] = ["http", "https", "socks5"];
+
+/// Checks that a string is the URL of a proxy. An error doesn't show it, as it may contain a password.
+pub fn parse_proxy_url(url: &str) -> Result<String, String> {
+    match url.parse::<http::Uri>() {
+        Ok(uri) if uri.scheme_str().is_some_and(|scheme| !SCHEMES.contains(&scheme)) => Err(format!(
+            "a proxy of the scheme `{}` can't be used; the schemes are {}.",
+            uri.scheme_str().unwrap_or_default(),
+            SCHEMES.map(|scheme| format!("`{scheme}`")).join(", ")
+        )),
+        Ok(uri) if uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()) => Ok(url.to_owned()),
+        _ => Err("must be the URL of a proxy, for example `http://proxy.example.com:3128`.".to_owned()),
+    }
+}
+
 fn with_scheme(proxy: &str) -> String {
     if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") }
 }

@@ -5,6 +5,7 @@
 mod configurations;
 mod functions;
 mod process;
+mod provider;
 mod resources;
 mod session;
 mod snapshots;

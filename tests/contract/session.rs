@@ -1,7 +1,7 @@
 //! The built provider, configured with two clusters that don't answer, and what the tests of resources ask of it.
 
 use framework::protocol::wire::{
-    configure_provider, get_provider_schema, plan_resource_change, provider_client::ProviderClient, schema::Attribute,
+    Diagnostic, configure_provider, get_provider_schema, plan_resource_change, provider_client::ProviderClient, schema::Attribute,
 };
 use plugin_host::{
     Plugin, rules,
@@ -20,17 +20,23 @@ pub(crate) struct Session {
 impl Session {
     /// Starts a plugin and configures two clusters, of which none answers.
     pub(crate) async fn start() -> Self {
-        let plugin = Plugin::start(crate::PROGRAM);
-        let mut provider = plugin.provider().await;
-        let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
         let access = object(&[("host", "https://127.0.0.1:1".into()), ("token", "t".into())]);
         // A plan only looks whether the program exists.
         let helm = object(&[("binary", crate::PROGRAM.into())]);
         let config = object(&[("clusters", object(&[("us", access.clone()), ("eu", access)])), ("helm", helm)]);
-        let request = configure_provider::Request { config: Some(encode(&config)), ..configure_provider::Request::default() };
-        let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
+        let (session, diagnostics) = Self::configured(&config).await;
         assert!(diagnostics.is_empty(), "{diagnostics:?}");
-        Self { provider, schema, _plugin: plugin }
+        session
+    }
+
+    /// Starts a plugin with a configuration.
+    pub(crate) async fn configured(config: &Value) -> (Self, Vec<Diagnostic>) {
+        let plugin = Plugin::start(crate::PROGRAM);
+        let mut provider = plugin.provider().await;
+        let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
+        let request = configure_provider::Request { config: Some(encode(config)), ..configure_provider::Request::default() };
+        let diagnostics = provider.configure_provider(request).await.expect("an answer").into_inner().diagnostics;
+        (Self { provider, schema, _plugin: plugin }, diagnostics)
     }
 
     pub(crate) fn attributes(&self, name: &str) -> Vec<Attribute> {

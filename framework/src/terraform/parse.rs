@@ -242,6 +242,11 @@ impl<'a> Parse<'a> {
         self.unknown = true;
     }
 
+    /// Whether anything that was read is unknown.
+    pub fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
     /// Whether anything was wrong.
     pub fn is_invalid(&self) -> bool {
         self.invalid

@@ -26,6 +26,8 @@ pub struct HelmSettings {
     pub plain_http: bool,
     /// The repository's certificate authority, a file.
     pub ca_file: Option<PathBuf>,
+    /// False while a setting is unknown, as in a plan before that exists from which it comes. Releases can be read then, and not written.
+    pub is_known: bool,
 }
 
 /// Where charts come from.
@@ -154,6 +156,7 @@ mod tests {
             password: None,
             plain_http: false,
             ca_file: Some(PathBuf::from("~/ca.pem")),
+            is_known: true,
         }
     }
 

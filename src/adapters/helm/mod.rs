@@ -62,6 +62,14 @@ impl Helm {
     }
 
     async fn program(&self) -> Result<&Program, Failure> {
+        if !self.settings.is_known {
+            return Err(Failure::new(
+                FailureKind::Unconfigured,
+                "Helm can't be used yet",
+                "The provider's `helm` settings are known only after the resources that they come from are applied.",
+            )
+            .advice("Apply these resources first, with `-target`."));
+        }
         self.program.get_or_try_init(|| Program::find(self.settings.binary.as_deref())).await
     }
 
@@ -200,6 +208,9 @@ fn decode(secret: &Json, cluster: &str) -> Result<Deployed, Failure> {
 #[async_trait]
 impl Releases for Helm {
     fn locate(&self) -> Result<(), Failure> {
+        if !self.settings.is_known {
+            return Ok(());
+        }
         program::locate(self.settings.binary.as_deref()).map(|_| ())
     }
 

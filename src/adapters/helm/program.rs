@@ -177,6 +177,7 @@ mod tests {
             password: Some(Secret::new("s3cret")),
             plain_http: false,
             ca_file: None,
+            is_known: true,
         };
         Workspace::new(&Kubeconfig::default(), &json!({"global": {}}), &settings).unwrap()
     }

@@ -34,6 +34,7 @@ fn helm(folder: &Path) -> HelmSettings {
         password: None,
         plain_http: false,
         ca_file: None,
+        is_known: true,
     }
 }
 

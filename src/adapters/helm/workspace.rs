@@ -148,6 +148,7 @@ mod tests {
             password: Some(Secret::new("pass")),
             plain_http: false,
             ca_file: None,
+            is_known: true,
         };
         let workspace = Workspace::new(&Kubeconfig::default(), &json!({}), &settings).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

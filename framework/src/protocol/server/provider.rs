@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::{Server, judged};
 use crate::{
-    protocol::{diagnostics::diagnostics, schema, wire},
+    protocol::{config_rules, diagnostics::diagnostics, schema, wire},
     terraform::{AttributePath, Dynamic, Error, Parse, Provider, Report, Schema, Setup, Value, decode},
 };
 
@@ -88,10 +88,12 @@ impl<P: Provider> Server<P> {
         &self,
         request: wire::configure_provider::Request,
     ) -> Result<wire::configure_provider::Response, Error> {
-        let config = self.read(request.config, &self.catalog().provider)?;
+        let schema = &self.catalog().provider;
+        let config = self.read(request.config, schema)?;
         let mut report = Report::new();
+        config_rules::judge_again(&schema.attributes, &config, &mut report);
         let mut world = None;
-        if let Some(spec) = self.parse(&config, &mut report) {
+        if let Some(spec) = self.parse(&config, &mut report).filter(|_| !report.has_errors()) {
             let mut setup = Setup::new(request.terraform_version, self.work());
             let made = self.0.provider.configure(spec, &mut setup).await;
             report.extend(setup.into_report());

@@ -1,0 +1,114 @@
+//! The provider's configuration, and the world that comes of it: the only place that builds adapters.
+
+mod access;
+mod helm;
+
+pub use access::{AccessModel, ExecModel};
+pub use helm::HelmModel;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    adapters::{Certificates, ClusterAccess, Helm, HelmSettings, Kubernetes, SystemClock},
+    ephemeral, functions,
+    mesh::ClusterKey,
+    resources,
+    world::{Clusters, PlannedMesh, World},
+};
+use framework::{AnyEphemeral, AnyListing, AnyResource, Error, Function, Parse, Provider, Setup, Value, model, optional, required};
+
+model! {
+    /// Makes Kubernetes clusters on separate networks one Istio mesh: installs Istio with Helm, and manages what lets services of one
+    /// cluster call those of another by name, with mutual TLS from sidecar to sidecar.
+    ///
+    /// One provider block serves the whole mesh: `clusters` is a map, so `for_each` works over it and no aliases are needed. Values of
+    /// clusters that are made in the same apply may be unknown while planning; nothing is contacted then.
+    pub struct ProviderModel {
+        /// The clusters, by the key that resources name them with. An entry that is null counts as left out.
+        clusters: BTreeMap<String, Value<AccessModel>> => required(),
+        /// Settings for Helm.
+        helm: HelmModel => optional(),
+    }
+}
+
+/// The provider's configuration, valid.
+pub struct Configuration {
+    /// `None` while the map as a whole is unknown; a cluster's access is `None` while something of it is unknown.
+    clusters: Option<BTreeMap<ClusterKey, Option<ClusterAccess>>>,
+    helm: HelmSettings,
+}
+
+/// The provider `mesh`.
+pub struct Mesh;
+
+#[async_trait]
+impl Provider for Mesh {
+    type World = World;
+    type Model = ProviderModel;
+    type Spec = Configuration;
+
+    fn name(&self) -> &'static str {
+        "mesh"
+    }
+
+    fn parse(&self, model: &ProviderModel, parse: &mut Parse<'_>) -> Option<Configuration> {
+        let clusters = match &model.clusters {
+            Value::Unknown => None,
+            // The framework refuses null, as the attribute is required.
+            Value::Null => Some(BTreeMap::new()),
+            Value::Value(clusters) => Some(access::parse_clusters(clusters, parse)),
+        };
+        Some(Configuration { clusters, helm: helm::parse_helm(&model.helm, parse)? })
+    }
+
+    async fn configure(&self, configuration: Configuration, _: &mut Setup) -> Result<World, Error> {
+        let known = configuration
+            .clusters
+            .as_ref()
+            .map(|clusters| clusters.iter().map(|(key, access)| (key.to_string(), access.is_some())).collect());
+        let accesses: BTreeMap<String, ClusterAccess> = configuration
+            .clusters
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(key, access)| access.map(|access| (key.to_string(), access)))
+            .collect();
+        let istio_version = configuration.helm.version.clone();
+        let kubernetes = Arc::new(Kubernetes::new(accesses));
+        Ok(World {
+            clusters: known.map_or(Clusters::Unknown, Clusters::Known),
+            releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
+            tokens: kubernetes.clone(),
+            objects: kubernetes,
+            authority: Arc::new(Certificates),
+            clock: Arc::new(SystemClock),
+            istio_version,
+            planned: PlannedMesh::default(),
+        })
+    }
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
+        resources::all()
+    }
+
+    fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<World>>> {
+        ephemeral::all()
+    }
+
+    fn listings(&self) -> Vec<Box<dyn AnyListing<World>>> {
+        resources::listings()
+    }
+
+    fn functions(&self) -> Vec<Box<dyn Function>> {
+        functions::all()
+    }
+}
+
+/// Reads a string that must not be empty. Where null has a meaning of its own, an empty string is a mistake.
+fn filled(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("must not be empty. To leave it out, remove it or set it to null.".to_owned());
+    }
+    Ok(text.to_owned())
+}
