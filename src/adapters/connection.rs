@@ -97,7 +97,7 @@ impl Connection {
             valid_until: None,
             since: Instant::now(),
         };
-        let access = ClusterAccess::Kubeconfig { path: "/nowhere".into(), context: None };
+        let access = ClusterAccess::kubeconfig("/nowhere".into(), None);
         Self {
             access,
             resolved: Mutex::new(Some(Resolved::default())),
@@ -244,6 +244,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::adapters::access;
 
     fn within(seconds: u64) -> Deadline {
         Deadline::after(Duration::from_secs(seconds), CancellationToken::new())
@@ -260,7 +261,7 @@ mod tests {
              contexts: [{{name: eu, context: {{cluster: eu, user: me}}}}]\nusers: [{{name: me, user: {user}}}]\n"
         );
         std::fs::write(&path, file).unwrap();
-        Connection::new(ClusterAccess::Kubeconfig { path, context: None })
+        Connection::new(ClusterAccess::kubeconfig(path, None))
     }
 
     fn runs(folder: &std::path::Path) -> usize {
@@ -279,7 +280,7 @@ mod tests {
             std::fs::write(&path, format!("apiVersion: v1\nkind: Config\ncurrent-context: {current}\n{entries}\n")).unwrap();
         };
         file("us");
-        let connection = Connection::new(ClusterAccess::Kubeconfig { path: path.clone(), context: None });
+        let connection = Connection::new(ClusterAccess::kubeconfig(path.clone(), None));
         let server = || connection.kubeconfig("a").unwrap().clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
         assert_eq!(server(), "https://us.example");
         // As `kubectx eu` or `kind create cluster` in another terminal does.
@@ -323,6 +324,26 @@ mod tests {
         assert!(connection.renew("eu", &refused).await, "another call has seen to it");
         connection.server("eu", &within(10)).await.unwrap();
         assert_eq!(runs(folder.path()), 2);
+    }
+
+    #[tokio::test]
+    async fn a_token_file_is_read_again_when_its_token_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        std::fs::write(&file, "first").unwrap();
+        let connection = Connection::new(ClusterAccess {
+            base: access::Base::Nothing,
+            server: access::ServerSettings { host: Some("http://127.0.0.1:1".to_owned()), ..Default::default() },
+            credentials: Some(access::Credentials::TokenFile(file.clone())),
+        });
+        let first = connection.server("eu", &within(10)).await.unwrap();
+        assert!(first.valid_until.is_some(), "it is read again in any case, after a while");
+        std::fs::write(&file, "second").unwrap();
+        tokio::time::pause();
+        tokio::time::advance(RENEWED).await;
+        tokio::time::resume();
+        assert!(connection.renew("eu", &first).await);
+        assert_eq!(connection.server("eu", &within(10)).await.unwrap().bearer.as_ref().unwrap(), "Bearer second");
     }
 
     #[tokio::test]

@@ -12,7 +12,9 @@ mod proxy;
 mod refusal;
 mod tokens;
 
-pub use access::{ClusterAccess, Credentials, ExecPlugin, parse_certificate, parse_host, parse_key, parse_token};
+pub use access::{
+    Base, ClusterAccess, Credentials, ExecPlugin, KubeconfigFiles, ServerSettings, parse_certificate, parse_host, parse_key, parse_token,
+};
 pub use certificates::Certificates;
 pub use clock::SystemClock;
 pub use helm::{Helm, HelmSettings, Repository};

@@ -17,7 +17,9 @@ use crate::{
     resources,
     world::{Clusters, PlannedMesh, World},
 };
-use framework::{AnyEphemeral, AnyListing, AnyResource, Error, Function, Parse, Provider, Setup, Value, model, optional, required};
+use framework::{
+    AnyEphemeral, AnyListing, AnyResource, AttributePath, Error, Function, Parse, Provider, Setup, Value, model, optional, required,
+};
 
 model! {
     /// Makes Kubernetes clusters on separate networks one Istio mesh: installs Istio with Helm, and manages what lets services of one
@@ -63,7 +65,7 @@ impl Provider for Mesh {
         Some(Configuration { clusters, helm: helm::parse_helm(&model.helm, parse)? })
     }
 
-    async fn configure(&self, configuration: Configuration, _: &mut Setup) -> Result<World, Error> {
+    async fn configure(&self, configuration: Configuration, setup: &mut Setup) -> Result<World, Error> {
         let known = configuration
             .clusters
             .as_ref()
@@ -74,6 +76,12 @@ impl Provider for Mesh {
             .into_iter()
             .filter_map(|(key, access)| access.map(|access| (key.to_string(), access)))
             .collect();
+        for (key, access) in &accesses {
+            if let Some(why) = access.unpinned_context() {
+                let path = AttributePath::new("clusters").key(key.clone()).attribute("config_context");
+                setup.warn(Error::new(format!("The context of cluster \"{key}\" can change"), why).at(path));
+            }
+        }
         let istio_version = configuration.helm.version.clone();
         let kubernetes = Arc::new(Kubernetes::new(accesses));
         Ok(World {

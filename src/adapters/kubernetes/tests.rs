@@ -171,14 +171,12 @@ async fn a_deletion_that_is_held_up_names_the_finalizer() {
 
 #[tokio::test]
 async fn an_address_without_a_server_is_reported_in_seconds() {
-    let access = ClusterAccess::Explicit {
-        // A port of this machine on which nothing listens.
-        host: "https://127.0.0.1:1".to_owned(),
-        ca_certificate: None,
-        credentials: crate::adapters::Credentials::Token(crate::data::Secret::new("t0ken")),
-        insecure: true,
-        tls_server_name: None,
-        proxy_url: None,
+    // A port of this machine on which nothing listens.
+    let host = Some("https://127.0.0.1:1".to_owned());
+    let access = ClusterAccess {
+        base: crate::adapters::Base::Nothing,
+        server: crate::adapters::ServerSettings { host, insecure: Some(true), ..Default::default() },
+        credentials: Some(crate::adapters::Credentials::Token(crate::data::Secret::new("t0ken"))),
     };
     let clusters = Kubernetes::new(BTreeMap::from([("eu".to_owned(), access)]));
     let failure = clusters.get("eu", &secret(), &minutes()).await.unwrap_err();
