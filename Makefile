@@ -10,7 +10,7 @@ RUNS  ?= 10000000
 # Other providers to measure beside ours; `make peers` builds these here.
 PEERS := $(wildcard target/peers/terraform-provider-*)
 
-.PHONY: help demo test test-long check needs acceptance bench docs deny fuzz peers setup lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test test-long dist check needs acceptance bench docs deny fuzz peers setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,10 @@ test: setup ## Run every test, those on the lab too
 	  wait $$lab || { cat target/lab-up.log; exit 1; }
 	@$(MAKE) --no-print-directory lab-test acceptance
 
-test-long: lab-up ## The tests that take longer than `make test` allows, on the lab
+dist: setup ## Make a release in target/dist: archives, checksums, bills of materials, mirrors
+	release/dist
+
+test-long: lab-up dist ## The tests that take longer than `make test` allows, on the lab
 	cargo test --quiet --no-run --test acceptance
 	$(LAB) run -- cargo test --test acceptance -- $(TESTS) --ignored $(NAME)
 
@@ -102,7 +105,7 @@ needs:
 
 setup: ## Install what the build and the tests need (root, Debian)
 	@missing=; \
-	for need in cc:gcc protoc:protobuf-compiler unzip:unzip openssl:openssl; do \
+	for need in cc:gcc protoc:protobuf-compiler unzip:unzip zip:zip jq:jq openssl:openssl; do \
 	  command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { echo "== installing$$missing"; apt-get update -qq; apt-get install -y -qq $$missing >/dev/null; }
