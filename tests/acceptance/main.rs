@@ -10,6 +10,7 @@ mod inventory;
 mod offline;
 mod on_a_mesh;
 mod on_bare_clusters;
+mod release;
 mod traffic;
 mod workspace;
 

@@ -1,0 +1,7 @@
+//! What users install: the archives and mirrors that `make dist` has made. Needs no cluster, except where a test says so.
+
+mod chroot;
+mod dist;
+mod files;
+mod install;
+mod server;
