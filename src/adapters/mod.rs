@@ -10,6 +10,7 @@ mod kubernetes;
 mod process;
 mod proxy;
 mod refusal;
+mod runs;
 mod tokens;
 
 pub use access::{
@@ -20,3 +21,4 @@ pub use clock::SystemClock;
 pub use helm::{Helm, HelmSettings, Repository};
 pub use kubernetes::Kubernetes;
 pub use proxy::parse_proxy_url;
+pub use runs::LocalRuns;

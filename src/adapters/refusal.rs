@@ -23,6 +23,8 @@ pub(super) enum Verb {
     Read,
     List,
     Write,
+    /// A write to what exists already.
+    Change,
     /// A write that keeps nothing. It asks how things are now, so it waits for nothing.
     TryOut,
     Delete,
@@ -36,6 +38,7 @@ impl fmt::Display for Verb {
             Self::Read => "read",
             Self::List => "list",
             Self::Write => "write",
+            Self::Change => "change",
             Self::TryOut => "check",
             Self::Delete => "delete",
             Self::Issue => "issue a token of",
@@ -83,7 +86,7 @@ impl<'a> Attempt<'a> {
         match self.verb {
             _ if self.awaited.is_some() => ENDLESS,
             Verb::Read | Verb::List | Verb::Issue => RESTART,
-            Verb::Write | Verb::Delete => ENDLESS,
+            Verb::Write | Verb::Change | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
         }
     }

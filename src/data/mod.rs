@@ -1,6 +1,7 @@
 //! Plain data that the domain and the ports share: objects, releases, certificates, secrets.
 
 mod certificate;
+mod mark;
 mod object;
 mod release;
 mod secret;
@@ -8,6 +9,7 @@ mod secret;
 pub use certificate::{
     CaBundle, CaPart, CaPath, CaSubject, CaUse, Certificate, CertificateFacts, Flaw, KeyAlgorithm, Name, NewIntermediate, SigningRequest,
 };
+pub use mark::Mark;
 pub use object::{Kind, MANAGER, ObjectRef};
 pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
 pub use secret::Secret;

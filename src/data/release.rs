@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use super::Mark;
+
 /// A release as wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
@@ -42,6 +44,10 @@ pub struct Deployed {
     pub unreadable: Vec<String>,
     /// Helm's last word on it.
     pub description: String,
+    /// Whether this provider made the newest revision.
+    pub is_ours: bool,
+    /// The mark of the create that has not finished.
+    pub mark: Option<Mark>,
 }
 
 /// The state of a release.

@@ -1,8 +1,10 @@
 //! In-memory stand-ins for fast unit tests of the life cycles.
 
 mod authority;
+mod runs;
 
 pub use authority::FakeAuthority;
+pub use runs::FakeRuns;
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +16,7 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::{Clock, Failure, FailureKind, Objects, Releases, Token, TokenRequest, Tokens};
-use crate::data::{Deployed, Kind, ObjectRef, Release, ReleaseStatus, Secret};
+use crate::data::{Deployed, Kind, Mark, ObjectRef, Release, ReleaseStatus, Secret};
 use framework::Deadline;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -120,6 +122,26 @@ fn merge(live: &mut Json, manifest: &Json) {
     }
 }
 
+/// RFC 7386. What has no fields left is removed, as in [`withdraw`].
+fn merge_patch(live: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        *live = patch.clone();
+        return;
+    };
+    if !live.is_object() {
+        *live = json!({});
+    }
+    let Json::Object(fields) = live else { return };
+    for (key, change) in patch {
+        if change.is_null() {
+            fields.remove(key);
+        } else {
+            merge_patch(fields.entry(key).or_insert(Json::Null), change);
+        }
+    }
+    fields.retain(|_, value| value.as_object().is_none_or(|fields| !fields.is_empty()));
+}
+
 #[async_trait]
 impl Objects for FakeObjects {
     async fn apply(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Json, Failure> {
@@ -132,6 +154,22 @@ impl Objects for FakeObjects {
         withdraw(live, &before);
         merge(live, manifest);
         Ok(live.clone())
+    }
+
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+        let object = ObjectRef::of(manifest, "default").expect("a known kind");
+        if self.get(cluster, &object, deadline).await?.is_none() {
+            self.put(cluster, manifest.clone());
+        }
+        Ok(())
+    }
+
+    async fn merge(&self, cluster: &str, object: &ObjectRef, patch: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {
+        self.check(cluster, object)?;
+        let mut objects = lock(&self.objects);
+        let Some(live) = objects.get_mut(&key(cluster, object)) else { return Ok(None) };
+        merge_patch(live, patch);
+        Ok(Some(live.clone()))
     }
 
     async fn replace(&self, cluster: &str, object: &Json, _: &Deadline) -> Result<Json, Failure> {
@@ -230,6 +268,20 @@ impl FakeReleases {
         change(&mut releases.get_mut(&(cluster.to_owned(), name.to_owned())).expect("the release").values);
     }
 
+    /// Puts the mark of an unfinished create on a release.
+    pub fn mark(&self, cluster: &str, namespace: &str, name: &str, mark: Mark) {
+        self.change(cluster, namespace, name, |deployed| deployed.mark = Some(mark));
+    }
+
+    /// Upgrades a release as somebody else.
+    pub fn give_away(&self, cluster: &str, namespace: &str, name: &str) {
+        self.change(cluster, namespace, name, |deployed| (deployed.is_ours, deployed.mark) = (false, None));
+    }
+
+    fn change(&self, cluster: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Deployed)) {
+        change(lock(&self.releases).get_mut(&(cluster.to_owned(), format!("{namespace}/{name}"))).expect("the release"));
+    }
+
     /// The names of a cluster's releases.
     pub fn names(&self, cluster: &str) -> Vec<String> {
         lock(&self.releases).keys().filter(|(of, _)| of == cluster).map(|(_, name)| name.clone()).collect()
@@ -246,7 +298,7 @@ impl Releases for FakeReleases {
         Ok(())
     }
 
-    async fn apply(&self, cluster: &str, release: &Release, _: &Deadline) -> Result<Deployed, Failure> {
+    async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, _: &Deadline) -> Result<Deployed, Failure> {
         let failure = lock(&self.failure).clone().filter(|(name, _)| *name == release.name).map(|(_, failure)| failure);
         let at = (cluster.to_owned(), format!("{}/{}", release.namespace, release.name));
         let mut releases = lock(&self.releases);
@@ -262,9 +314,19 @@ impl Releases for FakeReleases {
             manifest: Vec::new(),
             unreadable: Vec::new(),
             description: "by a fake".to_owned(),
+            is_ours: true,
+            // As Helm does with labels.
+            mark: mark.cloned().or_else(|| releases.get(&at)?.mark.clone()),
         };
         releases.insert(at, deployed.clone());
         failure.map_or(Ok(deployed), Err)
+    }
+
+    async fn unmark(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<(), Failure> {
+        if let Some(deployed) = lock(&self.releases).get_mut(&(cluster.to_owned(), format!("{namespace}/{name}"))) {
+            deployed.mark = None;
+        }
+        Ok(())
     }
 
     async fn get(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<Option<Deployed>, Failure> {

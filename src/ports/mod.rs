@@ -7,12 +7,14 @@ mod failure;
 pub mod fakes;
 mod objects;
 mod releases;
+mod runs;
 mod tokens;
 
 pub use authority::Authority;
 pub use failure::{Failure, FailureKind};
 pub use objects::Objects;
 pub use releases::Releases;
+pub use runs::{Run, Runs};
 pub use tokens::{Token, TokenRequest, Tokens};
 
 /// The time, as a port so that tests can set it.

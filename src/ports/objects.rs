@@ -13,6 +13,13 @@ pub trait Objects: Send + Sync {
     /// Applies a manifest on the server with our field manager, forced, and returns the object.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
+    /// Creates the object with our field manager. One that exists already stays as it is, which is no failure.
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure>;
+
+    /// Changes the live object by a JSON merge patch, in which null removes a field, no matter who manages it. Returns the object, or `None`
+    /// if it doesn't exist.
+    async fn merge(&self, cluster: &str, object: &ObjectRef, patch: &Json, deadline: &Deadline) -> Result<Option<Json>, Failure>;
+
     /// Replaces the live object with one that was read before and then changed. Unlike an apply, this removes fields of other managers.
     /// Fails with a conflict if the object changed meanwhile.
     async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure>;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use framework::Deadline;
 
 use super::Failure;
-use crate::data::{Deployed, Release};
+use crate::data::{Deployed, Mark, Release};
 
 /// Installs, reads and removes Helm releases. `cluster` is a key of the provider's `clusters`.
 #[async_trait]
@@ -16,7 +16,11 @@ pub trait Releases: Send + Sync {
     async fn check(&self) -> Result<(), Failure>;
 
     /// Installs or upgrades, and waits until what it installs is ready. A release that a killed run left pending is recovered first.
-    async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure>;
+    /// A `mark` is on the release from the moment it exists.
+    async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure>;
+
+    /// Removes the mark from a release: its create has finished.
+    async fn unmark(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;
 
     /// Returns the release, or `None` if it doesn't exist.
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure>;

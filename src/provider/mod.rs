@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    adapters::{Certificates, ClusterAccess, Helm, HelmSettings, Kubernetes, SystemClock},
+    adapters::{Certificates, ClusterAccess, Helm, HelmSettings, Kubernetes, LocalRuns, SystemClock},
     ephemeral, functions,
     mesh::ClusterKey,
     resources,
@@ -90,6 +90,7 @@ impl Provider for Mesh {
             tokens: kubernetes.clone(),
             objects: kubernetes,
             authority: Arc::new(Certificates),
+            runs: Arc::new(LocalRuns),
             clock: Arc::new(SystemClock),
             istio_version,
             planned: PlannedMesh::default(),

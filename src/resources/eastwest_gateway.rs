@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::world::{ClusterAccess, LiveCluster, World, import, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
@@ -95,6 +95,26 @@ impl EastwestGateway {
 
     async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
         self.on(cx).release(self.namespace(), self.gateway.name.as_str()).await.map_err(Error::from)
+    }
+
+    /// Returns the release that this resource may go on with. Where the state has no object, only an interrupted create can have left one.
+    async fn own_release(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
+        let cluster = self.on(cx);
+        loop {
+            let live = self.release(cx).await?;
+            if live.is_none() || !prior.is_none() {
+                return Ok(live);
+            }
+            let object = format!("the Helm release {}/{}", self.namespace(), self.gateway.name);
+            let Some(mark) = cluster.mark_of(live.iter()) else {
+                let import = format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name);
+                return Err(crate::world::not_ours(&self.cluster, &object, &import));
+            };
+            if !cluster.is_at_work(&mark, &object).await? {
+                cluster.continues(&object);
+                return Ok(live);
+            }
+        }
     }
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
@@ -226,27 +246,24 @@ impl Resource for EastwestGateway {
         cx: &Cx<'_, World>,
     ) -> Result<(), Error> {
         cx.world.releases.check().await?;
-        let live = spec.release(cx).await?;
-        if prior.is_none() && live.is_some() {
-            return Err(crate::world::not_ours(
-                &spec.cluster,
-                &format!("the Helm release {}/{}", spec.namespace(), spec.gateway.name),
-                &format!("mesh_eastwest_gateway.<name> {}/{}/{}", spec.cluster, spec.namespace(), spec.gateway.name),
-            ));
-        }
+        let live = spec.own_release(prior, cx).await?;
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
         let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };
         reached.set(nothing());
-        let deployed = match spec.on(cx).install(&spec.gateway.release(version)).await {
+        let deployed = match spec.on(cx).install(&spec.gateway.release(version), creation.as_ref()).await {
             Ok(deployed) => deployed,
             Err(failure) => return Err(spec.with_evidence(failure, cx).await),
         };
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
         let service = spec.wait_for_addresses(cx).await?;
         let (addresses, port) = (names(service.as_ref()), port(service.as_ref()));
-        reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version, drift: Vec::new() });
+        reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version.clone(), drift: Vec::new() });
+        if deployed.mark.is_some() {
+            spec.on(cx).unmark_release(spec.namespace(), spec.gateway.name.as_str()).await?;
+        }
         Ok(())
     }
 

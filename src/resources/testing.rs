@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{ClusterCaModel, ClusterModel, EastwestGatewayModel, RootCaModel, ServiceExportModel};
 use crate::world::{Discover, InClusters, ListModel, World};
 use crate::{
-    data::{Kind, ObjectRef},
+    data::{Kind, Mark, ObjectRef},
     ports::{
         Failure, FailureKind,
         fakes::{FakeClock, FakeObjects, FakeReleases},
@@ -59,6 +59,11 @@ pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R:
     let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
     state
+}
+
+/// The mark of a create that was killed, for a cluster's key.
+pub(super) fn mark(cluster: &str) -> Mark {
+    Mark { cluster: cluster.to_owned(), run: "here.killed".to_owned(), until: time::macros::datetime!(2030-01-01 00:10 UTC) }
 }
 
 pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {

@@ -1,11 +1,13 @@
 //! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
 
-use framework::{Cx, Deadline, Error};
-use serde_json::Value as Json;
+use std::time::Duration;
 
-use super::World;
+use framework::{Cut, Cx, Deadline, Error};
+use serde_json::{Value as Json, json};
+
+use super::{Creation, World};
 use crate::{
-    data::{Deployed, Kind, ObjectRef, Release},
+    data::{Deployed, Kind, Mark, ObjectRef, Release},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, FailureKind, Token, TokenRequest},
 };
@@ -45,9 +47,41 @@ impl<'a> LiveCluster<'a> {
         self.cx.warn(warning);
     }
 
+    /// What the provider's configuration gives access to.
+    pub(super) fn world(self) -> &'a World {
+        self.cx.world
+    }
+
+    /// The time that is left.
+    pub(super) fn remaining(self) -> Duration {
+        self.deadline.remaining()
+    }
+
+    /// Waits; an error if the time is over before.
+    pub(super) async fn pause(self, time: Duration) -> Result<(), Cut> {
+        self.deadline.pause(time).await
+    }
+
     /// Applies a manifest with our field manager, and returns the object.
     pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
         self.cx.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
+    }
+
+    /// Creates the object, unless it exists.
+    pub(crate) async fn create(self, manifest: &Json) -> Result<(), Failure> {
+        self.cx.world.objects.create(self.key.as_str(), manifest, self.deadline).await
+    }
+
+    /// Removes the mark from an object: its create has finished.
+    pub(crate) async fn unmark(self, object: &ObjectRef) -> Result<(), Failure> {
+        self.remove_labels(object, &Mark::LABELS).await
+    }
+
+    /// Removes labels of the object, if it exists, no matter who set them.
+    pub(crate) async fn remove_labels(self, object: &ObjectRef, labels: &[&str]) -> Result<(), Failure> {
+        let nulls: serde_json::Map<_, _> = labels.iter().map(|label| ((*label).to_owned(), Json::Null)).collect();
+        let patch = json!({"metadata": {"labels": nulls}});
+        self.cx.world.objects.merge(self.key.as_str(), object, &patch, self.deadline).await.map(|_| ())
     }
 
     /// Applies a manifest of an object that no one else may change, and removes from its `spec` the fields that others added.
@@ -117,9 +151,14 @@ impl<'a> LiveCluster<'a> {
         self.cx.world.releases.list(self.key.as_str(), chart, self.deadline).await
     }
 
-    /// Installs or upgrades a Helm release, and waits until its objects are ready.
-    pub(crate) async fn install(self, release: &Release) -> Result<Deployed, Failure> {
-        self.cx.world.releases.apply(self.key.as_str(), release, self.deadline).await
+    /// Installs or upgrades a Helm release, with the mark of a create if there is one, and waits until its objects are ready.
+    pub(crate) async fn install(self, release: &Release, creation: Option<&Creation>) -> Result<Deployed, Failure> {
+        self.cx.world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
+    }
+
+    /// Removes the mark from the Helm release: its create has finished.
+    pub(crate) async fn unmark_release(self, namespace: &str, name: &str) -> Result<(), Failure> {
+        self.cx.world.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Uninstalls a Helm release, and waits until its objects are gone.

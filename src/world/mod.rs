@@ -2,6 +2,7 @@
 //! planned so far. With it the steps that they share: namespaces, import IDs, listings, drift.
 
 mod clusters;
+mod creation;
 mod errors;
 pub(crate) mod import;
 pub(crate) mod listing;
@@ -14,6 +15,7 @@ mod versions;
 
 pub use clusters::Clusters;
 pub(crate) use clusters::{check_cluster, reachable};
+pub(crate) use creation::{Creation, marked};
 pub(crate) use errors::{all_failed, check_helm, not_ours};
 pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
@@ -25,8 +27,8 @@ pub(crate) use versions::plan_version;
 use std::sync::Arc;
 
 #[cfg(test)]
-use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases};
-use crate::ports::{Authority, Clock, Objects, Releases, Tokens};
+use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
+use crate::ports::{Authority, Clock, Objects, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -40,6 +42,8 @@ pub struct World {
     pub tokens: Arc<dyn Tokens>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
+    /// The runs of the provider.
+    pub runs: Arc<dyn Runs>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The version of Istio for resources that don't set one.
@@ -58,6 +62,7 @@ impl World {
             releases: releases.clone(),
             tokens: objects.clone(),
             authority: Arc::new(FakeAuthority::at(clock.clone())),
+            runs: Arc::new(FakeRuns::default()),
             clock: Arc::new(clock.clone()),
             istio_version: None,
             planned: PlannedMesh::default(),

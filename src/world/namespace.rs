@@ -14,14 +14,15 @@ fn reference(namespace: &Namespace) -> ObjectRef {
     ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
 }
 
-/// Creates the namespace unless it exists.
+/// Creates the namespace unless it exists. It isn't applied: an apply without the network label would remove the one that the resource of
+/// the control plane has set since the look.
 pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
     if cluster.get(&reference(namespace)).await?.is_none() {
         let manifest = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": namespace.as_str(), "labels": {labels::MANAGED_BY: MANAGER}},
         });
-        cluster.apply(&manifest).await?;
+        cluster.create(&manifest).await?;
     }
     Ok(())
 }
@@ -57,13 +58,16 @@ pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> 
         Err(failure) => return Err(failure),
     };
     if occupants.iter().any(|(_, object)| labels::is_ours(object) || labels::is_installed_by_us(object)) {
+        let unfinished: Vec<_> = occupants.into_iter().filter(|(_, object)| cluster.is_abandoned(object)).collect();
+        if !unfinished.is_empty() {
+            cluster.warn(abandoned(cluster, namespace, &occupant::summary(&unfinished)));
+        }
         return Ok(());
     }
     if occupants.is_empty() {
         return cluster.delete(&reference(namespace)).await;
     }
-    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.as_str()}});
-    cluster.apply(&manifest).await?;
+    cluster.remove_labels(&reference(namespace), &[labels::MANAGED_BY]).await?;
     cluster.warn(kept(cluster, namespace, &format!("It contains {}.", occupant::summary(&occupants))));
     Ok(())
 }
@@ -74,6 +78,17 @@ fn kept(cluster: LiveCluster<'_>, namespace: &Namespace, why: &str) -> Error {
         format!(
             "Namespace {namespace} of cluster \"{}\" was created by this provider, and was not deleted. {why}\n\nThe provider no longer manages \
              the namespace. Delete it with `kubectl delete namespace {namespace}` when nothing in it is needed.",
+            cluster.key
+        ),
+    )
+}
+
+/// Reports what interrupted creates have left: no state has it, so no destroy removes it.
+fn abandoned(cluster: LiveCluster<'_>, namespace: &Namespace, what: &str) -> Error {
+    Error::new(
+        "An interrupted creation has left objects",
+        format!(
+            "Namespace {namespace} of cluster \"{}\" was kept, because it has {what} of a resource whose creation was interrupted and that is in              no state. If the resource is in the configuration, an apply completes it; to remove it, apply, then destroy.",
             cluster.key
         ),
     )

@@ -3,7 +3,6 @@
 mod chart;
 mod complaint;
 mod program;
-mod runs;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -15,13 +14,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use time::OffsetDateTime;
 use tokio::sync::OnceCell;
 
-use super::Kubernetes;
+use super::{Kubernetes, runs};
 use crate::{
-    data::{Deployed, Kind, ObjectRef, Release},
+    data::{Deployed, Kind, Mark, ObjectRef, Release},
     ports::{Failure, FailureKind, Objects as _, Releases},
 };
 use framework::Deadline;
@@ -218,7 +217,7 @@ impl Releases for Helm {
         self.program().await.map(|_| ())
     }
 
-    async fn apply(&self, cluster: &str, release: &Release, deadline: &Deadline) -> Result<Deployed, Failure> {
+    async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
         let title = Self::title("install", &release.name, cluster);
         let source = self.settings.source(&title, &release.chart, release.version.as_deref())?;
@@ -233,7 +232,7 @@ impl Releases for Helm {
         arguments.extend(workspace.credentials_arguments());
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
-        arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline))]);
+        arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline), mark)]);
         arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
         arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
         if program.applies_on_the_server() {
@@ -254,7 +253,9 @@ impl Releases for Helm {
         loop {
             let revisions = self.revisions(cluster, namespace, name, deadline).await?;
             let Some(newest) = revisions.last() else { return Ok(None) };
-            if let Some(deployed) = self.read(cluster, newest, deadline).await? {
+            if let Some(mut deployed) = self.read(cluster, newest, deadline).await? {
+                deployed.is_ours = storage::is_of_a_run_of_ours(newest, &revisions);
+                deployed.mark = deployed.mark.filter(|_| deployed.is_ours);
                 return Ok(Some(deployed));
             }
             deadline
@@ -262,6 +263,19 @@ impl Releases for Helm {
                 .await
                 .map_err(|cut| Failure::cut(cut, Self::title("read", name, cluster), "reading its newest revision"))?;
         }
+    }
+
+    /// Former revisions may have the mark as well, and a rollback to one of them would inherit it.
+    async fn unmark(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+        let labels: serde_json::Map<_, _> = Mark::LABELS.iter().map(|label| ((*label).to_owned(), Json::Null)).collect();
+        let patch = json!({"metadata": {"labels": labels}});
+        for revision in self.revisions(cluster, namespace, name, deadline).await?.iter().rev() {
+            if Mark::of(revision).is_some() {
+                let secret = ObjectRef::namespaced(Kind::SECRET, namespace, revision["metadata"]["name"].as_str().unwrap_or_default());
+                self.clusters.merge(cluster, &secret, &patch, deadline).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {

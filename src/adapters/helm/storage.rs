@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::data::{Deployed, INSTALLED_BY, MANAGER, ReleaseStatus};
+use crate::data::{Deployed, INSTALLED_BY, MANAGER, Mark, ReleaseStatus};
 
 /// Returns the number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {
@@ -43,8 +43,19 @@ const UNTIL: &str = "mesh.terraform.io/until";
 const REMOVED_BY: &str = "mesh.terraform.io/removed-by";
 
 /// Returns the labels of a revision that is to be made by a run, as an argument of Helm.
-pub(super) fn labels(run: &str, until: OffsetDateTime) -> String {
-    format!("{INSTALLED_BY}={MANAGER},{RUN}={run},{UNTIL}={}", until.unix_timestamp())
+pub(super) fn labels(run: &str, until: OffsetDateTime, mark: Option<&Mark>) -> String {
+    let own = [(INSTALLED_BY, MANAGER.to_owned()), (RUN, run.to_owned()), (UNTIL, until.unix_timestamp().to_string())];
+    let labels = own.into_iter().chain(mark.map(Mark::labels).into_iter().flatten());
+    labels.map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Returns whether a run of this provider made a revision, which is one of `revisions`. An upgrade or rollback by somebody else takes over
+/// the labels of the revision before it, ours among them.
+pub(super) fn is_of_a_run_of_ours(revision: &Json, revisions: &[Json]) -> bool {
+    let labels = &revision["metadata"]["labels"];
+    let is_other = |other: &&Json| self::revision(other) != self::revision(revision);
+    let is_inherited = |run: &Json| revisions.iter().filter(is_other).any(|other| other["metadata"]["labels"][RUN] == *run);
+    labels[INSTALLED_BY] == MANAGER && (!labels[RUN].is_string() || !is_inherited(&labels[RUN]))
 }
 
 /// Returns the manifest that marks a revision as being uninstalled by a run. Nothing is applied if the revision is gone.
@@ -80,12 +91,7 @@ pub(super) fn worker(in_flight: &Json, revisions: &[Json], now: OffsetDateTime) 
     let run = if is_uninstalling(in_flight) {
         labels[REMOVED_BY].as_str()
     } else {
-        // An upgrade or rollback by somebody else takes over the labels of the revision before it, ours among them.
-        let is_inherited = |run: &str| {
-            let mut others = revisions.iter().filter(|other| revision(other) != revision(in_flight));
-            others.any(|other| other["metadata"]["labels"][RUN] == run)
-        };
-        labels[RUN].as_str().filter(|run| labels[INSTALLED_BY] == MANAGER && !is_inherited(run))
+        labels[RUN].as_str().filter(|_| is_of_a_run_of_ours(in_flight, revisions))
     };
     if let (Some(run), Some(until)) = (run, seconds(UNTIL)) {
         return Worker::Ours { run: run.to_owned(), until };
@@ -132,6 +138,8 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
         manifest,
         unreadable,
         description: text(&release["info"]["description"]),
+        is_ours: secret["metadata"]["labels"][INSTALLED_BY] == MANAGER,
+        mark: Mark::of(secret),
     })
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Helm, HelmSettings, Repository, timeout};
 use crate::{
     adapters::kubernetes::{ok, scripted, status},
-    data::Release,
+    data::{Mark, Release},
     ports::{FailureKind, Releases as _},
 };
 
@@ -105,7 +105,7 @@ async fn an_apply_finishes_an_uninstall_of_ours_that_was_cut_short() {
         }
     });
     let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
-    let deployed = helm.apply("eu", &release(), &minutes()).await.unwrap();
+    let deployed = helm.apply("eu", &release(), None, &minutes()).await.unwrap();
     assert_eq!((verbs(folder.path()).as_slice(), deployed.revision), (&["uninstall".to_owned(), "upgrade".to_owned()][..], 1));
     assert!(asked.lock().unwrap().iter().any(|line| line.starts_with("PATCH")), "the removal is marked as ours");
 }
@@ -116,7 +116,7 @@ async fn a_release_that_somebody_else_is_at_work_on_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let (clusters, _) = scripted(move |_, _| list(&[&revision(1, "deployed", ""), &revision(2, state, "")]));
         let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
-        let failure = helm.apply("eu", &release(), &minutes()).await.unwrap_err();
+        let failure = helm.apply("eu", &release(), None, &minutes()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Conflict, "{failure}");
         assert!(failure.why.contains("istiod.v2 is pending"), "{failure}");
         assert!(verbs(folder.path()).is_empty());
@@ -187,4 +187,42 @@ async fn a_release_that_can_not_be_read_does_not_hide_the_others() {
     let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
     let found = helm.list("eu", "istiod", &minutes()).await.unwrap();
     assert_eq!(found.iter().map(|release| release.name.as_str()).collect::<Vec<_>>(), ["istiod"]);
+}
+
+#[tokio::test]
+async fn a_mark_is_on_the_release_from_the_beginning_and_removed_from_every_revision() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = Mark { cluster: "eu".to_owned(), run: "here.abc".to_owned(), until: time::macros::datetime!(2030-01-01 00:10 UTC) };
+    let revisions = [revision(3, "deployed", ""), mark.on(revision(2, "failed", "")), mark.on(revision(1, "failed", ""))];
+    let (clusters, asked) = scripted(move |_, line| match line {
+        line if line.contains("?labelSelector") => list(&revisions.iter().collect::<Vec<_>>()),
+        _ => ok(&revisions[0]),
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    helm.apply("eu", &release(), Some(&mark), &minutes()).await.unwrap();
+    let labels = "mesh.terraform.io/unfinished=eu,mesh.terraform.io/unfinished-run=here.abc,mesh.terraform.io/unfinished-until=1893456600";
+    assert!(fs::read_to_string(folder.path().join("verbs")).unwrap().contains(labels));
+    asked.lock().unwrap().clear();
+    helm.unmark("eu", "istio-system", "istiod", &minutes()).await.unwrap();
+    let changed = |number| format!("PATCH {SECRETS}/sh.helm.release.v1.istiod.v{number}?fieldManager=terraform-provider-mesh");
+    assert_eq!(asked.lock().unwrap()[1..], [changed(2), changed(1)]);
+}
+
+#[tokio::test]
+async fn a_mark_that_an_upgrade_by_somebody_else_has_inherited_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let mark = Mark { cluster: "eu".to_owned(), run: "here.abc".to_owned(), until: time::macros::datetime!(2030-01-01 00:10 UTC) };
+    for (run, expected) in [("here.2", Some(mark.clone())), ("here.1", None)] {
+        let with_run = |number: u32, run: &str| {
+            let mut revision = mark.on(revision(number, "deployed", ""));
+            revision["metadata"]["labels"]["mesh.terraform.io/installed-by"] = json!("terraform-provider-mesh");
+            revision["metadata"]["labels"]["mesh.terraform.io/run"] = json!(run);
+            revision
+        };
+        let (former, newest) = (with_run(1, "here.1"), with_run(2, run));
+        let (clusters, _) = scripted(move |_, line| if line.contains("?labelSelector") { list(&[&former, &newest]) } else { ok(&newest) });
+        let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+        let found = helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap().unwrap();
+        assert_eq!((found.is_ours, found.mark), (expected.is_some(), expected));
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,8 @@ use base64::Engine as _;
 use kube::config::Kubeconfig;
 use serde_json::{Value as Json, json};
 
-use super::{HelmSettings, Repository, runs};
+use super::{HelmSettings, Repository};
+use crate::adapters::runs;
 use crate::ports::{Failure, FailureKind};
 
 /// The name of a repository with credentials.
@@ -37,11 +38,7 @@ impl Workspace {
             )
             .raw(error.to_string())
         };
-        // Without the mode it would be for everybody to list.
-        let only_owner = fs::Permissions::from_mode(0o700);
-        let folder = tempfile::Builder::new().prefix(runs::PREFIX).rand_bytes(16).permissions(only_owner).tempdir();
-        let folder = folder.map_err(|error| unwritable(&error))?;
-        let lock = runs::hold(folder.path()).map_err(|error| unwritable(&error))?;
+        let (folder, lock) = runs::folder().map_err(|error| unwritable(&error))?;
         let kubeconfig = serde_saphyr::to_string(kubeconfig).map_err(|error| unwritable(&error))?;
         let mut workspace = Self { folder, _lock: lock, has_registry_credentials: false, has_repository_credentials: false };
         let mut files = vec![("kubeconfig", kubeconfig), ("values.json", values.to_string())];
@@ -135,6 +132,8 @@ fn repositories(url: &str, username: &str, password: &str, ca_file: Option<&Path
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::data::Secret;
 

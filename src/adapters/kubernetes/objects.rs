@@ -85,6 +85,26 @@ impl Objects for Kubernetes {
         self.write(Verb::Write, cluster, manifest, deadline).await
     }
 
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+        let reference = reference(manifest)?;
+        let within = collection(reference.kind, reference.namespace.as_deref());
+        let call = Call { method: Method::POST, body: manifest.to_string(), ..Call::get(format!("{within}?fieldManager={MANAGER}")) };
+        match self.send(&Attempt::new(cluster, Verb::Write, reference), &call, deadline).await {
+            Err(failure) if failure.kind != FailureKind::Conflict => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    async fn merge(&self, cluster: &str, object: &ObjectRef, patch: &Json, deadline: &Deadline) -> Result<Option<Json>, Failure> {
+        let call = Call {
+            method: Method::PATCH,
+            content_type: "application/merge-patch+json",
+            body: patch.to_string(),
+            ..Call::get(format!("{}?fieldManager={MANAGER}", path(object)))
+        };
+        absent(self.send(&Attempt::new(cluster, Verb::Change, object), &call, deadline).await)
+    }
+
     async fn replace(&self, cluster: &str, object: &Json, deadline: &Deadline) -> Result<Json, Failure> {
         let reference = reference(object)?;
         let call =

@@ -37,6 +37,23 @@ async fn an_apply_is_forced_and_names_its_manager() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_creation_leaves_what_exists_as_it_is() {
+    let (clusters, asked) = scripted(|_, _| status(409, "AlreadyExists", "namespaces \"istio-system\" already exists"));
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}});
+    clusters.create("eu", &namespace, &minutes()).await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), ["POST /api/v1/namespaces?fieldManager=terraform-provider-mesh"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_what_does_not_exist_makes_nothing() {
+    let (clusters, asked) = scripted(|_, _| status(404, "NotFound", "secrets \"cacerts\" not found"));
+    let patch = json!({"metadata": {"labels": {"a": null}}});
+    assert_eq!(clusters.merge("eu", &secret(), &patch, &minutes()).await.unwrap(), None);
+    let path = "PATCH /api/v1/namespaces/istio-system/secrets/cacerts?fieldManager=terraform-provider-mesh";
+    assert_eq!(*asked.lock().unwrap(), [path]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replacement_is_a_put_of_the_whole_object() {
     let (clusters, asked) =
         scripted(|count, _| if count == 0 { ok(&entry()) } else { status(409, "Conflict", "the object has been modified") });

@@ -77,6 +77,8 @@ mod tests {
             values,
             manifest: Vec::new(),
             unreadable: vec!["istiod/templates/a.yaml: not valid YAML: …".to_owned()],
+            is_ours: true,
+            mark: None,
             description: "Upgrade complete".to_owned(),
         }
     }

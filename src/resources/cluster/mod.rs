@@ -2,6 +2,7 @@
 //! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
 
 mod ca;
+mod creation;
 mod import;
 mod leftovers;
 mod model;
@@ -17,7 +18,7 @@ use serde_json::json;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, LiveCluster, PlannedCluster, PlannedRoot, World, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
@@ -65,8 +66,8 @@ impl Cluster {
     }
 
     /// Installs or upgrades a release.
-    async fn install(&self, release: &Release, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
-        match self.on(cx).install(release).await {
+    async fn install(&self, release: &Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+        match self.on(cx).install(release, creation).await {
             Ok(deployed) => Ok(deployed),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
@@ -78,10 +79,11 @@ impl Cluster {
     }
 
     /// Sets or takes back the mesh-wide mode of mutual TLS.
-    async fn apply_mtls(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    /// `may_have_one`: an interrupted create may have set it.
+    async fn apply_mtls(&self, prior: &Prior<Self>, may_have_one: bool, cx: &Cx<'_, World>) -> Result<(), Error> {
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
             self.on(cx).apply_own(&manifest).await?;
-        } else if prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
+        } else if may_have_one || prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
             self.delete_policy(cx).await?;
         }
         Ok(())
@@ -204,27 +206,22 @@ impl Resource for Cluster {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         cx.world.releases.check().await?;
-        let (base, istiod) = tokio::try_join!(spec.release(BASE_RELEASE, cx), spec.release(ISTIOD_RELEASE, cx))?;
-        if prior.is_none() && (base.is_some() || istiod.is_some()) {
-            let found = if istiod.is_some() { ISTIOD_RELEASE } else { BASE_RELEASE };
-            return Err(crate::world::not_ours(
-                &spec.cluster,
-                &format!("the Helm release {}/{found}", spec.namespace()),
-                &format!("mesh_cluster.<name> {}/{}", spec.cluster, spec.namespace()),
-            ));
-        }
+        let found = spec.own_releases(prior, cx).await?;
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
         spec.check_ca(cx).await?;
         spec.check_policy(prior, cx).await?;
         namespace::label(spec.on(cx), &spec.plane.namespace, &spec.plane.namespace_labels()).await?;
         reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
 
-        let base = spec.install(&spec.plane.base_release(spec.version(cx, base.as_ref())), cx).await?;
+        let base = spec.plane.base_release(spec.version(cx, found.base.as_ref()));
+        let base = spec.install(&base, creation.as_ref(), cx).await?;
         // Both of one version, also when none was asked for.
-        let istiod = spec.install(&spec.plane.istiod_release(Some(base.version.clone())), cx).await?;
+        let istiod = spec.install(&spec.plane.istiod_release(Some(base.version.clone())), creation.as_ref(), cx).await?;
         reached.set(ClusterStatus { installed_version: istiod.version, drift: Vec::new() });
         spec.wait_for_webhooks(cx).await?;
         spec.wait_for_root(cx).await?;
-        spec.apply_mtls(prior, cx).await
+        spec.apply_mtls(prior, found.is_left, cx).await?;
+        spec.finish(&base, cx).await
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterStatus>, Error> {

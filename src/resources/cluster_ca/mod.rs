@@ -20,7 +20,7 @@ pub use model::ClusterCaModel;
 use source::{Source, parse_source};
 
 use super::authority::parse_days;
-use crate::world::{ClusterAccess, World, namespace};
+use crate::world::{ClusterAccess, Creation, World, marked, namespace};
 use crate::{
     data::{CaBundle, CertificateFacts, Kind, ObjectRef},
     mesh::{ClusterKey, Namespace, trust},
@@ -149,16 +149,14 @@ impl Resource for ClusterCa {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
-        let found = cluster.get(&secret).await?;
         if matches!(spec.source, Source::External { .. }) {
-            reached.set(spec.check_external(found.as_ref(), cx)?);
+            reached.set(spec.check_external(cluster.get(&secret).await?.as_ref(), cx)?);
             return Ok(());
         }
+        let import = || format!("mesh_cluster_ca.<name> {}", spec.id());
+        let found = if prior.is_none() { cluster.left(&secret, import).await? } else { cluster.get(&secret).await? };
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let live = found.as_ref().map(|found| spec.compare(found, cx));
-        // What exists may be of another state, even where it equals the configuration.
-        if prior.is_none() && found.is_some() {
-            return Err(crate::world::not_ours(&spec.cluster, &secret.to_string(), &format!("mesh_cluster_ca.<name> {}", spec.id())));
-        }
         if let Some(writer) = found.as_ref().and_then(trust::writer_of) {
             return Err(Error::new(
                 "Something else writes the CA",
@@ -181,7 +179,11 @@ impl Resource for ClusterCa {
         namespace::ensure(cluster, &spec.namespace).await?;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(spec.status(Some(&bundle), Vec::new(), cx));
-        cluster.apply(&trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world))).await?;
+        let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world));
+        cluster.apply(&marked(manifest, creation.as_ref())).await?;
+        if creation.is_some() {
+            cluster.unmark(&secret).await?;
+        }
         Ok(())
     }
 

@@ -6,12 +6,12 @@ use serde_json::{Value as Json, json};
 
 use super::{ClusterCa, ClusterCaModel};
 use crate::{
-    data::{CaSubject, Certificate, KeyAlgorithm},
+    data::{CaSubject, Certificate, KeyAlgorithm, Mark},
     mesh::{Namespace, trust},
     ports::{Authority as _, fakes::FakeAuthority},
     resources::{
-        RootCa,
-        testing::{Scene, apply, cluster_ca, created, destroy, drift, import, model, planned, read, root, scene, secret, text},
+        RootCa, RootCaModel,
+        testing::{Scene, apply, cluster_ca, created, destroy, drift, import, mark, model, planned, read, root, scene, secret, text},
     },
 };
 use framework::{Dynamic, Value, encode, erase};
@@ -24,6 +24,22 @@ async fn the_key_is_in_no_state() {
     let state = created::<RootCa>(&scene, root()).await;
     let ca = created::<ClusterCa>(&scene, cluster_ca(&state)).await;
     assert!(!format!("{state:?}{ca:?}").contains("key of"));
+}
+
+#[tokio::test]
+async fn a_ca_that_an_interrupted_create_has_left_is_kept_and_its_namespace_warns_of_it() {
+    let scene = scene();
+    let root = created::<RootCa>(&scene, RootCaModel { cluster: text("eu"), ..root() }).await;
+    let state = created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    let live = scene.objects.live("eu", &secret("cacerts")).expect("the Secret");
+    assert_eq!(Mark::of(&live), None, "a create that has finished leaves no mark");
+    scene.objects.put("eu", mark("eu").on(live));
+    let (gone, diagnostics) = destroy::<RootCa>(&scene, &root).await;
+    assert!(gone.is_null());
+    assert!(diagnostics.warnings[0].detail.contains("Secret cacerts"), "{diagnostics:?}");
+    let (again, diagnostics) = apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await;
+    assert_eq!((&again, diagnostics.errors.len(), diagnostics.warnings.len()), (&state, 0, 1), "{diagnostics:?}");
+    assert!(apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await.0.is_null(), "it is complete by now");
 }
 
 #[tokio::test]

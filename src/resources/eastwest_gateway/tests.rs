@@ -42,3 +42,16 @@ async fn a_service_without_a_load_balancer_is_not_waited_for() {
     let (_, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await;
     assert!(diagnostics.errors[0].detail.contains("has the type NodePort"), "{:?}", diagnostics.errors);
 }
+
+#[tokio::test]
+async fn a_gateway_that_never_got_an_address_is_completed_by_a_create() {
+    let scene = scene();
+    let timeouts = framework::Timeouts { create: text("50ms"), ..framework::Timeouts::default() };
+    let waiting = EastwestGatewayModel { timeouts: Value::Value(timeouts), ..gateway() };
+    let (state, _) = apply::<EastwestGateway>(&scene, &Value::Null, waiting).await;
+    assert!(state.is_value());
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let (_, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await.1.errors[0].summary, "Already exists");
+}

@@ -20,7 +20,7 @@ use super::authority::{LONGEST_VALIDITY, parse_days, parse_subject, read_root};
 use crate::{
     data::{CaSubject, Certificate, CertificateFacts, KeyAlgorithm, Kind, ObjectRef, Secret},
     mesh::{ClusterKey, Namespace, ObjectName, trust},
-    world::{ClusterAccess, World, namespace},
+    world::{ClusterAccess, Creation, World, marked, namespace},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
@@ -100,14 +100,17 @@ impl RootCa {
     /// The root of a new resource.
     async fn first(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
         let (cluster, secret) = (cx.cluster(&self.location.cluster), self.location.secret());
-        // What exists may be of another state, even where it equals the configuration.
-        if cluster.get(&secret).await?.is_some() {
-            return Err(crate::world::not_ours(&self.location.cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id())));
+        let left = cluster.left(&secret, || format!("mesh_root_ca.<name> {}", self.id())).await?;
+        if let Some(existing) = &self.existing {
+            return Self::given(existing, cx);
         }
-        match &self.existing {
-            Some(existing) => Self::given(existing, cx),
-            None => self.create(cx),
+        // Nothing refers to the root of a create that was interrupted, so one that was made for other inputs is replaced.
+        if left.as_ref().and_then(trust::ca_record) == Some(self.record())
+            && let Found::Root(root) = self.location.find(None, cx).await?
+        {
+            return Ok(root);
         }
+        self.create(cx)
     }
 
     /// The root of a resource that has one: the same, unless another is asked for.
@@ -223,11 +226,13 @@ impl Resource for RootCa {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let root = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
+        let creation = Creation::begin(&spec.location.cluster, prior, cx).await;
         let (cluster, Location { namespace, name, .. }) = (cx.cluster(&spec.location.cluster), &spec.location);
         namespace::ensure(cluster, namespace).await?;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(Self::status(&root, cx)?);
-        if let Err(failure) = cluster.apply(&trust::root_secret(namespace, name, &root, &spec.record())).await {
+        let manifest = marked(trust::root_secret(namespace, name, &root, &spec.record()), creation.as_ref());
+        if let Err(failure) = cluster.apply(&manifest).await {
             // What is certainly still the old root must not pass for the new one.
             if let Ok(Some(old)) = read_root(cluster, &spec.location.secret()).await {
                 reached.set(Self::status(&old, cx)?);
@@ -240,6 +245,9 @@ impl Resource for RootCa {
                 Some(copy) if copy == root => old.remove(cx).await?,
                 _ => return Err(spec.lost("what was read back differs from what was written")),
             }
+        }
+        if creation.is_some() {
+            cluster.unmark(&spec.location.secret()).await?;
         }
         Ok(())
     }

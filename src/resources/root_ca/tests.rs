@@ -6,11 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{RootCa, RootCaModel};
 use crate::{
+    data::Mark,
     mesh::trust,
     resources::{
         ClusterCa,
         testing::{
-            Scene, apply, cluster_ca, created, destroy, drift, import, model, planned, read, root, scene, secret, text, unreachable,
+            Scene, apply, cluster_ca, created, destroy, drift, import, mark, model, planned, read, root, scene, secret, text, unreachable,
         },
     },
 };
@@ -44,6 +45,28 @@ async fn an_error_keeps_the_state_of_a_read_and_of_a_delete() {
     scene.objects.put("us", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other", "namespace": "istio-system"}}));
     assert!(destroy::<RootCa>(&scene, &state).await.0.is_null());
     assert!(read::<RootCa>(&scene, &state).await.0.is_null(), "only what is certainly gone is forgotten");
+}
+
+#[tokio::test]
+async fn a_root_that_an_interrupted_create_has_left_is_kept_unless_it_was_made_for_other_inputs() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    let mark_again = || {
+        let live = scene.objects.live("us", &secret("mesh-root-ca")).expect("the Secret");
+        assert_eq!(Mark::of(&live), None, "a create that has finished leaves no mark");
+        scene.objects.put("us", mark("us").on(live));
+    };
+    mark_again();
+    let (again, diagnostics) = apply::<RootCa>(&scene, &Value::Null, root()).await;
+    assert_eq!((&again, diagnostics.errors.len(), diagnostics.warnings.len()), (&state, 0, 1), "{diagnostics:?}");
+    mark_again();
+    let (other, _) = apply::<RootCa>(&scene, &Value::Null, RootCaModel { common_name: text("Other"), ..root() }).await;
+    assert_ne!(model::<RootCaModel>(&other).fingerprint, model::<RootCaModel>(&state).fingerprint);
+    mark_again();
+    assert_eq!(read::<RootCa>(&scene, &other).await.0, other, "the mark is no drift");
+    import(erase::<RootCa>(), &scene, "us/istio-system/mesh-root-ca").await;
+    apply::<RootCa>(&scene, &other, RootCaModel { common_name: text("Other"), ..root() }).await;
+    assert_eq!(apply::<RootCa>(&scene, &Value::Null, root()).await.1.errors[0].summary, "Already exists", "an update removes it");
 }
 
 fn with_computed_unknown(state: &Dynamic, model: RootCaModel) -> (Dynamic, Dynamic) {

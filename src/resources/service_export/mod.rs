@@ -2,6 +2,7 @@
 //! opens the east-west gateway for just that host and a ServiceEntry that gives the host its pods; in each importing cluster, a
 //! ServiceEntry that points the host at the gateway's addresses and a DestinationRule that insists on mutual TLS.
 
+mod creation;
 mod import;
 pub(super) mod model;
 mod objects;
@@ -25,7 +26,7 @@ use crate::{
     data::Kind,
     mesh::{Export, ExportId, ServicePort, Vip, export::Request, helm::gateway::Address, labels, observe::drift::own_differences},
     ports::Failure,
-    world::{ClusterAccess, World, all_failed, strings},
+    world::{ClusterAccess, Creation, World, all_failed, strings},
 };
 use framework::{Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
@@ -97,8 +98,11 @@ impl Resource for ServiceExport {
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let left = if prior.is_none() { spec.left(cx).await? } else { None };
+        let prior = left.as_ref().unwrap_or(prior);
         let entry = spec.live_entry(cx).await?;
         let Resolved { export, warnings } = spec.resolve(entry.as_ref(), cx).await?;
+        let creation = Creation::begin(&spec.id.exporter, prior, cx).await;
         let claim = spec.claim(&export, prior, cx).await?;
         for warning in warnings {
             cx.warn(warning);
@@ -106,8 +110,15 @@ impl Resource for ServiceExport {
         reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
         // The new objects are written before the old ones are removed, so that calls succeed at any time.
         let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(spec));
-        all_failed(spec.write(&export, claim, was_open, cx).await)?;
-        all_failed(remove(&obsolete(prior, &export), cx).await)
+        if let Some(creation) = &creation {
+            spec.begin(&export, creation, cx).await?;
+        }
+        all_failed(spec.write(&export, claim, was_open, creation.as_ref(), cx).await)?;
+        all_failed(remove(&obsolete(prior, &export), cx).await)?;
+        if creation.is_some() {
+            cx.cluster(&spec.id.exporter).unmark(&spec.entry()).await?;
+        }
+        Ok(())
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceExportStatus>, Error> {

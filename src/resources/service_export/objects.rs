@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde_json::Value as Json;
 
-use super::ServiceExport;
+use super::{ServiceExport, creation::manifests};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
     ports::Failure,
-    world::{ClusterAccess, World},
+    world::{ClusterAccess, Creation, World},
 };
 use framework::{AttributePath, Cx, Error, Prior};
 
@@ -116,14 +116,21 @@ impl ServiceExport {
 
     /// Writes the export's objects, the exporter's first, so that no client is routed to a gateway that is closed. Unless the gateway
     /// `was_open` before, the importers are written only if that succeeds.
-    pub(super) async fn write(&self, export: &Export, claim: Claim, was_open: bool, cx: &Cx<'_, World>) -> Vec<Failure> {
+    pub(super) async fn write(
+        &self,
+        export: &Export,
+        claim: Claim,
+        was_open: bool,
+        creation: Option<&Creation>,
+        cx: &Cx<'_, World>,
+    ) -> Vec<Failure> {
         let Claim { clusters, mut failures } = claim;
         let (exporter, importers): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| **cluster == self.id.exporter);
-        let opened = join_all(exporter.into_iter().map(|cluster| write_to(cluster, export, cx))).await.concat();
+        let opened = join_all(exporter.into_iter().map(|cluster| write_to(cluster, export, creation, cx))).await.concat();
         let is_open = opened.is_empty() || was_open;
         failures.extend(opened);
         if is_open {
-            failures.extend(join_all(importers.into_iter().map(|cluster| write_to(cluster, export, cx))).await.concat());
+            failures.extend(join_all(importers.into_iter().map(|cluster| write_to(cluster, export, creation, cx))).await.concat());
         }
         failures
     }
@@ -167,8 +174,8 @@ fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Ite
     export.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""))
 }
 
-async fn write_to(cluster: &ClusterKey, export: &Export, cx: &Cx<'_, World>) -> Vec<Failure> {
-    let manifests = export.manifests(cluster);
+async fn write_to(cluster: &ClusterKey, export: &Export, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Vec<Failure> {
+    let manifests = manifests(export, cluster, creation);
     let writes = manifests.iter().map(|manifest| cx.cluster(cluster).apply_own(manifest));
     join_all(writes).await.into_iter().filter_map(Result::err).collect()
 }

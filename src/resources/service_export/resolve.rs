@@ -57,8 +57,12 @@ impl ServiceExport {
 
     /// Returns the exporting cluster's ServiceEntry as it is, if this provider wrote it.
     pub(super) async fn live_entry(&self, cx: &Cx<'_, World>) -> Result<Option<Json>, Failure> {
-        let entry = ObjectRef::namespaced(Kind::SERVICE_ENTRY, self.id.namespace.as_str(), self.id.object_name());
-        Ok(self.on_exporter(cx).get(&entry).await?.filter(labels::is_ours))
+        Ok(self.on_exporter(cx).get(&self.entry()).await?.filter(labels::is_ours))
+    }
+
+    /// The exporting cluster's ServiceEntry.
+    pub(super) fn entry(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::SERVICE_ENTRY, self.id.namespace.as_str(), self.id.object_name())
     }
 
     /// Resolves the export. `entry` is the exporter's live ServiceEntry.

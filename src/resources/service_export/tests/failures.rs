@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
+    data::Mark,
     ports::{Failure, FailureKind},
-    resources::testing::unreachable,
+    resources::testing::{mark, unreachable},
     world::Clusters,
 };
 
@@ -112,4 +113,27 @@ async fn an_importer_whose_access_is_not_known_yet_defers_the_read() {
     scene.world.clusters = Clusters::Known([("eu".to_owned(), true), ("us".to_owned(), false)].into());
     let read = erase::<ServiceExport>().read(state.clone(), &scene.world, tokio_util::sync::CancellationToken::new()).await;
     assert!(read.is_deferred && read.found == state);
+}
+
+#[tokio::test]
+async fn an_export_that_an_interrupted_create_has_left_is_completed_and_leaves_nothing_behind() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    scene.objects.fail("us", &object(Kind::DESTINATION_RULE, "istio-system"), unreachable());
+    let (state, _) = apply::<ServiceExport>(&scene, &Value::Null, export(ADDRESS)).await;
+    assert!(state.is_value());
+    scene.objects.mend();
+    // The CLI has lost the state, twice; the second time the configuration is another one.
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, export(ADDRESS)).await;
+    assert_eq!((diagnostics.errors.len(), exported(&scene, "us").len()), (0, 2), "{diagnostics:?}");
+    let entry = scene.objects.live("eu", &object(Kind::SERVICE_ENTRY, "echo")).expect("the entry");
+    assert_eq!(Mark::of(&entry), None, "a create that has finished leaves no mark");
+    scene.objects.put("eu", mark("eu").on(entry));
+    let after = || ServiceExportModel { importer_namespace: text("istio-config"), ..export(ADDRESS) };
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, after()).await;
+    assert_eq!((diagnostics.errors.len(), diagnostics.warnings.len()), (0, 1), "{diagnostics:?}");
+    assert_eq!(exported(&scene, "us"), ["DestinationRule istio-config", "ServiceEntry istio-config"]);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, after()).await;
+    assert_eq!(diagnostics.errors[0].summary, "Already exists", "it is complete by now");
 }

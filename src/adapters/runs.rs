@@ -1,22 +1,26 @@
-//! The runs of Helm on this machine: which of them are alive, and removing what killed ones have left.
+//! The runs of Helm and of creates on this machine: which of them are alive, and removing what killed ones have left.
 //!
-//! Each run has a folder with credentials, and holds a lock in it. The kernel frees the lock when the provider dies, however it dies.
+//! Each run has a folder, that of Helm with credentials, and holds a lock in it. The kernel frees the lock when the provider dies, however it
+//! dies.
 
 use std::{
     fs::{self, File, OpenOptions},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     time::Duration,
 };
 
+use async_trait::async_trait;
 use framework::Deadline;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
+use crate::ports::{Run, Runs};
+
 /// How the names of the folders begin. What follows names the run.
-pub(super) const PREFIX: &str = "mesh-helm-";
+const PREFIX: &str = "mesh-helm-";
 
 const LOCK: &str = "lock";
 
@@ -48,8 +52,38 @@ fn place(temporary: &Path) -> Option<String> {
     Some(format!("{:016x}", hasher.finish()))
 }
 
+/// Makes the folder of a new run, which only the user can read, and takes its lock.
+pub(super) fn folder() -> io::Result<(tempfile::TempDir, File)> {
+    // Without the mode it would be for everybody to list.
+    let only_owner = fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix(PREFIX).rand_bytes(16).permissions(only_owner).tempdir()?;
+    let lock = hold(folder.path())?;
+    Ok((folder, lock))
+}
+
+/// The runs of creates, as the lock of a folder shows them.
+pub struct LocalRuns;
+
+#[async_trait]
+impl Runs for LocalRuns {
+    async fn begin(&self) -> Run {
+        sweep(&std::env::temp_dir()).await;
+        match folder() {
+            Ok((folder, lock)) => Run::new(id(folder.path()).unwrap_or_default(), (folder, lock)),
+            Err(error) => {
+                tracing::warn!(%error, "no folder for the run: other runs can't find out whether it is alive");
+                Run::new(String::new(), ())
+            }
+        }
+    }
+
+    fn is_alive(&self, id: &str) -> Option<bool> {
+        is_alive(id, &std::env::temp_dir())
+    }
+}
+
 /// Takes the lock of a new run's folder.
-pub(super) fn hold(folder: &Path) -> io::Result<File> {
+fn hold(folder: &Path) -> io::Result<File> {
     // Nobody can find the lock before it is held.
     let new = folder.join("lock.new");
     let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;

@@ -1,0 +1,50 @@
+//! Going on with an export of which an interrupted create has left a part. The exporter's ServiceEntry is written first and carries the mark
+//! until all objects are in place; the others belong to it by their labels.
+
+use serde_json::Value as Json;
+
+use super::ServiceExport;
+use crate::{
+    data::Kind,
+    mesh::{ClusterKey, Export, export::Request, labels},
+    world::{ClusterAccess as _, Creation, World, marked},
+};
+use framework::{Cx, Error, Prior};
+
+impl ServiceExport {
+    /// Returns what an interrupted create of this export has left, with the inputs that it had.
+    pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<Option<Prior<Self>>, Error> {
+        let exporter = cx.cluster(&self.id.exporter);
+        loop {
+            let live = self.live_entry(cx).await?;
+            let of_export = live.filter(|live| labels::exporter_of(live).as_ref() == Some(&self.id.exporter));
+            let Some((live, mark)) = of_export.and_then(|live| exporter.mark_on(&live).map(|mark| (live, mark))) else { return Ok(None) };
+            let object = self.entry().to_string();
+            if !exporter.is_at_work(&mark, &object).await? {
+                exporter.continues(&object);
+                let request = Request::read(&live).unwrap_or_else(|_| self.request.clone());
+                return Ok(Some(Prior::none().and_attempted(Self { id: self.id.clone(), request, addresses: self.addresses.clone() })));
+            }
+        }
+    }
+
+    /// Begins a create: writes the exporter's ServiceEntry with its mark, before anything else.
+    pub(super) async fn begin(&self, export: &Export, creation: &Creation, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let entries = manifests(export, &self.id.exporter, Some(creation)).into_iter().filter(is_entry);
+        for entry in entries {
+            cx.cluster(&self.id.exporter).apply_own(&entry).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the manifests of an export for a cluster, with the mark of a create, if there is one, on the exporter's ServiceEntry.
+pub(super) fn manifests(export: &Export, cluster: &ClusterKey, creation: Option<&Creation>) -> Vec<Json> {
+    let creation = creation.filter(|_| *cluster == export.id.exporter);
+    let with_mark = |manifest| if is_entry(&manifest) { marked(manifest, creation) } else { manifest };
+    export.manifests(cluster).into_iter().map(with_mark).collect()
+}
+
+fn is_entry(manifest: &Json) -> bool {
+    Kind::of(manifest) == Some(Kind::SERVICE_ENTRY)
+}

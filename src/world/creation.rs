@@ -1,0 +1,165 @@
+//! Creates that are cut short. Whatever they make carries a mark until all of it is in place, and a later create goes on with what it finds so
+//! marked. An object without the mark is another state's, even if it equals the configuration.
+
+use std::time::Duration;
+
+use framework::{Cx, Error, Prior};
+use serde_json::Value as Json;
+
+use super::{LiveCluster, World, not_ours};
+use crate::{
+    data::{Deployed, Mark, ObjectRef},
+    mesh::ClusterKey,
+    ports::Run,
+};
+
+/// How often to look whether another run is over.
+const POLL: Duration = Duration::from_secs(2);
+
+/// A create in progress, or the continuation of one that failed. It is known to be at work as long as this exists.
+pub(crate) struct Creation {
+    mark: Mark,
+    _run: Run,
+}
+
+impl Creation {
+    /// Begins a create in a cluster. `None` if a finished apply has left the object: what an update writes needs no mark.
+    pub(crate) async fn begin<S>(cluster: &ClusterKey, prior: &Prior<S>, cx: &Cx<'_, World>) -> Option<Self> {
+        if prior.finished().is_some() {
+            return None;
+        }
+        let run = cx.world.runs.begin().await;
+        let until = cx.world.clock.now() + cx.deadline.remaining();
+        Some(Self { mark: Mark { cluster: cluster.to_string(), run: run.id.clone(), until }, _run: run })
+    }
+
+    /// The mark of this create.
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+}
+
+/// Returns the manifest with the mark of a create, if there is one.
+pub(crate) fn marked(manifest: Json, creation: Option<&Creation>) -> Json {
+    match creation {
+        Some(creation) => creation.mark.on(manifest),
+        None => manifest,
+    }
+}
+
+impl LiveCluster<'_> {
+    /// Returns the mark of an object, if a create for this cluster's key has made it and not finished.
+    pub(crate) fn mark_on(self, object: &Json) -> Option<Mark> {
+        Mark::of(object).filter(|mark| mark.cluster == self.key.as_str())
+    }
+
+    /// Returns the mark of releases, if a create for this cluster's key has made them all and not finished. One of them may have lost it.
+    pub(crate) fn mark_of<'b>(self, releases: impl Iterator<Item = &'b Deployed>) -> Option<Mark> {
+        let mut found = None;
+        for release in releases {
+            match &release.mark {
+                Some(mark) if mark.cluster == self.key.as_str() => found = Some(mark.clone()),
+                None if release.is_ours => {}
+                _ => return None,
+            }
+        }
+        found
+    }
+
+    /// Returns an object that an interrupted create of this cluster's key has left, for a create to go on with; `None` if there is no object. Any
+    /// other object is an error that names the import.
+    pub(crate) async fn left(self, object: &ObjectRef, import: impl FnOnce() -> String) -> Result<Option<Json>, Error> {
+        loop {
+            let Some(live) = self.get(object).await? else { return Ok(None) };
+            let Some(mark) = self.mark_on(&live) else { return Err(not_ours(self.key, &object.to_string(), &import())) };
+            if !self.is_at_work(&mark, &object.to_string()).await? {
+                self.continues(&object.to_string());
+                return Ok(Some(live));
+            }
+        }
+    }
+
+    /// Waits a moment if the run that has made something may still be at work on it: true if it has to be looked at again. It is an error if
+    /// that run may take longer than this operation.
+    pub(crate) async fn is_at_work(self, mark: &Mark, object: &str) -> Result<bool, Error> {
+        let world = self.world();
+        let left = mark.until - world.clock.now();
+        if !world.runs.is_alive(&mark.run).unwrap_or(left.is_positive()) {
+            return Ok(false);
+        }
+        let at_work = || {
+            let until = mark.until.replace_nanosecond(0).unwrap_or(mark.until);
+            Error::new(
+                "Another run is creating it",
+                format!(
+                    "Cluster \"{}\" already has {object}, and the run of this provider that creates it has not finished: it is at work until {until} \
+                     at the latest, or was killed on another machine. Apply again when that run is over, or after that time.",
+                    self.key
+                ),
+            )
+        };
+        if left > self.remaining() {
+            return Err(at_work());
+        }
+        tracing::info!(cluster = self.key.as_str(), object, "waiting for another run of the provider");
+        self.pause(POLL).await.map_err(|_| at_work())?;
+        Ok(true)
+    }
+
+    /// Whether an object carries the mark of a run that is over.
+    pub(super) fn is_abandoned(self, object: &Json) -> bool {
+        let world = self.world();
+        self.mark_on(object)
+            .is_some_and(|mark| !world.runs.is_alive(&mark.run).unwrap_or_else(|| (mark.until - world.clock.now()).is_positive()))
+    }
+
+    /// Reports that this apply goes on with what another one has left.
+    pub(crate) fn continues(self, object: &str) {
+        self.warn(Error::new(
+            "An interrupted creation is continued",
+            format!(
+                "Cluster \"{}\" already has {object}. An apply of this provider began to create it and was cut short, so this apply continues.",
+                self.key
+            ),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use framework::Deadline;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        ports::{
+            Clock as _,
+            fakes::{FakeClock, FakeObjects, FakeReleases, FakeRuns},
+        },
+        world::ClusterAccess as _,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_living_run_works_on_is_waited_for() {
+        let (clock, runs) = (FakeClock::default(), Arc::new(FakeRuns::default()));
+        let world =
+            World { runs: runs.clone(), ..World::fake(&Arc::new(FakeObjects::default()), &Arc::new(FakeReleases::default()), &clock) };
+        let cx = Cx::new(&world, Deadline::after(Duration::from_secs(600), CancellationToken::new()));
+        let key = ClusterKey::parse("eu").unwrap();
+        let creation = Creation::begin(&key, &Prior::<()>::none(), &cx).await.expect("a create");
+        let mark = creation.mark().clone();
+        let cx = Cx::new(&world, Deadline::after(Duration::from_secs(3600), CancellationToken::new()));
+        assert!(cx.cluster(&key).is_at_work(&mark, "Secret x").await.unwrap(), "it is alive");
+        drop(creation);
+        assert!(!cx.cluster(&key).is_at_work(&mark, "Secret x").await.unwrap(), "it is over");
+        let elsewhere = Mark { run: "elsewhere.1".to_owned(), ..mark };
+        assert!(cx.cluster(&key).is_at_work(&elsewhere, "Secret x").await.unwrap(), "it may be alive");
+        clock.advance(Duration::from_secs(601));
+        assert!(!cx.cluster(&key).is_at_work(&elsewhere, "Secret x").await.unwrap(), "it has ended by now");
+        let longer = Mark { until: clock.now() + Duration::from_secs(3601), ..elsewhere };
+        let refused = cx.cluster(&key).is_at_work(&longer, "Secret x").await.unwrap_err();
+        assert!(refused.detail.contains("2030-01-01 1:10:02"), "{}", refused.detail);
+    }
+}
