@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Error, Field, Function, Json, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Set, Setup, Timeouts, Type, Value, computed, erase, optional, required};
+use framework::{model, AnyResource, ArgumentError, AttributePath, AttributeType, Cx, Datum, DefaultTimeouts, Dynamic, Earlier, Error, Field, Function, Observed, Parameter, Parse, Prior, Provider, Reached, Resource, Set, Setup, Timeouts, Type, Value, computed, erase, optional, required};
 
 /// The resource type, and the function that takes the same attributes.
 pub const THING: &str = "wide_thing";
@@ -146,6 +146,20 @@ model! {
     }
 }
 
+model! {
+    /// A thing as the first version stored it: with a title instead of a name.
+    pub struct FirstThing {
+        /// Its title.
+        title: String => required(),
+        /// Its parts.
+        parts: Vec<Value<PartModel>> => optional(),
+        /// A value with its type.
+        anything: As<DYNAMIC> => optional(),
+        /// A number of any size.
+        number: As<NUMBER> => optional(),
+    }
+}
+
 struct Thing;
 
 #[async_trait]
@@ -158,7 +172,6 @@ impl Resource for Thing {
     const NAME: &'static str = THING;
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(1), read: Duration::from_secs(1), delete: Duration::from_secs(1) };
-    const VERSION: i64 = 1;
     const IDENTITY: &'static [&'static str] = &["name", "main.number"];
 
     fn timeouts(model: &ThingModel) -> &Value<Timeouts> {
@@ -182,13 +195,12 @@ impl Resource for Thing {
     }
     fn record((): &(), _: &mut ThingModel) {}
 
-    /// The first version had a `title` instead of the name.
-    fn upgrade(_: i64, mut state: Json) -> Result<Json, Error> {
-        if let Some(attributes) = state.as_object_mut() {
-            let title = attributes.remove("title").unwrap_or_default();
-            attributes.insert("name".to_owned(), title);
-        }
-        Ok(state)
+    fn earlier() -> Vec<Earlier<ThingModel>> {
+        let upgraded = |first: FirstThing| {
+            let FirstThing { title, parts, anything, number } = first;
+            Ok(ThingModel { name: title, parts, anything, number, ..ThingModel::default() })
+        };
+        vec![Earlier::of(upgraded)]
     }
 }
 

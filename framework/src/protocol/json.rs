@@ -1,4 +1,6 @@
-//! Values in JSON, as a state file has them. What the schema doesn't know any more is ignored, what is missing is null.
+//! Values in JSON, as a state file has them. What the schema doesn't know any more is ignored, what is missing is null. A string, a number
+//! and a bool are read as one another where that is unambiguous, so that the type of an attribute can change in a release: as other
+//! providers do.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +13,7 @@ use crate::terraform::{AttributePath, AttributeType, Datum, Dynamic, Error, Numb
 /// Reads a value of the given shape. It is read piece by piece from its text, so that no number loses a digit.
 pub(super) fn read(bytes: &[u8], shape: &Shape<'_>) -> Result<Dynamic, Error> {
     let json: &RawValue =
-        serde_json::from_slice(bytes).map_err(|error| Error::new("Malformed state", format!("The state is no JSON: {error}.")))?;
+        serde_json::from_slice(bytes).map_err(|error| Error::new("Malformed state", format!("The state is not valid JSON: {error}.")))?;
     decode(json, shape, &AttributePath::root(), 0)
 }
 
@@ -33,8 +35,8 @@ fn decode(json: &RawValue, shape: &Shape<'_>, path: &AttributePath, depth: usize
     }
     let depth = depth + 1;
     let datum = match shape {
-        Shape::Plain(AttributeType::String) => Datum::String(piece(json, "a string", path)?),
-        Shape::Plain(AttributeType::Bool) => Datum::Bool(piece(json, "a bool", path)?),
+        Shape::Plain(AttributeType::String) => Datum::String(string(json).ok_or_else(|| mismatch(json, "a string", path))?),
+        Shape::Plain(AttributeType::Bool) => Datum::Bool(truth(json).ok_or_else(|| mismatch(json, "a bool", path))?),
         Shape::Plain(AttributeType::Number) => Datum::Number(number(json).ok_or_else(|| mismatch(json, "a number", path))?),
         Shape::Plain(AttributeType::Any) => {
             let Dynamically { ty, value } = piece(json, "a value with its type", path)?;
@@ -88,10 +90,59 @@ fn mismatch(json: &RawValue, wanted: &str, path: &AttributePath) -> Error {
     Error::new("Wrong type of value", format!("Expected {wanted}, found {found}.")).at(path.clone())
 }
 
+fn string(json: &RawValue) -> Option<String> {
+    match json.get().bytes().next()? {
+        b'"' => serde_json::from_str(json.get()).ok(),
+        b'[' | b'{' => None,
+        // Numbers and bools as they are written.
+        _ => Some(json.get().to_owned()),
+    }
+}
+
+fn truth(json: &RawValue) -> Option<bool> {
+    match json.get() {
+        "true" | "1" | "\"true\"" | "\"1\"" => Some(true),
+        "false" | "0" | "\"false\"" | "\"0\"" => Some(false),
+        _ => None,
+    }
+}
+
 fn number(json: &RawValue) -> Option<Number> {
     match json.get().strip_prefix('"') {
         None => Number::parse(json.get()),
         // Large numbers are written as text by some versions.
         Some(text) => Number::parse(text.strip_suffix('"')?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(json: &str, ty: AttributeType) -> Result<Dynamic, String> {
+        read(json.as_bytes(), &Shape::Plain(&ty)).map_err(|error| error.detail)
+    }
+
+    #[test]
+    fn strings_numbers_and_bools_are_read_as_one_another() {
+        let text = |text: &str| Ok(Value::Value(Datum::from(text)));
+        let long = "12345678901234567890123.5";
+        assert_eq!(decoded(long, AttributeType::String), text(long));
+        assert_eq!(decoded("true", AttributeType::String), text("true"));
+        assert_eq!(decoded("\"a\\u0062\"", AttributeType::String), text("ab"));
+        for (json, truth) in [("true", true), ("1", true), ("\"1\"", true), ("\"true\"", true), ("0", false), ("\"false\"", false)] {
+            assert_eq!(decoded(json, AttributeType::Bool), Ok(Value::Value(Datum::Bool(truth))), "{json}");
+        }
+        let number = Number::parse(long).expect("a number");
+        assert_eq!(decoded(&format!("\"{long}\""), AttributeType::Number), Ok(Value::Value(Datum::Number(number))));
+        for (json, ty, found) in [
+            ("\"yes\"", AttributeType::Bool, "Expected a bool, found a string."),
+            ("2", AttributeType::Bool, "Expected a bool, found a number."),
+            ("\"TRUE\"", AttributeType::Bool, "Expected a bool, found a string."),
+            ("true", AttributeType::Number, "Expected a number, found a bool."),
+            ("[1]", AttributeType::String, "Expected a string, found a list."),
+        ] {
+            assert_eq!(decoded(json, ty), Err(found.to_owned()), "{json}");
+        }
     }
 }

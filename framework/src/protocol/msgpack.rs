@@ -35,7 +35,8 @@ fn mismatch(wanted: &str, found: &Msgpack, path: &AttributePath) -> Error {
         Msgpack::Nil => "null",
         Msgpack::Boolean(_) => "a bool",
         Msgpack::Integer(_) | Msgpack::F32(_) | Msgpack::F64(_) => "a number",
-        Msgpack::String(_) => "a string",
+        Msgpack::String(text) if text.is_str() => "a string",
+        Msgpack::String(_) => "a string that is not valid UTF-8",
         Msgpack::Binary(_) => "bytes",
         Msgpack::Array(_) => "a list",
         Msgpack::Map(_) => "a map",
@@ -165,4 +166,15 @@ fn encode(value: &Dynamic, shape: &Shape<'_>) -> Msgpack {
 /// A value whose type has no place for it can only be null.
 fn encode_inner(value: &Dynamic, shape: Option<&Shape<'_>>) -> Msgpack {
     shape.map_or(Msgpack::Nil, |shape| encode(value, shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_that_is_not_utf_8_is_named_as_such() {
+        let error = read(&[0xa1, 0xff], &Shape::Plain(&AttributeType::String)).expect_err("an error");
+        assert_eq!(error.detail, "Expected a string, found a string that is not valid UTF-8.");
+    }
 }

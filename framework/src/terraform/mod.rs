@@ -37,7 +37,7 @@ pub use provider::{Provider, Setup};
 pub use report::{Error, Report};
 pub use resource::any::{AnyResource, Applied, Change, Planned};
 pub use resource::erased::{erase, panicked};
-pub use resource::{Destruction, Foreign, Json, Plan, Prior, Reached, Resource, Unfinished};
+pub use resource::{Destruction, Earlier, Foreign, Json, Plan, Prior, Reached, Resource, Stored, Unfinished};
 pub use schema::{Attribute, Equivalence, Forecast, Nesting, Rules, Schema, Type, computed, optional, required, with_defaults};
 pub use set::Set;
 pub(crate) use set::same_elements;

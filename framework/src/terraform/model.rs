@@ -12,7 +12,7 @@ use super::{
 };
 
 /// Attributes as they stand in HCL, plan and state. Declared with [`model!`](crate::model).
-pub trait Model: Field + Default + Clone + Send + Sync {
+pub trait Model: Field + Default + Clone + Send + Sync + 'static {
     /// Markdown: what the object with these attributes is.
     fn description() -> String;
     /// The attributes in the order of declaration.

@@ -28,15 +28,39 @@ async fn a_state_is_upgraded_version_by_version() {
     }
     for (version, json, summary) in [
         (3, "{}", "State of a newer provider"),
-        (0, "[]", "Malformed state"),
+        (0, "[]", "Wrong type of value"),
+        (0, r#"{"title": "a", "size": 0}"#, "Thing without a size"),
         (0, "{", "Malformed state"),
         (2, "", "Malformed state"),
         (2, r#"{"size": "many"}"#, "Wrong type of value"),
+        (1, r#"{"size": 1.5}"#, "Invalid size"),
     ] {
         let request = upgrade_resource_state::Request { type_name: THING.into(), version, raw_state: Some(raw(json)) };
         let refused = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
         assert_eq!(refused.diagnostics[0].summary, summary, "{json}");
     }
+}
+
+#[tokio::test]
+async fn an_upgrade_loses_no_digit_and_reveals_no_secret() {
+    let mut session = Session::unconfigured().await;
+    let digits = "12345678901234567890123456789.5";
+    let json = format!(r#"{{"title": "a", "atoms": {digits}, "key": "a-former-secret"}}"#);
+    let request = upgrade_resource_state::Request { type_name: THING.into(), version: 0, raw_state: Some(raw(&json)) };
+    let upgraded = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
+    assert_eq!(get(&decode(upgraded.upgraded_state.as_ref()), "atoms"), &digits.into());
+    assert_eq!(session.mask.apply("key: a-former-secret"), "key: ***");
+}
+
+#[tokio::test]
+async fn a_state_of_terraform_0_11_is_refused_with_the_way_out() {
+    let mut session = Session::unconfigured().await;
+    let flatmap = std::collections::HashMap::from([("name".to_owned(), "a".to_owned())]);
+    let raw_state = Some(RawState { json: Vec::new(), flatmap });
+    let request = upgrade_resource_state::Request { type_name: THING.into(), version: 0, raw_state };
+    let refused = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
+    assert_eq!(refused.diagnostics[0].summary, "State of an old format");
+    assert!(refused.diagnostics[0].detail.contains("terraform state rm"), "{:?}", refused.diagnostics);
 }
 
 #[tokio::test]
@@ -83,7 +107,8 @@ async fn an_object_moves_in_from_a_type_that_is_known() {
     for (type_name, json, summary) in [
         (THING, r#"{"name": "a"}"#, "Can't be moved"),
         ("other_stuff", r#"{"label": "a"}"#, "Can't be moved"),
-        ("other_thing", r#"{"label": 1}"#, "Not to be adopted"),
+        ("other_thing", r#"{"label": null}"#, "Not to be adopted"),
+        ("other_thing", r#"{"label": []}"#, "Wrong type of value"),
         ("other_thing", "nonsense", "Malformed state"),
     ] {
         let refused = session.provider.move_resource_state(request("registry.example.com/other/other", type_name, json)).await;

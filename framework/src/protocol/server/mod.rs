@@ -13,6 +13,7 @@ mod private;
 mod provider;
 mod resource;
 mod service;
+mod stored;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

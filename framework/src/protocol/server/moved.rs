@@ -1,9 +1,9 @@
 //! A `moved` block that hands an object over from a resource of another type, or of another provider.
 
-use super::Server;
+use super::{Server, stored};
 use crate::{
     protocol::{value, wire},
-    terraform::{Dynamic, Error, Foreign, Provider},
+    terraform::{Attribute, Dynamic, Error, Foreign, Provider},
 };
 
 impl<P: Provider> Server<P> {
@@ -30,9 +30,9 @@ impl<P: Provider> Server<P> {
         if from == to && provider.rsplit('/').next() == Some(self.0.provider.name()) {
             return self.stored(to, version, request.source_state);
         }
-        let state = serde_json::from_slice(&request.source_state.unwrap_or_default().json)
-            .map_err(|error| Error::new("Malformed state", format!("The state of the {from} is no JSON: {error}.")))?;
-        let source = Foreign { provider, type_name: from, version, state: &state };
+        let json = stored::json_of(from, request.source_state)?;
+        let state = stored::State { json: &json, learn: |attributes: &[Attribute], state: &Dynamic| self.0.mask.learn(attributes, state) };
+        let source = Foreign::new(provider, from, version, &state);
         let target = self.catalog().resources.find(to)?;
         let adopted = target.of.adopt(&source).unwrap_or_else(|| {
             let instead = format!("A {to} can't take over a {from}. Import the object instead, and remove the {from} from the state.");

@@ -2,10 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    protocol::{json as codec, shape::Shape},
-    terraform::{AnyResource, Datum, Dynamic, Error, Json, Number, Schema, Unfinished, Value},
-};
+use super::stored;
+use crate::terraform::{AnyResource, Attribute, Datum, Dynamic, Error, Json, Number, Schema, Unfinished, Value};
 
 /// The version of this format. Bytes of another version are passed on unread.
 const VERSION: u32 = 1;
@@ -103,8 +101,9 @@ impl Private {
     /// What the bytes note of applies that did not finish. Inputs that can no longer be read are left out.
     pub(super) fn unfinished<W>(&self, schema: &Schema, of: &dyn AnyResource<W>) -> Option<Unfinished> {
         let read = |attempt: &Attempt| -> Result<Dynamic, Error> {
-            let inputs = of.upgrade(attempt.version, attempt.inputs.clone())?;
-            codec::read(inputs.to_string().as_bytes(), &Shape::Object(&schema.attributes))
+            let json = attempt.inputs.to_string();
+            // They hold no secrets.
+            stored::read(of, schema, attempt.version, &stored::State { json: json.as_bytes(), learn: |_: &[Attribute], _: &Dynamic| {} })
         };
         let attempts = |attempted: &[Attempt]| {
             let read = attempted.iter().map(read).inspect(|read| {

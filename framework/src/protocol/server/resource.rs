@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     protocol::{answer::Answer, catalog::Entry, config_from_state, config_rules, diagnostics, json, plan, shape::Shape, value, wire},
-    terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Provider, Report, Unfinished, Value, remove_write_only},
+    terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Provider, Report, Unfinished, Value},
 };
 
 impl<P: Provider> Server<P> {
@@ -45,23 +45,6 @@ impl<P: Provider> Server<P> {
         let entry = self.catalog().resources.find(&request.type_name)?;
         let state = self.stored(&request.type_name, request.version, request.raw_state)?;
         Ok(wire::upgrade_resource_state::Response { upgraded_state: Some(value::write(&state, &entry.schema)), diagnostics: Vec::new() })
-    }
-
-    /// A state of this type as it was stored, maybe by an older version.
-    pub(super) fn stored(&self, name: &str, version: i64, raw: Option<wire::RawState>) -> Result<Dynamic, Error> {
-        let entry = self.catalog().resources.find(name)?;
-        refuse_newer("State", name, version, entry.schema.version)?;
-        let mut raw = raw.unwrap_or_default().json;
-        if version < entry.schema.version {
-            let wrong = |error: serde_json::Error| Error::new("Malformed state", format!("The state is no JSON: {error}."));
-            let state = entry.of.upgrade(version, serde_json::from_slice(&raw).map_err(wrong)?)?;
-            raw = serde_json::to_vec(&state).map_err(wrong)?;
-        }
-        let mut state = json::read(&raw, &Shape::Object(&entry.schema.attributes))?;
-        self.0.mask.learn(&entry.schema.attributes, &state);
-        // An attribute may have become write-only since.
-        remove_write_only(&mut state, &entry.schema.attributes);
-        Ok(state)
     }
 
     pub(super) async fn upgrade_resource_identity(
@@ -307,7 +290,7 @@ pub(super) fn identity_data(identity: &Identity, value: &Dynamic) -> wire::Resou
     wire::ResourceIdentityData { identity_data: Some(value::write_as(value, &Shape::Plain(&identity.ty()))) }
 }
 
-fn refuse_newer(what: &str, name: &str, version: i64, known: i64) -> Result<(), Error> {
+pub(super) fn refuse_newer(what: &str, name: &str, version: i64, known: i64) -> Result<(), Error> {
     // A state file's versions have no sign, so one below zero is above all others.
     let version = version.cast_unsigned();
     if version <= known.cast_unsigned() {

@@ -9,7 +9,7 @@ use super::{
         dynamic::Dynamic,
         identity::Identity,
         report::Error,
-        schema::Schema,
+        schema::{Attribute, Schema},
         vocabulary::{AttributePath, Diagnostics, Value},
     },
     Foreign, Json, Unfinished,
@@ -83,8 +83,10 @@ pub trait AnyResource<W>: Send + Sync {
     async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> Outcome;
     /// The state of the object with this import ID; null with errors.
     async fn import(&self, name: &str, world: &W, cancel: CancellationToken) -> Outcome;
-    /// A stored state of an older version, as this version stores it.
-    fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error>;
+    /// The attributes by which an earlier version stored its states; `None` for a version that is not an earlier one.
+    fn earlier_attributes(&self, version: i64) -> Option<Vec<Attribute>>;
+    /// A state that an earlier version stored, by today's attributes.
+    fn upgrade(&self, version: i64, state: &Dynamic) -> Result<Dynamic, Error>;
     /// A stored identity of an older version, as this version stores it.
     fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Error>;
     /// The state of another resource's object that a `moved` block hands over; `None` where that is not possible.

@@ -24,7 +24,7 @@ use super::{
         vocabulary::{AttributeConstraint, Diagnostics, Value},
         write_only,
     },
-    Destruction, Foreign, Json, Plan, Reached, Resource, Unfinished,
+    Destruction, Earlier, Foreign, Json, Plan, Reached, Resource, Unfinished,
     any::{AnyResource, Applied, Change, Planned},
     prior, promises,
 };
@@ -56,6 +56,11 @@ fn parse<R: Resource>(model: &R::Model, parse: &mut Parse<'_>) -> Option<R::Spec
 
 fn cx<'a, R: Resource>(model: &R::Model, operation: Operation, world: &'a R::World, cancel: CancellationToken) -> Cx<'a, R::World> {
     Cx::new(world, Deadline::after(Timeouts::of(R::timeouts(model), operation, R::TIMEOUTS), cancel))
+}
+
+/// The earlier version of the model with this number.
+fn earlier<R: Resource>(version: i64) -> Option<Earlier<R::Model>> {
+    R::earlier().into_iter().nth(usize::try_from(version).ok()?)
 }
 
 /// `prior`, with the computed attributes of `reached`.
@@ -143,7 +148,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
     }
 
     fn schema(&self) -> Schema {
-        Schema { version: R::VERSION, deprecation: R::DEPRECATION, ..Schema::of::<R::Model>() }
+        Schema { version: i64::try_from(R::earlier().len()).unwrap_or(i64::MAX), deprecation: R::DEPRECATION, ..Schema::of::<R::Model>() }
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -306,8 +311,12 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
-    fn upgrade(&self, version: i64, state: Json) -> Result<Json, Error> {
-        (version..R::VERSION).try_fold(state, |state, version| R::upgrade(version, state))
+    fn earlier_attributes(&self, version: i64) -> Option<Vec<Attribute>> {
+        Some(earlier::<R>(version)?.attributes())
+    }
+
+    fn upgrade(&self, version: i64, state: &Dynamic) -> Result<Dynamic, Error> {
+        earlier::<R>(version).map_or_else(|| Ok(state.clone()), |earlier| earlier.upgrade(state))
     }
 
     fn upgrade_identity(&self, version: i64, identity: Json) -> Result<Json, Error> {

@@ -2,12 +2,16 @@
 //! it exists, an error never means "gone", and waiting needs a [`Deadline`](crate::Deadline).
 
 pub(super) mod any;
+mod earlier;
 pub(super) mod erased;
+mod foreign;
 mod plan;
 mod prior;
 mod promises;
 mod reached;
 
+pub use earlier::Earlier;
+pub use foreign::{Foreign, Stored};
 pub use plan::{Destruction, Plan};
 pub use prior::{Prior, Unfinished};
 pub use reached::Reached;
@@ -42,8 +46,6 @@ pub trait Resource: Send + Sync + 'static {
     const NAME: &'static str;
     /// Times for when `timeouts` sets none.
     const TIMEOUTS: DefaultTimeouts;
-    /// Raised when a stored state must be rewritten to be read.
-    const VERSION: i64 = 0;
     /// Why the resource is deprecated, and what to use instead.
     const DEPRECATION: Option<&'static str> = None;
     /// The attributes that together distinguish the object from all others, in the order in which they make up the import ID; a nested one
@@ -93,9 +95,10 @@ pub trait Resource: Send + Sync + 'static {
     /// Writes the status to the computed attributes, and to no others.
     fn record(status: &Self::Status, model: &mut Self::Model);
 
-    /// Rewrites a stored state of `version` as one of `version + 1`; called for each version up to [`VERSION`](Self::VERSION).
-    fn upgrade(_version: i64, state: Json) -> Result<Json, Error> {
-        Ok(state)
+    /// Returns the models that earlier releases stored states by, the oldest first, each with a function from it to today's model. Their
+    /// number is the version of the schema: add one whenever a stored state can't be read by the model any more, or means something else.
+    fn earlier() -> Vec<Earlier<Self::Model>> {
+        Vec::new()
     }
 
     /// Rewrites a stored identity of `version` as one of `version + 1`; called for each version up to
@@ -111,18 +114,5 @@ pub trait Resource: Send + Sync + 'static {
     }
 }
 
-/// A stored state, before it is read by a schema.
+/// A stored identity, before it is read by a schema.
 pub type Json = serde_json::Value;
-
-/// The state of a resource of another type, which may be another provider's.
-#[derive(Clone, Copy, Debug)]
-pub struct Foreign<'a> {
-    /// Address of its provider: `registry.terraform.io/hashicorp/kubernetes`. The host differs between CLIs and mirrors.
-    pub provider: &'a str,
-    /// The type's name in HCL.
-    pub type_name: &'a str,
-    /// Version of the schema that wrote it.
-    pub version: i64,
-    /// Its attributes.
-    pub state: &'a Json,
-}

@@ -1,5 +1,6 @@
 //! A provider of everything that a provider can have, to prove the protocol with; served in this process.
 
+mod earlier;
 mod look;
 mod session;
 mod shake;

@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Foreign, Json, Listing, Number, Observed, Parse, Parsed, Plan, Prior, Reached,
-    Resource, Results, Set, Timeouts, Value, computed, model, optional, required,
+    AttributePath, Cx, Datum, DefaultTimeouts, Earlier, Error, Foreign, Json, Listing, Number, Observed, Parse, Parsed, Plan, Prior,
+    Reached, Resource, Results, Set, Timeouts, Value, computed, model, optional, required,
 };
 
-use super::{Zone, text};
+use super::{
+    Zone,
+    earlier::{FirstThing, OtherThing, SecondThing},
+    text,
+};
 
 model! {
     /// A part of a thing.
@@ -117,7 +121,6 @@ impl Resource for Thing {
     const NAME: &'static str = "sample_thing";
     const TIMEOUTS: DefaultTimeouts =
         DefaultTimeouts { apply: Duration::from_secs(60), read: Duration::from_secs(60), delete: Duration::from_secs(60) };
-    const VERSION: i64 = 2;
     const DEPRECATION: Option<&'static str> = Some("It is a sample.");
     const IDENTITY_VERSION: i64 = 1;
     const IDENTITY: &'static [&'static str] = &["zone", "name"];
@@ -252,18 +255,8 @@ impl Resource for Thing {
         }
     }
 
-    fn upgrade(version: i64, mut state: Json) -> Result<Json, Error> {
-        let attributes = state.as_object_mut().ok_or_else(|| Error::new("Malformed state", "No object."))?;
-        match version {
-            0 => {
-                let title = attributes.remove("title").unwrap_or_default();
-                attributes.insert("name".to_owned(), title);
-            }
-            _ => {
-                attributes.insert("zone".to_owned(), "here".into());
-            }
-        }
-        Ok(state)
+    fn earlier() -> Vec<Earlier<ThingModel>> {
+        vec![Earlier::of(FirstThing::upgraded), Earlier::of(SecondThing::upgraded)]
     }
 
     fn upgrade_identity(_: i64, mut identity: Json) -> Result<Json, Error> {
@@ -277,9 +270,11 @@ impl Resource for Thing {
         if !source.provider.ends_with("/other/other") || source.type_name != "other_thing" {
             return None;
         }
-        let name = source.state["label"].as_str();
-        let model = |name| ThingModel { name: text(name), zone: text("here"), size: Value::Value(1), ..ThingModel::default() };
-        Some(name.map(model).ok_or_else(|| Error::new("Not to be adopted", "It has no label.")))
+        let model = |name| ThingModel { name, zone: text("here"), size: Value::Value(1), ..ThingModel::default() };
+        Some(source.state::<OtherThing>().and_then(|other| match other.label {
+            label @ Value::Value(_) => Ok(model(label)),
+            _ => Err(Error::new("Not to be adopted", "It has no label.")),
+        }))
     }
 }
 
