@@ -36,6 +36,8 @@ pub enum Owner {
     RootCa,
     /// `mesh_cluster_ca`
     ClusterCa,
+    /// `mesh_cluster_ca_request`
+    CaRequest,
     /// `mesh_cluster`
     Cluster,
     /// `mesh_service_export`, by its host and the key of the cluster that exports
@@ -48,6 +50,7 @@ impl Owner {
         match self {
             Self::RootCa => vec![("mesh.terraform.io/root-ca", "true".to_owned())],
             Self::ClusterCa => vec![("mesh.terraform.io/cluster-ca", "true".to_owned())],
+            Self::CaRequest => vec![("mesh.terraform.io/ca-request", "true".to_owned())],
             Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]

@@ -1,4 +1,4 @@
-//! SPIFFE identities, the Secret of the root CA, and the Secret `cacerts` of each cluster's CA.
+//! SPIFFE identities, the Secrets of the root CA and of signing requests, and the Secret `cacerts` of each cluster's CA.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
     names::{Namespace, ObjectName, ServiceAccountName, TrustDomain},
 };
 use crate::{
-    data::{CaBundle, CaPart, Certificate, Kind, Secret},
+    data::{CaBundle, CaPart, Certificate, Kind, Secret, SigningRequest},
     istio::well_known,
 };
 
@@ -28,6 +28,9 @@ const TLS_CERTIFICATE: &str = "tls.crt";
 const TLS_KEY: &str = "tls.key";
 const TLS_ROOTS: &str = "ca.crt";
 
+/// The key of a signing request's Secret that holds the request.
+const REQUEST: &str = "tls.csr";
+
 /// A workload's identity: `spiffe://corp.local/ns/echo/sa/echo`.
 pub fn spiffe_id(trust_domain: &TrustDomain, namespace: &Namespace, account: &ServiceAccountName) -> String {
     format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
@@ -38,6 +41,21 @@ pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate,
     let data = json!({TLS_CERTIFICATE: STANDARD.encode(&root.certificate), TLS_KEY: STANDARD.encode(root.key.reveal())});
     let content = [("type", json!("kubernetes.io/tls")), ("data", data)];
     recorded(manifest(Kind::SECRET, Some(namespace), name.as_str(), &Owner::RootCa, &content), record)
+}
+
+/// The Secret of a signing request, with a record of what the request was made for.
+pub fn request_secret(namespace: &Namespace, name: &ObjectName, request: &SigningRequest, record: &Json) -> Json {
+    let data = json!({REQUEST: STANDARD.encode(&request.request), TLS_KEY: STANDARD.encode(request.key.reveal())});
+    let content = [("type", json!("Opaque")), ("data", data)];
+    recorded(manifest(Kind::SECRET, Some(namespace), name.as_str(), &Owner::CaRequest, &content), record)
+}
+
+/// Reads the Secret of a signing request.
+///
+/// # Errors
+/// A sentence on the key that is missing or damaged.
+pub fn read_request_secret(secret: &Json) -> Result<SigningRequest, String> {
+    Ok(SigningRequest { request: text(secret, REQUEST)?, key: Secret::new(text(secret, TLS_KEY)?) })
 }
 
 fn recorded(secret: Json, record: &Json) -> Json {
@@ -203,6 +221,14 @@ mod tests {
         let root = Certificate { certificate: "ROOT".into(), key: Secret::new("KEY") };
         let secret = root_secret(&namespace(), &ObjectName::parse("mesh-root-ca").unwrap(), &root, &json!({}));
         assert_eq!(read_root_secret(&secret), Ok(root));
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_was_written() {
+        let request = SigningRequest { request: "CSR".into(), key: Secret::new("KEY") };
+        let secret = request_secret(&namespace(), &ObjectName::parse("cacerts-request").unwrap(), &request, &json!({}));
+        assert_eq!(read_request_secret(&secret), Ok(request));
+        assert_eq!(read_request_secret(&json!({"data": {}})).unwrap_err(), "it has no key tls.csr.");
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub trait Authority: Send + Sync {
     /// Makes a key, and a request for an intermediate's certificate that a CA elsewhere can sign.
     fn create_request(&self, subject: &CaSubject) -> Result<SigningRequest, Failure>;
 
+    /// Reports whether the private key (PEM) belongs to the request (PEM). Fails when either can't be read.
+    fn is_key_of_request(&self, request: &str, key: &Secret) -> Result<bool, Failure>;
+
+    /// Reports whether the first certificate (PEM) is for the key of the request (PEM). Fails when either can't be read.
+    fn answers_request(&self, certificate: &str, request: &str) -> Result<bool, Failure>;
+
     /// Reads the first certificate of a PEM string.
     fn inspect(&self, certificate: &str) -> Result<CertificateFacts, Failure>;
 

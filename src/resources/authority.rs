@@ -1,12 +1,12 @@
-//! What mesh_root_ca and mesh_cluster_ca share: validity, subject, warnings of expiry, and reading the root's Secret.
+//! What mesh_root_ca, mesh_cluster_ca_request and mesh_cluster_ca share: validity, subject, warnings of expiry, and reading the root's Secret.
 
 use std::time::Duration;
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    data::{Certificate, CertificateFacts, ObjectRef},
-    mesh::trust,
+    data::{Certificate, CertificateFacts, ObjectRef, SigningRequest},
+    mesh::{ClusterKey, trust},
     world::LiveCluster,
 };
 use framework::{AttributePath, Error};
@@ -18,6 +18,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What the validity of a CA reads as that was found with a longer one than can be asked for.
 pub(super) const LONGEST_VALIDITY: Duration = Duration::from_secs(36500 * 24 * 60 * 60);
+
+/// Returns the common name of a cluster's CA whose `common_name` isn't set.
+pub(super) fn default_common_name(cluster: &ClusterKey) -> String {
+    format!("Istio CA of {cluster}")
+}
 
 /// Reads a number of days from 1 to 100 years.
 pub(super) fn parse_days(days: i64) -> Result<Duration, String> {
@@ -66,6 +71,20 @@ pub(super) async fn read_root(cluster: LiveCluster<'_>, secret: &ObjectRef) -> R
             "Damaged root CA",
             format!(
                 "{secret} of cluster \"{}\" doesn't hold a root CA: {problem} Restore it from a backup, or replace the mesh_root_ca.",
+                cluster.key
+            ),
+        )
+    })
+}
+
+/// Reads the Secret of a signing request.
+pub(super) async fn read_request(cluster: LiveCluster<'_>, secret: &ObjectRef) -> Result<Option<SigningRequest>, Error> {
+    let Some(live) = cluster.get(secret).await? else { return Ok(None) };
+    trust::read_request_secret(&live).map(Some).map_err(|problem| {
+        Error::new(
+            "Damaged signing request",
+            format!(
+                "{secret} of cluster \"{}\" doesn't hold a signing request: {problem} Apply the mesh_cluster_ca_request again.",
                 cluster.key
             ),
         )

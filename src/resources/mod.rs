@@ -1,6 +1,7 @@
 //! The resources of the provider, and their listings for `terraform query`.
 
 mod authority;
+mod ca_request;
 mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
@@ -13,6 +14,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use ca_request::{CaRequest, CaRequestModel};
 pub use cluster::{Cluster, ClusterModel};
 pub use cluster_ca::{ClusterCa, ClusterCaModel};
 pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
@@ -24,13 +26,21 @@ use framework::{AnyListing, AnyResource, erase, erase_listing};
 
 /// All resources of the provider.
 pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
-    vec![erase::<RootCa>(), erase::<ClusterCa>(), erase::<Cluster>(), erase::<EastwestGateway>(), erase::<ServiceExport>()]
+    vec![
+        erase::<RootCa>(),
+        erase::<CaRequest>(),
+        erase::<ClusterCa>(),
+        erase::<Cluster>(),
+        erase::<EastwestGateway>(),
+        erase::<ServiceExport>(),
+    ]
 }
 
 /// The listings, one of each resource.
 pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
     vec![
         erase_listing::<InClusters<RootCa>>(),
+        erase_listing::<InClusters<CaRequest>>(),
         erase_listing::<InClusters<ClusterCa>>(),
         erase_listing::<InClusters<Cluster>>(),
         erase_listing::<InClusters<EastwestGateway>>(),

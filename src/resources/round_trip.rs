@@ -157,7 +157,7 @@ fn value(json: &Json) -> Value {
 }
 
 /// Configurations of a resource that together set each optional attribute, to something else than its default.
-fn configurations(name: &str, root_fingerprint: &str) -> Vec<Json> {
+fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json> {
     let timeouts = json!({"create": "5m", "read": "1m", "update": "5m", "delete": "5m"});
     match name {
         "mesh_root_ca" => vec![
@@ -183,10 +183,19 @@ fn configurations(name: &str, root_fingerprint: &str) -> Vec<Json> {
             }),
             json!({"cluster": "us", "namespace": "external", "external": true}),
             json!({
+                "cluster": "eu", "namespace": "requested", "root_certificate": own_root().certificate,
+                "intermediate_certificate": answer(request),
+                "request": {"cluster": "eu", "namespace": "requested", "name": "request", "certificate_request": request},
+            }),
+            json!({
                 "cluster": "us", "namespace": "own", "root_private_key_wo_version": 2,
                 "root_certificate": own_root().certificate, "root_private_key_wo": own_root().key.reveal(),
             }),
         ],
+        "mesh_cluster_ca_request" => vec![json!({
+            "cluster": "eu", "namespace": "requested", "name": "request", "common_name": "CA", "organization": "Corp",
+            "key_algorithm": "RSA-4096", "rotation": 2, "timeouts": timeouts,
+        })],
         "mesh_cluster" => vec![json!({
             "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "cluster_name": "europe",
             "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint}, "istio_version": "1.30.0",
@@ -239,6 +248,15 @@ fn ready_made() -> [Certificate; 2] {
     [authority.sign(&issuing, "Istio", Some(0), std::time::Duration::from_secs(86_400 * 800)), issuing]
 }
 
+/// The certificate that a request becomes.
+fn answer(request: &str) -> String {
+    let authority = FakeAuthority::at(FakeClock::default());
+    for _ in 0..64 {
+        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
+    }
+    authority.sign_request(&own_root(), request, std::time::Duration::from_secs(86_400 * 800))
+}
+
 /// The attributes of a resource that none of the configurations sets, or only to their default.
 fn unset(declared: &[framework::Attribute], given: &[&Json], path: &str) -> Vec<String> {
     let mut unset = Vec::new();
@@ -281,10 +299,10 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     let mut external = trust::cacerts_secret(&namespace, &external, &Json::Null);
     external["metadata"]["ownerReferences"] = json!([{"kind": "ExternalSecret", "name": "cacerts"}]);
     session.objects.put("us", external);
-    let mut root_fingerprint = String::new();
+    let (mut root_fingerprint, mut request) = (String::new(), String::new());
     for resource in super::all() {
         let name = resource.name();
-        let configurations = configurations(name, &root_fingerprint);
+        let configurations = configurations(name, &root_fingerprint, &request);
         assert_eq!(unset(&resource.schema().attributes, &configurations.iter().collect::<Vec<_>>(), name), [""; 0], "set them here");
         for configuration in configurations {
             let set: Vec<_> = configuration.as_object().expect("an object").iter().map(|(key, set)| (key.as_str(), value(set))).collect();
@@ -292,6 +310,9 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
             let (state, identity) = session.create(name, &config).await;
             if name == "mesh_root_ca" {
                 root_fingerprint = get(&state, "fingerprint").as_str().expect("a fingerprint").to_owned();
+            }
+            if name == "mesh_cluster_ca_request" {
+                request = get(&state, "certificate_request").as_str().expect("a request").to_owned();
             }
             assert_eq!(session.plan(name, &state, &config).await, state, "{name}: the plan right after the apply is empty");
 

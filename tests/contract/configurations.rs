@@ -33,7 +33,7 @@ fn minimal(name: &str) -> Configuration {
         ])
     };
     match name {
-        "mesh_root_ca" => vec![("cluster", "us".into())],
+        "mesh_root_ca" | "mesh_cluster_ca_request" => vec![("cluster", "us".into())],
         "mesh_cluster_ca" => vec![("cluster", "us".into()), ("root_ca", root())],
         "mesh_cluster" => vec![("cluster", "us".into()), ("mesh_id", "m".into()), ("network", "n".into())],
         "mesh_eastwest_gateway" => vec![("cluster", "us".into()), ("network", "n".into())],

@@ -15,8 +15,9 @@ use aws_lc_rs::digest;
 use rcgen::PublicKeyData as _;
 use time::OffsetDateTime;
 use x509_parser::{
+    certification_request::X509CertificationRequest,
     prelude::{FromDer as _, X509Certificate},
-    x509::X509Name,
+    x509::{SubjectPublicKeyInfo, X509Name},
 };
 
 use crate::{
@@ -45,6 +46,13 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, String> {
 
 fn certificates(text: &str) -> Result<Vec<Vec<u8>>, Failure> {
     pem::certificates(text).map_err(|reason| Failure::new(FailureKind::Rejected, "Unusable certificate", reason))
+}
+
+/// Reads the public key of a signing request.
+fn with_request<T>(request: &str, read: impl FnOnce(&SubjectPublicKeyInfo<'_>) -> T) -> Result<T, Failure> {
+    let block = ::pem::parse(request).map_err(|error| unusable("signing request", error))?;
+    let (_, request) = X509CertificationRequest::from_der(block.contents()).map_err(|error| unusable("signing request", error))?;
+    Ok(read(&request.certification_request_info.subject_pki))
 }
 
 fn facts(der: &[u8]) -> Result<CertificateFacts, Failure> {
@@ -92,6 +100,17 @@ impl Authority for Certificates {
 
     fn create_request(&self, subject: &CaSubject) -> Result<SigningRequest, Failure> {
         issue::request(subject)
+    }
+
+    fn is_key_of_request(&self, request: &str, key: &Secret) -> Result<bool, Failure> {
+        let key = pem::key(key.reveal()).map_err(|reason| Failure::new(FailureKind::Rejected, "Unusable private key", reason))?;
+        with_request(request, |public| key.pair.der_bytes() == public.subject_public_key.data.as_ref())
+    }
+
+    fn answers_request(&self, certificate: &str, request: &str) -> Result<bool, Failure> {
+        let ders = certificates(certificate)?;
+        let certificate = parse(ders.first().map_or(&[], Vec::as_slice)).map_err(|reason| unusable("certificate", reason))?;
+        with_request(request, |public| public.raw == certificate.public_key().raw)
     }
 
     fn inspect(&self, certificate: &str) -> Result<CertificateFacts, Failure> {

@@ -45,6 +45,19 @@ impl FakeAuthority {
         self.make(&subject, issuer[0]["serial"].as_u64(), path_len, validity)
     }
 
+    /// Signs a request as a CA elsewhere would.
+    pub fn sign_request(&self, issuer: &Certificate, request: &str, validity: Duration) -> String {
+        let signed = self.sign(issuer, "requested", Some(0), validity).certificate;
+        let mut signed = Self::read(&signed).expect("a certificate").swap_remove(0);
+        signed["key"] = Self::requested(request).expect("a request")["serial"].clone();
+        format!("{signed}\n")
+    }
+
+    fn requested(request: &str) -> Result<Json, Failure> {
+        let unusable = || Failure::new(FailureKind::Rejected, "Unusable signing request", "It is not in PEM.");
+        Self::read(request.strip_prefix("request of ").ok_or_else(unusable)?).map(|mut read| read.swap_remove(0))
+    }
+
     fn read(certificates: &str) -> Result<Vec<Json>, Failure> {
         let unusable = || Failure::new(FailureKind::Rejected, "Unusable certificate", "It is not in PEM.");
         let read: Result<Vec<Json>, _> = serde_json::Deserializer::from_str(certificates).into_iter().collect();
@@ -70,7 +83,8 @@ impl FakeAuthority {
     }
 
     fn is_key_of(read: &Json, key: &Secret) -> bool {
-        key.reveal() == format!("key of {}", read["serial"])
+        let number = if read["key"].is_null() { &read["serial"] } else { &read["key"] };
+        key.reveal() == format!("key of {number}")
     }
 
     fn check(part: CaPart, read: &Json, below: u32, at: time::OffsetDateTime) -> Result<(), Flaw> {
@@ -98,6 +112,14 @@ impl Authority for FakeAuthority {
     fn create_request(&self, subject: &CaSubject) -> Result<SigningRequest, Failure> {
         let made = self.make(subject, None, Some(0), Duration::ZERO);
         Ok(SigningRequest { request: format!("request of {}", made.certificate), key: made.key })
+    }
+
+    fn is_key_of_request(&self, request: &str, key: &Secret) -> Result<bool, Failure> {
+        Self::requested(request).map(|read| Self::is_key_of(&read, key))
+    }
+
+    fn answers_request(&self, certificate: &str, request: &str) -> Result<bool, Failure> {
+        Ok(Self::read(certificate)?[0]["key"] == Self::requested(request)?["serial"])
     }
 
     fn inspect(&self, certificate: &str) -> Result<CertificateFacts, Failure> {

@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::{super::authority::parse_subject, ClusterCa, ClusterCaModel, RENEW_BEFORE_DAYS, default_common_name, root::find_root};
+use super::{
+    super::authority::{default_common_name, parse_subject},
+    ClusterCa, ClusterCaModel, RENEW_BEFORE_DAYS,
+    request::find_request,
+    root::find_root,
+};
 use crate::{
     data::{CaBundle, KeyAlgorithm, Kind, ObjectRef},
     mesh::{ClusterKey, helm::control_plane::ISTIOD_CHART, labels::Owner, trust},
@@ -44,6 +49,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaMode
         root_ca,
         external: if is_external { Value::Value(true) } else { Value::Null },
         intermediate_certificate: is_ready_made.then(|| facts.pem.clone()).into(),
+        request: if is_ready_made { find_request(&cluster, &bundle.key, cx).await } else { Value::Null },
         intermediate_private_key_wo: Value::Null,
         intermediate_private_key_wo_version: Value::Null,
         intermediate_chain: is_ready_made.then(|| inner_chain(&bundle, cx)).flatten().into(),

@@ -26,18 +26,19 @@ impl ClusterCa {
                 let intermediate = cx.world.authority.issue_intermediate(&root, &issued.wanted)?;
                 trust::bundle(&intermediate, "", &root.certificate)
             }
-            Source::Given(given) => self.assemble(given, live, cx)?,
+            Source::Given(given) => self.assemble(given, live, cx).await?,
             Source::External { .. } => return Err(Error::new("External CA", "An external CA is never written.")),
         };
         cx.world.authority.verify(&bundle, &self.purpose(cx.world)).map_err(at_attribute)?;
         Ok(bundle)
     }
 
-    fn assemble(&self, given: &Given, live: Option<&CaBundle>, cx: &Cx<'_, World>) -> Result<CaBundle, Error> {
+    async fn assemble(&self, given: &Given, live: Option<&CaBundle>, cx: &Cx<'_, World>) -> Result<CaBundle, Error> {
         let authority = &cx.world.authority;
-        let key = match (&given.key, live) {
-            (Some(key), _) => authority.plain_key(key).map_err(at_attribute)?,
-            (None, Some(live)) if authority.key_matches(&given.certificate, &live.key).unwrap_or_default() => live.key.clone(),
+        let key = match (&given.key, live, &given.request) {
+            (Some(key), ..) => authority.plain_key(key).map_err(at_attribute)?,
+            (None, Some(live), _) if authority.key_matches(&given.certificate, &live.key).unwrap_or_default() => live.key.clone(),
+            (None, _, Some(request)) => request.key_for(&given.certificate, cx).await?,
             _ => return Err(no_key("intermediate_private_key_wo", "the intermediate can't be written without its key")),
         };
         let path = authority.verify_path(&given.certificate, &given.chain, &given.roots, &self.purpose(cx.world)).map_err(at_attribute)?;

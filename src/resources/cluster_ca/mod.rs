@@ -5,6 +5,7 @@ mod issue;
 mod live;
 pub(super) mod model;
 mod plan;
+mod request;
 mod root;
 mod source;
 #[cfg(test)]
@@ -221,11 +222,6 @@ impl Resource for ClusterCa {
         }
         model.drift = crate::world::strings(&status.drift);
     }
-}
-
-/// The common name of a certificate whose `common_name` isn't set.
-fn default_common_name(cluster: &ClusterKey) -> String {
-    format!("Istio CA of {cluster}")
 }
 
 /// Whether it is time to renew. In the last third of a certificate's life at the earliest: where the root's own end cuts lives short, a

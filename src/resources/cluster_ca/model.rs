@@ -33,6 +33,20 @@ model! {
 }
 
 model! {
+    /// The signing request whose key the intermediate has: the attributes of a `mesh_cluster_ca_request`.
+    pub struct CaRequestRef {
+        /// Cluster of the key's Secret, which must be this one.
+        cluster: String => required(),
+        /// Namespace of the key's Secret.
+        namespace: String => required(),
+        /// Name of the key's Secret.
+        name: String => required(),
+        /// The signing request, in PEM.
+        certificate_request: String => required(),
+    }
+}
+
+model! {
     /// The certificate authority of one cluster: an intermediate, signed by the mesh's root, in the Secret `cacerts` that istiod reads.
     /// Clusters whose intermediates have the same root trust each other's workloads.
     ///
@@ -41,6 +55,8 @@ model! {
     /// * issued by a `mesh_root_ca`: set `root_ca`;
     /// * issued by a root of your own: set `root_certificate` and `root_private_key_wo`;
     /// * ready-made: set `intermediate_certificate`, `intermediate_private_key_wo`, `intermediate_chain` and `root_certificate`;
+    /// * signed elsewhere for a key that never leaves the cluster: set `request`, `intermediate_certificate`, `intermediate_chain` and
+    ///   `root_certificate`;
     /// * written by something else, such as External Secrets or cert-manager: set `external`.
     ///
     /// Nothing is written that istiod or a workload would refuse: the certificates are verified up to the root, in the plan as far as they
@@ -66,6 +82,9 @@ model! {
         intermediate_private_key_wo: String => optional().sensitive().write_only(),
         /// Version of `intermediate_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
         intermediate_private_key_wo_version: i64 => optional(),
+        /// The signing request that `intermediate_certificate` is for: `request = mesh_cluster_ca_request.eu`. Its key is taken instead of
+        /// `intermediate_private_key_wo`, inside the cluster.
+        request: CaRequestRef => optional(),
         /// The CAs between `intermediate_certificate` and `root_certificate`, in PEM, if any.
         intermediate_chain: String => optional(),
         /// Whether something else writes the Secret. It is then only verified, and never changed or deleted; `root_certificate`, if set, is

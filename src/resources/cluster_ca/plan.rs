@@ -104,6 +104,7 @@ fn check_given(plan: &mut Plan<'_, ClusterCaModel, World>, given: &Given, purpos
                 plan.report.error(at_attribute(flaw));
             }
         }
+        Value::Null if given.request.is_some() => check_answer(plan, given, world),
         Value::Null if plan.prior.as_ref().is_none_or(|prior| prior.intermediate_certificate != plan.planned.intermediate_certificate) => {
             plan.report.error(no_key("intermediate_private_key_wo", "the intermediate can't be written without its key"));
         }
@@ -114,6 +115,30 @@ fn check_given(plan: &mut Plan<'_, ClusterCaModel, World>, given: &Given, purpos
         plan.planned.fingerprint = Value::Value(facts.fingerprint.clone());
         plan.planned.expires_at = facts.not_after.format(&Rfc3339).map_or(Value::Unknown, Value::Value);
     }
+}
+
+/// Checks that the certificate is for the request. Until it is, the certificate in place stays, with its own key.
+fn check_answer(plan: &mut Plan<'_, ClusterCaModel, World>, given: &Given, world: &World) {
+    let Some(request) = &given.request else { return };
+    match world.authority.answers_request(&given.certificate, &request.request) {
+        Ok(true) => {}
+        Ok(false) if plan.prior.as_ref().is_some_and(|prior| prior.intermediate_certificate == plan.planned.intermediate_certificate) => {
+            plan.report.warning(unanswered("The certificate in place and its key stay as they are until then."));
+        }
+        Ok(false) => plan.report.error(unanswered("Nothing is written until then.")),
+        Err(failure) => plan.report.error(Error::from(failure).at(AttributePath::new("request"))),
+    }
+}
+
+/// The diagnostic of a certificate that is for another key than the request's.
+pub(super) fn unanswered(consequence: &str) -> Error {
+    Error::new(
+        "The certificate is not for the request",
+        format!(
+            "`intermediate_certificate` is for another key than that of `request`. Have `certificate_request` of the mesh_cluster_ca_request              signed, and set `intermediate_certificate` to the result. {consequence}"
+        ),
+    )
+    .at(AttributePath::new("intermediate_certificate"))
 }
 
 /// Warns of the end of certificates that no apply renews.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    super::authority::{LONGEST_VALIDITY, parse_days, parse_subject},
-    default_common_name,
+    super::authority::{LONGEST_VALIDITY, default_common_name, parse_days, parse_subject},
     model::ClusterCaModel,
+    request::{RequestSource, parse_request},
     root::{RootSource, parse_root},
 };
 use crate::{
@@ -37,6 +37,7 @@ pub(super) struct Given {
     pub(super) chain: String,
     pub(super) roots: String,
     pub(super) key: Option<Secret>,
+    pub(super) request: Option<RequestSource>,
 }
 
 pub(super) fn parse_source(cluster: Option<&ClusterKey>, model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<Source> {
@@ -47,6 +48,7 @@ pub(super) fn parse_source(cluster: Option<&ClusterKey>, model: &ClusterCaModel,
     let chain = parse.optional("intermediate_chain", &model.intermediate_chain, pem);
     let key = parse.optional("intermediate_private_key_wo", &model.intermediate_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
     parse.optional("intermediate_private_key_wo_version", &model.intermediate_private_key_wo_version, |version| Ok::<_, String>(*version));
+    let request = parse_request(cluster, model, parse);
     let roots = parse.optional("root_certificate", &model.root_certificate, pem);
 
     if external? == Some(true) {
@@ -59,7 +61,7 @@ pub(super) fn parse_source(cluster: Option<&ClusterKey>, model: &ClusterCaModel,
             parse.violation(parse.path("root_certificate"), &"Set it to the root, PEM, that `intermediate_certificate` leads to.");
         }
         let (certificate, roots) = (certificate??, roots??);
-        return Some(Source::Given(Given { certificate, chain: chain?.unwrap_or_default(), roots, key: key? }));
+        return Some(Source::Given(Given { certificate, chain: chain?.unwrap_or_default(), roots, key: key?, request: request? }));
     }
     only(model, parse, "There is no `intermediate_certificate`", ISSUED);
     let root = parse_root(model, parse)?;
@@ -91,7 +93,7 @@ fn parse_issue(cluster: Option<&ClusterKey>, model: &ClusterCaModel, parse: &mut
 type Group = &'static [&'static str];
 const ROOT_KEY: Group = &["root_ca", "root_private_key_wo", "root_private_key_wo_version"];
 const INTERMEDIATE: Group =
-    &["intermediate_certificate", "intermediate_private_key_wo", "intermediate_private_key_wo_version", "intermediate_chain"];
+    &["intermediate_certificate", "intermediate_private_key_wo", "intermediate_private_key_wo_version", "intermediate_chain", "request"];
 const EXTERNAL: &[Group] = &[ROOT_KEY, INTERMEDIATE];
 const GIVEN: &[Group] = &[ROOT_KEY];
 const ISSUED: &[Group] = &[INTERMEDIATE];
@@ -109,6 +111,7 @@ fn only(model: &ClusterCaModel, parse: &mut Parse<'_>, reason: &str, others: &[G
         ("intermediate_private_key_wo", is_set(&model.intermediate_private_key_wo)),
         ("intermediate_private_key_wo_version", is_set(&model.intermediate_private_key_wo_version)),
         ("intermediate_chain", is_set(&model.intermediate_chain)),
+        ("request", is_set(&model.request)),
     ];
     for (name, _) in set.into_iter().filter(|(name, set)| *set && others.iter().any(|group| group.contains(name))) {
         parse.violation(parse.path(name), &format!("{reason}, so `{name}` would have no effect. Remove it."));

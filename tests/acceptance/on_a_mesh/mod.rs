@@ -2,6 +2,7 @@
 //! that fails takes it away, and the next test gets a new one.
 
 mod balancer;
+mod ca_request;
 mod drift;
 mod foreign;
 mod interrupt;
@@ -37,6 +38,7 @@ on_the_mesh_of_each_cli! {
     balancer::a_late_address_is_waited_for,
     balancer::a_new_address_is_followed_in_place,
     balancer::an_address_that_never_comes_is_reported_with_its_cause,
+    ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
     drift::manual_changes_are_planned_and_reverted,
     foreign::objects_of_another_state_are_left_alone,
     interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,

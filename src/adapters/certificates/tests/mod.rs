@@ -151,7 +151,15 @@ fn a_signing_request_is_signed_elsewhere_and_belongs_to_its_key() {
     let folder = Folder::new("root r '/O=Corp/CN=Corp Root'");
     folder.write("ca.csr", &request.request);
     folder.write("ca.key", request.key.reveal());
+    folder.run("openssl req -in ca.csr -noout -text > ca.txt");
+    let asked = folder.read("ca.txt");
+    assert!(asked.contains("CA:TRUE, pathlen:0") && asked.contains("Certificate Sign"), "{asked}");
+    assert!(Certificates.is_key_of_request(&request.request, &request.key).unwrap());
+    let other = Certificates.create_request(&subject("Istio CA of eu")).unwrap();
+    assert!(!Certificates.is_key_of_request(&request.request, &other.key).unwrap());
     folder.run("openssl req -in ca.csr -verify -noout; conf ca \"$CA_EXTENSIONS\"; sign ca r");
+    assert!(Certificates.answers_request(&folder.read("ca.pem"), &request.request).unwrap());
+    assert!(!Certificates.answers_request(&folder.read("ca.pem"), &other.request).unwrap());
     let signed = Certificate { certificate: folder.read("ca.pem"), key: request.key };
     assert_eq!(Certificates.inspect(&signed.certificate).unwrap().subject.text, "O=Corp, CN=Istio CA of eu");
     assert!(Certificates.verify(&bundle(&signed, &folder.read("r.pem")), &now()).is_ok());

@@ -1,0 +1,1 @@
+terraform import mesh_cluster_ca_request.eu eu/istio-system/cacerts-request

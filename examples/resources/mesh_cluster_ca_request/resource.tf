@@ -1,0 +1,3 @@
+resource "mesh_cluster_ca_request" "eu" {
+  cluster = "eu"
+}
