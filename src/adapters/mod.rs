@@ -18,7 +18,7 @@ pub use access::{
 };
 pub use certificates::Certificates;
 pub use clock::SystemClock;
-pub use helm::{Helm, HelmSettings, Repository};
+pub use helm::{ChartSource, Helm, HelmSettings, PostRenderer, Repository, Storage};
 pub use kubernetes::Kubernetes;
 pub use proxy::parse_proxy_url;
 pub use runs::LocalRuns;

@@ -338,9 +338,9 @@ impl Releases for FakeReleases {
         Ok(releases.iter().filter(|((of, _), live)| of == cluster && live.chart == chart).map(|(_, live)| live.clone()).collect())
     }
 
-    async fn remove(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<(), Failure> {
+    async fn remove(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<Vec<String>, Failure> {
         lock(&self.releases).remove(&(cluster.to_owned(), format!("{namespace}/{name}")));
-        Ok(())
+        Ok(Vec::new())
     }
 }
 

@@ -28,6 +28,7 @@ pub trait Releases: Send + Sync {
     /// Returns the releases of a chart, in all namespaces. One that can't be read is left out.
     async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure>;
 
-    /// Uninstalls, and waits until its objects are gone. One that is gone already is fine.
-    async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;
+    /// Uninstalls, and waits until its objects are gone. One that is gone already is fine. Returns the objects that were left in place, each
+    /// with the reason.
+    async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<String>, Failure>;
 }

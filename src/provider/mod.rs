@@ -4,7 +4,7 @@ mod access;
 mod helm;
 
 pub use access::{AccessModel, ExecModel};
-pub use helm::HelmModel;
+pub use helm::{HelmModel, PostRendererModel, RepositoryModel};
 
 use std::{collections::BTreeMap, sync::Arc};
 

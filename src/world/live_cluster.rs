@@ -161,9 +161,18 @@ impl<'a> LiveCluster<'a> {
         self.cx.world.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
     }
 
-    /// Uninstalls a Helm release, and waits until its objects are gone.
+    /// Uninstalls a Helm release, and waits until its objects are gone. Warns of objects that stay.
     pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        self.cx.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await
+        let left = self.cx.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;
+        if !left.is_empty() {
+            let detail = format!(
+                "The Helm release {namespace}/{name} of cluster \"{}\" was uninstalled. These objects of it were not deleted:\n\n{}",
+                self.key,
+                left.join("\n")
+            );
+            self.warn(Error::new("Objects were kept", detail));
+        }
+        Ok(())
     }
 
     /// Issues a token of a service account.

@@ -23,11 +23,17 @@ const SORTS: &[Sort] = &[
         advice: AT_WORK,
     },
     Sort {
+        phrases: &["post render", "post-render"],
+        kind: FailureKind::Rejected,
+        why: "The provider's `helm.post_renderer` failed, or wrote no manifests.",
+        advice: "Run it manually with the output of `helm template` as its standard input.",
+    },
+    Sort {
         phrases: &["invalid ownership metadata"],
         kind: FailureKind::Conflict,
         why: "An object of the chart exists already, and belongs to no Helm release or to another one, as after `istioctl install`.",
-        advice: "Remove the object, or make it part of the release: set its label `app.kubernetes.io/managed-by` to `Helm`, and its \
-                 annotations `meta.helm.sh/release-name` and `meta.helm.sh/release-namespace` as the message below says.",
+        advice: "Remove the object, or make it part of the release: with the provider's `helm.take_ownership = true`, or manually. Then set its \
+                 label `app.kubernetes.io/managed-by` to `Helm`, and its annotations `meta.helm.sh/release-name` and `meta.helm.sh/release-namespace` as the message below says.",
     },
     Sort {
         phrases: &["no matches for kind", "ensure crds are installed"],
@@ -229,6 +235,11 @@ mod tests {
                 "rendered",
             ),
             ("Error: UPGRADE FAILED: secrets is forbidden: User \"ann\" cannot list resource \"secrets\"", FailureKind::Denied, "Role"),
+            (
+                "Error: error while running post render on files: error while running command /opt/patch. error output:",
+                FailureKind::Rejected,
+                "helm.post_renderer",
+            ),
             // The OpenAPI schema of the API server, not the chart's.
             ("Error: something about a schema that is not ready", FailureKind::Other, "Helm failed"),
             ("level=WARN msg=\"unable to find exact version\"\nError: something else", FailureKind::Other, "Helm failed"),

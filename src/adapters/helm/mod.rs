@@ -1,14 +1,21 @@
 //! Helm releases: written by the real program, read natively from Helm's own storage.
 
 mod chart;
+mod charts;
 mod complaint;
+mod post_renderer;
 mod program;
+mod settings;
+mod source;
 mod storage;
 #[cfg(test)]
 mod tests;
 mod workspace;
 
-pub use chart::{HelmSettings, Repository};
+pub use post_renderer::PostRenderer;
+pub use settings::HelmSettings;
+pub use source::{ChartSource, Repository};
+pub use storage::Storage;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,6 +30,7 @@ use crate::{
     data::{Deployed, Kind, Mark, ObjectRef, Release},
     ports::{Failure, FailureKind, Objects as _, Releases},
 };
+use charts::Charts;
 use framework::Deadline;
 use program::Program;
 use storage::Worker;
@@ -52,12 +60,13 @@ pub struct Helm {
     settings: HelmSettings,
     clusters: Arc<Kubernetes>,
     program: OnceCell<Program>,
+    charts: Charts,
 }
 
 impl Helm {
     /// Looks for no program yet.
     pub fn new(settings: HelmSettings, clusters: Arc<Kubernetes>) -> Self {
-        Self { settings: settings.with_home(), clusters, program: OnceCell::new() }
+        Self { settings: settings.with_home(), clusters, program: OnceCell::new(), charts: Charts::default() }
     }
 
     async fn program(&self) -> Result<&Program, Failure> {
@@ -72,10 +81,37 @@ impl Helm {
         self.program.get_or_try_init(|| Program::find(self.settings.binary.as_deref())).await
     }
 
-    /// Returns the metadata of the Secrets in which Helm keeps the revisions of a release, oldest first. Each can be a megabyte.
+    /// Returns where releases are. A release that is looked for in the wrong place would count as gone.
+    fn storage(&self) -> Result<Storage, Failure> {
+        self.settings.storage.ok_or_else(|| {
+            let why = "The provider's `helm.driver` is known only after the resources that it comes from are applied.";
+            let failure = Failure::new(FailureKind::Unconfigured, "Helm releases can't be read yet", why);
+            failure.advice("Apply these resources first, with `-target`, or set it to a value.")
+        })
+    }
+
+    /// Returns the metadata of the objects in which Helm keeps the revisions of a release, oldest first. Each object can be a megabyte.
     async fn revisions(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<Json>, Failure> {
         let selector = format!("owner=helm,name={name}");
-        let mut revisions = self.clusters.list_metadata(cluster, Kind::SECRET, Some(namespace), &selector, deadline).await?;
+        let storage = self.storage()?;
+        let mut revisions = self.clusters.list_metadata(cluster, storage.kind(), Some(namespace), &selector, deadline).await?;
+        if revisions.is_empty() {
+            let other = storage.other();
+            // A user who may not look there has nothing there either.
+            match self.clusters.list_metadata(cluster, other.kind(), Some(namespace), &selector, deadline).await {
+                Ok(elsewhere) if !elsewhere.is_empty() => {
+                    let why = format!(
+                        "The release is stored in {}s, and the provider's `helm.driver` is `{}`.",
+                        other.kind().kind,
+                        storage.driver()
+                    );
+                    let failure = Failure::new(FailureKind::Conflict, Self::title("read", name, cluster), why);
+                    return Err(failure.advice(format!("Set `helm.driver` to `{}`.", other.driver())));
+                }
+                Err(failure) if failure.kind != FailureKind::Denied => return Err(failure),
+                Ok(_) | Err(_) => {}
+            }
+        }
         revisions.sort_by_key(storage::revision);
         Ok(revisions)
     }
@@ -90,7 +126,8 @@ impl Helm {
         loop {
             let mut revisions = self.revisions(at.cluster, at.namespace, at.name, deadline).await?;
             let Some(pending) = revisions.iter().rfind(|revision| storage::is_in_flight(revision)) else { return Ok(revisions.pop()) };
-            let revision = ObjectRef::namespaced(Kind::SECRET, at.namespace, pending["metadata"]["name"].as_str().unwrap_or_default());
+            let revision =
+                ObjectRef::namespaced(self.storage()?.kind(), at.namespace, pending["metadata"]["name"].as_str().unwrap_or_default());
             let now = OffsetDateTime::now_utc();
             let worker = match storage::worker(pending, &revisions, now) {
                 Worker::Ours { run, until } => {
@@ -116,14 +153,14 @@ impl Helm {
         }
     }
 
-    /// Uninstalls the release of which `revision` is the newest.
-    async fn uninstall(&self, at: &At<'_>, revision: &Json, deadline: &Deadline) -> Result<(), Failure> {
+    /// Uninstalls the release of which `revision` is the newest. Returns the objects that it leaves in place, each with the reason.
+    async fn uninstall(&self, at: &At<'_>, revision: &Json, deadline: &Deadline) -> Result<Vec<String>, Failure> {
         let title = Self::title("remove", at.name, at.cluster);
         let live = self.read(at.cluster, revision, deadline).await?;
         let program = self.program().await?;
-        let workspace = Workspace::new(&*self.clusters.kubeconfig(at.cluster)?, &Json::Null, &self.settings)?;
+        let workspace = Workspace::for_release(&*self.clusters.kubeconfig(at.cluster)?, &Json::Null, self.storage()?)?;
         // An uninstall that is cut short leaves the release `uninstalling`; by this mark the next run knows that it was ours.
-        let mark = storage::removal_mark(revision, &workspace.run(), end_of(deadline));
+        let mark = storage::removal_mark(self.storage()?, revision, &workspace.run(), end_of(deadline));
         match self.clusters.apply(at.cluster, &mark, deadline).await {
             // The revision is gone meanwhile.
             Err(failure) if failure.kind == FailureKind::Conflict => {}
@@ -134,33 +171,39 @@ impl Helm {
         program.run(&title, &arguments.map(str::to_owned), &workspace, deadline).await?;
         // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
         let manifest = live.map(|live| live.manifest).unwrap_or_default();
-        let objects = manifest
-            .iter()
-            .filter(|manifest| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] != "keep")
-            .filter_map(|manifest| ObjectRef::of(manifest, at.namespace))
-            .filter(|object| object.kind != Kind::CRD);
-        let removals: Vec<_> = objects.map(|object| self.removed(at, object, deadline)).collect();
-        stream::iter(removals).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        // Istio's definitions stay by themselves; whether they do is an attribute's matter.
+        let objects = manifest.iter().filter_map(|manifest| Some((manifest, ObjectRef::of(manifest, at.namespace)?)));
+        let (kept, removed): (Vec<_>, Vec<_>) = objects
+            .filter(|(_, object)| object.kind != Kind::CRD)
+            .partition(|(manifest, _)| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep");
+        let removals: Vec<_> = removed.into_iter().map(|(_, object)| self.removed(at, object, deadline)).collect();
+        let left: Vec<_> = stream::iter(removals).buffer_unordered(AT_ONCE).try_collect().await?;
+        let kept = kept.into_iter().map(|(_, object)| format!("{object}: the chart says to keep it (`helm.sh/resource-policy`)"));
+        Ok(kept.chain(left.into_iter().flatten()).collect())
     }
 
-    /// Waits until an object of an uninstalled release is gone, and deletes it if Helm has not. What another release has taken over stays.
-    async fn removed(&self, at: &At<'_>, object: ObjectRef, deadline: &Deadline) -> Result<(), Failure> {
-        let Some(live) = self.clusters.get(at.cluster, &object, deadline).await? else { return Ok(()) };
+    /// Waits until an object of an uninstalled release is gone, and deletes it if Helm has not. What another release has taken over stays, with
+    /// a line that says so.
+    async fn removed(&self, at: &At<'_>, object: ObjectRef, deadline: &Deadline) -> Result<Option<String>, Failure> {
+        let Some(live) = self.clusters.get(at.cluster, &object, deadline).await? else { return Ok(None) };
         let metadata = &live["metadata"];
         let annotation = |name: &str| metadata["annotations"][format!("meta.helm.sh/release-{name}")].as_str().unwrap_or_default();
         if metadata["deletionTimestamp"].is_null() && (annotation("name"), annotation("namespace")) != (at.name, at.namespace) {
-            tracing::warn!(cluster = at.cluster, %object, release = at.name, "not deleted: it no longer belongs to the release");
-            return Ok(());
+            return Ok(Some(match annotation("name") {
+                "" => format!("{object}: it no longer belongs to the release"),
+                other => format!("{object}: it belongs to the Helm release {}/{other} now", annotation("namespace")),
+            }));
         }
-        self.clusters.delete_exactly(at.cluster, &object, metadata["uid"].as_str().unwrap_or_default(), deadline).await
+        self.clusters.delete_exactly(at.cluster, &object, metadata["uid"].as_str().unwrap_or_default(), deadline).await.map(|()| None)
     }
 
     /// Reads the revision with this metadata. `None` if it is gone meanwhile, as the oldest are when a new one is made.
     async fn read(&self, cluster: &str, revision: &Json, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
         let text = |field: &str| revision["metadata"][field].as_str().unwrap_or_default();
-        let secret = ObjectRef::namespaced(Kind::SECRET, text("namespace"), text("name"));
-        let secret = self.clusters.get(cluster, &secret, deadline).await?;
-        secret.map(|secret| decode(&secret, cluster)).transpose()
+        let storage = self.storage()?;
+        let object = ObjectRef::namespaced(storage.kind(), text("namespace"), text("name"));
+        let object = self.clusters.get(cluster, &object, deadline).await?;
+        object.map(|object| decode(storage, &object, cluster)).transpose()
     }
 
     fn title(verb: &str, release: &str, cluster: &str) -> String {
@@ -197,9 +240,9 @@ fn at_work(title: &str, revision: &str, until: Option<OffsetDateTime>) -> Failur
 }
 
 /// Reads a revision.
-fn decode(secret: &Json, cluster: &str) -> Result<Deployed, Failure> {
-    storage::decode(secret).map_err(|why| {
-        let (namespace, name) = storage::release(secret);
+fn decode(storage: Storage, object: &Json, cluster: &str) -> Result<Deployed, Failure> {
+    storage::decode(storage, object).map_err(|why| {
+        let (namespace, name) = storage::release(object);
         Failure::new(FailureKind::Other, format!("Can't read the Helm release {namespace}/{name} of cluster \"{cluster}\""), why)
     })
 }
@@ -210,7 +253,8 @@ impl Releases for Helm {
         if !self.settings.is_known {
             return Ok(());
         }
-        program::locate(self.settings.binary.as_deref()).map(|_| ())
+        program::locate(self.settings.binary.as_deref())?;
+        self.settings.post_renderer.as_ref().map_or(Ok(()), |renderer| renderer.locate().map(|_| ()))
     }
 
     async fn check(&self) -> Result<(), Failure> {
@@ -220,30 +264,32 @@ impl Releases for Helm {
     async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
         let title = Self::title("install", &release.name, cluster);
-        let source = self.settings.source(&title, &release.chart, release.version.as_deref())?;
+        let chart = self.charts.get(program, &self.settings, &title, &release.chart, release.version.as_deref(), deadline).await?;
         let at = At { cluster, namespace: &release.namespace, name: &release.name };
         if let Some(revision) = self.settled(&title, &at, deadline).await?.filter(storage::is_uninstalling) {
             tracing::info!(cluster, release = at.name, "finishing an uninstall that was cut short, before the release is installed again");
+            // What is left in place is adopted by the install.
             self.uninstall(&at, &revision, deadline).await?;
         }
-        let workspace = Workspace::new(&*self.clusters.kubeconfig(cluster)?, &release.values, &self.settings)?;
-        let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone()];
-        arguments.extend(source);
-        arguments.extend(workspace.credentials_arguments());
+        let settings = &self.settings;
+        let mut workspace = Workspace::for_release(&*self.clusters.kubeconfig(cluster)?, &release.values, self.storage()?)?;
+        let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone(), chart.display().to_string()];
         arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
         arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
         arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline), mark)]);
-        arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), "5".to_owned()]);
+        arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), settings.max_history.to_string()]);
         arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
-        if program.applies_on_the_server() {
+        if program.is_helm_4() {
             // Fields that a person changed are set back; without this Helm refuses to touch them. By itself Helm would go on in the client with a
             // release that Helm 3 made, and there it can't be forced.
             arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
         }
-        if workspace.has_named_repository() {
-            program.update_index(&title, &workspace, deadline).await?;
+        let switches = [("--take-ownership", settings.takes_ownership), ("--disable-openapi-validation", !settings.validates_openapi)];
+        arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_owned()));
+        if let Some(renderer) = &settings.post_renderer {
+            arguments.extend(renderer.arguments(&mut workspace, program.is_helm_4())?);
         }
-        program.run(&title, &arguments, &workspace, deadline).await?;
+        program.run(&title, &arguments, &workspace, deadline).await.map_err(|failure| failure.seen(PostRenderer::errors(&workspace)))?;
         self.get(cluster, &release.namespace, &release.name, deadline)
             .await?
             .ok_or_else(|| Failure::new(FailureKind::Other, title, "Helm reported success, but its storage has no release of that name."))
@@ -271,15 +317,17 @@ impl Releases for Helm {
         let patch = json!({"metadata": {"labels": labels}});
         for revision in self.revisions(cluster, namespace, name, deadline).await?.iter().rev() {
             if Mark::of(revision).is_some() {
-                let secret = ObjectRef::namespaced(Kind::SECRET, namespace, revision["metadata"]["name"].as_str().unwrap_or_default());
-                self.clusters.merge(cluster, &secret, &patch, deadline).await?;
+                let name = revision["metadata"]["name"].as_str().unwrap_or_default();
+                let object = ObjectRef::namespaced(self.storage()?.kind(), namespace, name);
+                self.clusters.merge(cluster, &object, &patch, deadline).await?;
             }
         }
         Ok(())
     }
 
     async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
-        let mut revisions = self.clusters.list_metadata(cluster, Kind::SECRET, None, "owner=helm,status!=superseded", deadline).await?;
+        let mut revisions =
+            self.clusters.list_metadata(cluster, self.storage()?.kind(), None, "owner=helm,status!=superseded", deadline).await?;
         revisions.sort_by_key(storage::revision);
         let newest: BTreeMap<_, _> = revisions.iter().map(|secret| (storage::release(secret), secret)).collect();
         // Which chart it is of is known only from the release itself.
@@ -303,11 +351,11 @@ impl Releases for Helm {
         Ok(releases)
     }
 
-    async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+    async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<String>, Failure> {
         let at = At { cluster, namespace, name };
         match self.settled(&Self::title("remove", name, cluster), &at, deadline).await? {
             Some(revision) => self.uninstall(&at, &revision, deadline).await,
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
     }
 }

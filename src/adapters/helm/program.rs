@@ -9,10 +9,7 @@ use std::{
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    complaint::complaint,
-    workspace::{REPOSITORY, Workspace},
-};
+use super::{complaint::complaint, source::REPOSITORY, workspace::Workspace};
 use crate::adapters::process::{self, Trouble};
 use crate::ports::{Failure, FailureKind};
 use framework::Deadline;
@@ -30,7 +27,7 @@ const OLDEST: semver::Version = semver::Version::new(3, 18, 0);
 const VERSION: Duration = Duration::from_secs(10);
 
 /// A shell to run the guard with; a container may have none.
-const SHELL: &str = "/bin/sh";
+pub(super) const SHELL: &str = "/bin/sh";
 
 fn missing(why: String) -> Failure {
     Failure::new(FailureKind::Unconfigured, "No usable helm", why)
@@ -80,8 +77,8 @@ impl Program {
         Ok(Self { path, version })
     }
 
-    /// Returns whether it writes by server-side apply, where fields have owners, as Helm 4 does.
-    pub(super) fn applies_on_the_server(&self) -> bool {
+    /// Returns whether it is Helm 4, which writes by server-side apply, where fields have owners, and which runs post-renderers as plugins.
+    pub(super) fn is_helm_4(&self) -> bool {
         self.version.major >= 4
     }
 
@@ -92,13 +89,19 @@ impl Program {
     }
 
     /// Fetches the index of the workspace's named repository.
-    pub(super) async fn update_index(&self, title: &str, workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
+    pub(super) async fn update_index(
+        &self,
+        title: &str,
+        credentials: &[String],
+        workspace: &Workspace,
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
         let mut arguments = vec!["repo".to_owned(), "update".to_owned(), REPOSITORY.to_owned()];
-        if !self.applies_on_the_server() {
+        if !self.is_helm_4() {
             // Helm 4 always does.
             arguments.push("--fail-on-repo-update-fail".to_owned());
         }
-        arguments.extend(workspace.credentials_arguments());
+        arguments.extend_from_slice(credentials);
         let ended = self.execute(title, &arguments, workspace, deadline).await?;
         // Helm 4 prints the cause to standard output.
         if ended.is_success { Ok(()) } else { Err(complaint(title, &format!("{}\n{}", ended.errors, ended.output))) }
@@ -156,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        adapters::{HelmSettings, Repository},
+        adapters::{ChartSource, Repository, Storage},
         data::Secret,
     };
 
@@ -168,18 +171,15 @@ mod tests {
         Program { path, version: parse_version(version).unwrap() }
     }
 
+    fn source() -> ChartSource {
+        ChartSource {
+            credentials: Some(("ann".to_owned(), Secret::new("s3cret"))),
+            ..ChartSource::of(Repository::Http("https://charts.example".to_owned()))
+        }
+    }
+
     fn workspace() -> Workspace {
-        let settings = HelmSettings {
-            repository: Repository::Http("https://charts.example".to_owned()),
-            version: None,
-            binary: None,
-            username: Some("ann".to_owned()),
-            password: Some(Secret::new("s3cret")),
-            plain_http: false,
-            ca_file: None,
-            is_known: true,
-        };
-        Workspace::new(&Kubeconfig::default(), &json!({"global": {}}), &settings).unwrap()
+        Workspace::for_release(&Kubeconfig::default(), &json!({"global": {}}), Storage::Secrets).unwrap()
     }
 
     fn within(time: Duration) -> Deadline {
@@ -192,12 +192,13 @@ mod tests {
         let report = folder.path().join("report");
         let program = script(folder.path(), "v4.3.1", &format!("echo \"$@\" > {0}; env >> {0}", report.display()));
         let workspace = workspace();
-        let home = workspace.kubeconfig().parent().unwrap().to_path_buf();
+        let credentials = source().credentials_arguments(&workspace, None).unwrap();
+        let home = workspace.folder().to_path_buf();
         assert_eq!(fs::metadata(&home).unwrap().permissions().mode() & 0o777, 0o700);
         for file in ["kubeconfig", "values.json", "repositories.yaml"] {
             assert_eq!(fs::metadata(home.join(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
         }
-        program.update_index("Can't", &workspace, &within(Duration::from_secs(10))).await.unwrap();
+        program.update_index("Can't", &credentials, &workspace, &within(Duration::from_secs(10))).await.unwrap();
         let report = fs::read_to_string(report).unwrap();
         assert!(report.starts_with("repo update mesh --repository-config "), "{report}");
         assert!(!report.contains("s3cret"), "others can read arguments: {report}");
@@ -215,7 +216,7 @@ mod tests {
             "v4.3.1",
             "echo 'failed to fetch https://charts.example/index.yaml : 401 Unauthorized'; echo 'Error: failed to update' >&2; exit 1",
         );
-        let failure = program.update_index("Can't", &workspace(), &within(Duration::from_secs(10))).await.unwrap_err();
+        let failure = program.update_index("Can't", &[], &workspace(), &within(Duration::from_secs(10))).await.unwrap_err();
         assert!(failure.kind == FailureKind::Denied && failure.to_string().contains("401"), "{failure}");
     }
 

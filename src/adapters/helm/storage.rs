@@ -1,4 +1,4 @@
-//! Helm's storage: each revision of a release is a Secret with the release as JSON, compressed and encoded twice.
+//! Helm's storage: each revision of a release is a Secret or a ConfigMap with the release as JSON, compressed and encoded.
 
 use std::io::Read as _;
 
@@ -8,7 +8,49 @@ use serde_json::{Value as Json, json};
 use serde_saphyr::options::DuplicateKeyPolicy;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::data::{Deployed, INSTALLED_BY, MANAGER, Mark, ReleaseStatus};
+use crate::data::{Deployed, INSTALLED_BY, Kind, MANAGER, Mark, ReleaseStatus};
+
+/// The kind of object in which Helm keeps its releases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Helm's own choice.
+    Secrets,
+    /// For clusters in which Helm may not read Secrets.
+    ConfigMaps,
+}
+
+impl Storage {
+    /// Parses a name that Helm's `HELM_DRIVER` can have.
+    pub fn parse(driver: &str) -> Result<Self, String> {
+        match driver {
+            "secret" => Ok(Self::Secrets),
+            "configmap" => Ok(Self::ConfigMaps),
+            other => Err(format!("must be `secret` or `configmap`, got `{other}`.")),
+        }
+    }
+
+    /// Returns the name that Helm has for it.
+    pub(super) fn driver(self) -> &'static str {
+        match self {
+            Self::Secrets => "secret",
+            Self::ConfigMaps => "configmap",
+        }
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Secrets => Kind::SECRET,
+            Self::ConfigMaps => Kind::CONFIG_MAP,
+        }
+    }
+
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Secrets => Self::ConfigMaps,
+            Self::ConfigMaps => Self::Secrets,
+        }
+    }
+}
 
 /// Returns the number of a revision.
 pub(super) fn revision(secret: &Json) -> u64 {
@@ -59,10 +101,10 @@ pub(super) fn is_of_a_run_of_ours(revision: &Json, revisions: &[Json]) -> bool {
 }
 
 /// Returns the manifest that marks a revision as being uninstalled by a run. Nothing is applied if the revision is gone.
-pub(super) fn removal_mark(revision: &Json, run: &str, until: OffsetDateTime) -> Json {
+pub(super) fn removal_mark(storage: Storage, revision: &Json, run: &str, until: OffsetDateTime) -> Json {
     let metadata = &revision["metadata"];
     json!({
-        "apiVersion": "v1", "kind": "Secret",
+        "apiVersion": "v1", "kind": storage.kind().kind,
         "metadata": {
             "name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
             "labels": {REMOVED_BY: run, UNTIL: until.unix_timestamp().to_string()},
@@ -102,10 +144,14 @@ pub(super) fn worker(in_flight: &Json, revisions: &[Json], now: OffsetDateTime) 
 }
 
 /// Decodes a revision. An error describes what can't be decoded.
-pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
-    let encoded = secret["data"]["release"].as_str().ok_or("The Secret has no key `release`.")?;
-    // Once by the API, once by Helm.
-    let inner = STANDARD.decode(encoded).map_err(|error| format!("The Secret's data is not base64: {error}."))?;
+pub(super) fn decode(storage: Storage, object: &Json) -> Result<Deployed, String> {
+    let kind = storage.kind().kind;
+    let encoded = object["data"]["release"].as_str().ok_or_else(|| format!("The {kind} has no key `release`."))?;
+    let inner = match storage {
+        // Once by the API, once by Helm.
+        Storage::Secrets => STANDARD.decode(encoded).map_err(|error| format!("The {kind}'s data is not base64: {error}."))?,
+        Storage::ConfigMaps => encoded.as_bytes().to_vec(),
+    };
     let compressed = STANDARD.decode(inner.trim_ascii()).map_err(|error| format!("The release is not base64: {error}."))?;
     let mut json = Vec::new();
     if compressed.starts_with(&[0x1f, 0x8b]) {
@@ -138,8 +184,8 @@ pub(super) fn decode(secret: &Json) -> Result<Deployed, String> {
         manifest,
         unreadable,
         description: text(&release["info"]["description"]),
-        is_ours: secret["metadata"]["labels"][INSTALLED_BY] == MANAGER,
-        mark: Mark::of(secret),
+        is_ours: object["metadata"]["labels"][INSTALLED_BY] == MANAGER,
+        mark: Mark::of(object),
     })
 }
 
@@ -184,7 +230,7 @@ mod tests {
             "config": {"global": {"network": "us-net"}},
             "manifest": "---\n# Source: a\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n# only a comment\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\n",
         });
-        let deployed = decode(&secret(&release)).unwrap();
+        let deployed = decode(Storage::Secrets, &secret(&release)).unwrap();
         assert_eq!((deployed.revision, deployed.status, deployed.version.as_str()), (3, ReleaseStatus::Deployed, "1.31.0"));
         assert_eq!((deployed.name.as_str(), deployed.namespace.as_str()), ("istiod", "istio-system"));
         assert_eq!(deployed.manifest.iter().map(|object| object["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["ConfigMap", "Service"]);
@@ -192,17 +238,31 @@ mod tests {
     }
 
     #[test]
+    fn a_revision_in_a_config_map_is_read_too() {
+        let release = json!({"name": "istiod", "version": 3, "info": {"status": "deployed"}});
+        let mut object = secret(&release);
+        // The API encodes the data of Secrets only.
+        let inner = String::from_utf8(STANDARD.decode(object["data"]["release"].as_str().unwrap()).unwrap()).unwrap();
+        object["data"]["release"] = json!(inner);
+        assert_eq!(decode(Storage::ConfigMaps, &object).unwrap().revision, 3);
+        assert!(decode(Storage::ConfigMaps, &json!({})).unwrap_err().contains("ConfigMap"));
+        for storage in [Storage::Secrets, Storage::ConfigMaps] {
+            assert_eq!(Storage::parse(storage.driver()), Ok(storage));
+        }
+    }
+
+    #[test]
     fn the_last_of_two_equal_keys_counts_as_in_helm() {
         // Istio's gateway chart with `labels: {app.kubernetes.io/part-of: platform}`.
         let manifest = "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: a\n  labels:\n    part-of: istio\n    part-of: platform\n";
-        let deployed = decode(&secret(&json!({"manifest": manifest}))).unwrap();
+        let deployed = decode(Storage::Secrets, &secret(&json!({"manifest": manifest}))).unwrap();
         assert_eq!((&deployed.manifest[0]["metadata"]["labels"], deployed.unreadable.len()), (&json!({"part-of": "platform"}), 0));
     }
 
     #[test]
     fn a_document_that_is_not_yaml_does_not_make_the_release_unreadable() {
         let manifest = "---\n# Source: istiod/templates/a.yaml\nkind: [\n---\napiVersion: v1\nkind: Service\nmetadata: {name: b}\n";
-        let deployed = decode(&secret(&json!({"manifest": manifest}))).unwrap();
+        let deployed = decode(Storage::Secrets, &secret(&json!({"manifest": manifest}))).unwrap();
         assert_eq!(deployed.manifest.len(), 1);
         assert!(deployed.unreadable[0].starts_with("istiod/templates/a.yaml: not valid YAML: "), "{:?}", deployed.unreadable);
     }
@@ -212,7 +272,7 @@ mod tests {
         for (status, in_flight) in [("pending-upgrade", true), ("pending-rollback", true), ("uninstalling", true), ("deployed", false)] {
             assert_eq!(is_in_flight(&json!({"metadata": {"labels": {"status": status}}})), in_flight, "{status}");
         }
-        assert!(decode(&json!({"data": {}})).unwrap_err().contains("no key `release`"));
+        assert!(decode(Storage::Secrets, &json!({"data": {}})).unwrap_err().contains("no key `release`"));
     }
 
     const NOW: OffsetDateTime = time::macros::datetime!(2030-01-01 00:00 UTC);

@@ -7,7 +7,7 @@ use framework::Deadline;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Helm, HelmSettings, Repository, timeout};
+use super::{ChartSource, Helm, HelmSettings, PostRenderer, Repository, Storage, timeout};
 use crate::{
     adapters::kubernetes::{ok, scripted, status},
     data::{Mark, Release},
@@ -26,16 +26,12 @@ fn helm(folder: &Path) -> HelmSettings {
     let script = format!("#!/bin/sh\n[ \"$1\" = version ] && echo v4.3.1 || echo \"$@\" >> {}\n", folder.join("verbs").display());
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
-    HelmSettings {
-        repository: Repository::Http("https://charts.example".to_owned()),
-        version: None,
-        binary: Some(path),
-        username: None,
-        password: None,
-        plain_http: false,
-        ca_file: None,
-        is_known: true,
+    let charts = folder.join("charts");
+    for chart in ["base", "istiod"] {
+        fs::create_dir_all(charts.join(chart)).unwrap();
+        fs::write(charts.join(chart).join("Chart.yaml"), "version: 1.31.0\n").unwrap();
     }
+    HelmSettings { binary: Some(path), ..HelmSettings::from_source(ChartSource::of(Repository::Directory(charts))) }
 }
 
 /// The verbs that `helm` was run with.
@@ -152,7 +148,9 @@ async fn after_an_uninstall_only_what_still_belongs_to_the_release_is_deleted() 
         }
     });
     let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
-    helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap();
+    let left = helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap();
+    assert!(left.iter().any(|line| line.contains("reader: it belongs to the Helm release istio-system/istiod-canary now")), "{left:?}");
+    assert!(left.len() == 2 && left.iter().any(|line| line.contains("bare: it no longer belongs to the release")), "{left:?}");
     let asked = asked.lock().unwrap();
     let deletions: Vec<_> = asked.iter().filter(|line| line.starts_with("DELETE")).collect();
     assert_eq!(deletions, ["DELETE /api/v1/namespaces/istio-system/services/istiod"]);
@@ -225,4 +223,114 @@ async fn a_mark_that_an_upgrade_by_somebody_else_has_inherited_does_not_count() 
         let found = helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap().unwrap();
         assert_eq!((found.is_ours, found.mark), (expected.is_some(), expected));
     }
+}
+
+/// A `helm` that writes down its arguments, and pulls a chart if it is asked to.
+fn pulling_helm(folder: &Path) -> HelmSettings {
+    let path = folder.join("helm");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = version ] && echo v4.3.1 && exit\necho \"$@\" >> {}\nif [ \"$1\" = pull ]; then while [ \"$1\" != --destination ]; do \
+         shift; done; echo chart > \"$2/istiod-1.31.0.tgz\"; fi\n",
+        folder.join("verbs").display()
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    let source = ChartSource {
+        credentials: Some(("ann".to_owned(), crate::data::Secret::new("s3cret"))),
+        ..ChartSource::of(Repository::Http("https://charts.example".to_owned()))
+    };
+    HelmSettings { binary: Some(path), ..HelmSettings::from_source(source) }
+}
+
+#[tokio::test]
+async fn a_chart_is_fetched_once_for_all_releases_and_removed_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, _) = scripted(|_, line| match line {
+        line if line.contains("?labelSelector") => list(&[&revision(1, "deployed", "")]),
+        _ => ok(&revision(1, "deployed", "")),
+    });
+    let helm = Helm::new(pulling_helm(folder.path()), Arc::new(clusters));
+    let (release, deadline) = (release(), minutes());
+    let applies = (0..4).map(|_| helm.apply("eu", &release, None, &deadline));
+    futures::future::try_join_all(applies).await.unwrap();
+    let mut used = verbs(folder.path());
+    used.sort();
+    assert_eq!(used, ["pull", "repo", "upgrade", "upgrade", "upgrade", "upgrade"]);
+    let lines = fs::read_to_string(folder.path().join("verbs")).unwrap();
+    let upgrade = lines.lines().find(|line| line.starts_with("upgrade")).unwrap();
+    let chart = Path::new(upgrade.split(' ').nth(3).unwrap()).to_path_buf();
+    assert!(chart.exists() && !lines.contains("s3cret") && !upgrade.contains("repository-config"), "{lines}");
+    drop(helm);
+    assert!(!chart.exists());
+}
+
+#[tokio::test]
+async fn settings_are_passed_to_helm() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, _) = scripted(|_, line| match line {
+        line if line.contains("?labelSelector") => list(&[&revision(1, "deployed", "")]),
+        _ => ok(&revision(1, "deployed", "")),
+    });
+    let settings = HelmSettings {
+        max_history: 0,
+        takes_ownership: true,
+        validates_openapi: false,
+        post_renderer: Some(PostRenderer { program: "cat".into(), args: vec!["-u".to_owned()] }),
+        ..helm(folder.path())
+    };
+    Helm::new(settings, Arc::new(clusters)).apply("eu", &release(), None, &minutes()).await.unwrap();
+    let line = fs::read_to_string(folder.path().join("verbs")).unwrap();
+    for argument in [
+        "--history-max 0",
+        "--take-ownership",
+        "--disable-openapi-validation",
+        "--post-renderer mesh-post-renderer --post-renderer-args=-u",
+    ] {
+        assert!(line.contains(argument), "{argument}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_release_in_config_maps_is_read_from_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, asked) = scripted(|_, line| {
+        let mut stored = revision(1, "deployed", "");
+        stored["kind"] = json!("ConfigMap");
+        let inner = STANDARD.decode(stored["data"]["release"].as_str().unwrap()).unwrap();
+        stored["data"]["release"] = json!(String::from_utf8(inner).unwrap());
+        match line {
+            line if line.contains("/configmaps?") => list(&[&stored]),
+            line if line.contains("/configmaps/") => ok(&stored),
+            _ => status(403, "Forbidden", line),
+        }
+    });
+    let settings = HelmSettings { storage: Some(Storage::ConfigMaps), ..helm(folder.path()) };
+    let helm = Helm::new(settings, Arc::new(clusters));
+    assert_eq!(helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap().unwrap().revision, 1);
+    assert!(asked.lock().unwrap().iter().all(|line| line.contains("configmaps")), "no Secret is asked for");
+}
+
+#[tokio::test]
+async fn a_release_that_is_stored_elsewhere_is_not_taken_for_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, _) = scripted(|_, line| if line.contains("/configmaps?") { list(&[&revision(1, "deployed", "")]) } else { list(&[]) });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    let failure = helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap_err();
+    assert!(failure.why.contains("stored in ConfigMaps") && failure.advice.contains("`configmap`"), "{failure}");
+    let failure = helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Conflict, "a destroy would leave it behind");
+
+    let (clusters, _) =
+        scripted(|_, line| if line.contains("/secrets?") { list(&[]) } else { status(403, "Forbidden", "configmaps is forbidden") });
+    let helm = Helm::new(self::helm(folder.path()), Arc::new(clusters));
+    assert!(helm.get("eu", "istio-system", "istiod", &minutes()).await.unwrap().is_none(), "who may not look there has nothing there");
+}
+
+#[tokio::test]
+async fn nothing_is_read_while_it_is_unknown_where_releases_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clusters, asked) = scripted(|_, _| list(&[]));
+    let settings = HelmSettings { storage: None, ..helm(folder.path()) };
+    let failure = Helm::new(settings, Arc::new(clusters)).get("eu", "istio-system", "istiod", &minutes()).await.unwrap_err();
+    assert!(failure.why.contains("helm.driver") && asked.lock().unwrap().is_empty(), "{failure}");
 }

@@ -2,6 +2,7 @@
 
 mod charts;
 mod examples;
+mod helm_settings;
 mod helm_values;
 mod listing;
 mod mission;
