@@ -195,7 +195,7 @@ fn line(page: &mut String, attribute: &Attribute, path: &str, nested: &mut Neste
             traits.push(text.to_owned());
         }
     }
-    write!(page, "- `{}` ({}) {}", attribute.name, traits.join(", "), attribute.description.replace('\n', " ")).expect("a string");
+    write!(page, "- `{}` ({}) {}", attribute.name, traits.join(", "), attribute.documentation().replace('\n', " ")).expect("a string");
     if let Some(Value::Value(default)) = &rules.default {
         write!(page, " Default: {}.", literal(default)).expect("a string");
     }

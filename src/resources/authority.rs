@@ -16,6 +16,9 @@ pub(super) const DEFAULT_ORGANIZATION: &str = "Istio mesh";
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// The most days that can be asked for: 100 years.
+pub(super) const LONGEST_DAYS: i64 = 36500;
+
 /// What the validity of a CA reads as that was found with a longer one than can be asked for.
 pub(super) const LONGEST_VALIDITY: Duration = Duration::from_secs(36500 * 24 * 60 * 60);
 

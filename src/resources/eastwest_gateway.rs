@@ -46,8 +46,8 @@ model! {
         load_balancer_class: String => optional(),
         /// CIDR ranges from which the load balancer accepts connections, for example `203.0.113.0/24`. Defaults to all.
         source_ranges: Set<String> => optional(),
-        /// Fixed number of pods, at least 1. If not set, the chart's autoscaler decides.
-        replicas: i64 => optional(),
+        /// Fixed number of pods. If not set, the chart's autoscaler decides.
+        replicas: i64 => optional().at_least(1),
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
         /// all of them.
         values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),

@@ -23,5 +23,5 @@ pub(crate) fn parts<const N: usize>(id: &str, form: &str, cx: &Cx<'_, World>) ->
 
 /// The error of an import ID whose object doesn't exist.
 pub(crate) fn nothing(cluster: &ClusterKey, object: &str) -> Error {
-    Error::new("Nothing to import", format!("Cluster \"{cluster}\" has no {object}."))
+    Error::nothing_to_import(format!("Cluster \"{cluster}\" has no {object}."))
 }

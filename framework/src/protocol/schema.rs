@@ -29,7 +29,7 @@ fn attribute(attribute: &Attribute) -> wire::schema::Attribute {
         name: attribute.name.to_owned(),
         r#type: ty,
         nested_type,
-        description: attribute.description.clone(),
+        description: attribute.documentation(),
         description_kind: wire::StringKind::Markdown.into(),
         required: constraint == AttributeConstraint::Required,
         optional: matches!(constraint, AttributeConstraint::Optional | AttributeConstraint::OptionalComputed),

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::terraform::{Attribute, AttributeConstraint, Forecast, Nesting, Provider, Schema, Type, Value, find_attribute, plain_type};
+use crate::terraform::{
+    Attribute, AttributeConstraint, AttributeType, Forecast, Limit, Nesting, Provider, Relation, Schema, Type, Value, find_attribute,
+    plain_type,
+};
 
 /// Names that HCL reserves in a `resource` or `data` block.
 const RESERVED_IN_BLOCKS: &[&str] = &["connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner"];
@@ -113,6 +116,22 @@ impl Check {
                 self.fault(path, &format!("is kept unless `{name}` changes, which doesn't exist"));
             }
         }
+        if is_computed && !(rules.limits.is_empty() && rules.relations.is_empty()) {
+            self.fault(path, "is computed, so no configuration sets it, and its limits limit nothing");
+        }
+        for limit in &rules.limits {
+            if !limits(limit, &plain_type(&attribute.ty)) {
+                self.fault(path, &format!("{}, which is no rule for its type", limit.rule()));
+            }
+            if rules.default.as_ref().is_some_and(|default| limit.fault(default, false).is_some()) {
+                self.fault(path, &format!("{}, and its own default is not", limit.rule()));
+            }
+        }
+        for name in rules.relations.iter().flat_map(Relation::names) {
+            if !siblings.iter().any(|sibling| sibling.name == *name) {
+                self.fault(path, &format!("is declared to depend on `{name}`, which doesn't exist"));
+            }
+        }
         if let Some(default) = &rules.default
             && !fits(default, &attribute.ty)
         {
@@ -148,9 +167,24 @@ fn has_write_only(attributes: &[Attribute]) -> bool {
         .any(|attribute| attribute.rules.write_only || matches!(&attribute.ty, Type::Nested(_, inner) if has_write_only(inner)))
 }
 
+/// Whether a limit is about values of a type, or about the elements of a collection of them.
+fn limits(limit: &Limit, ty: &AttributeType) -> bool {
+    match (limit, ty) {
+        (_, AttributeType::Any)
+        | (Limit::Length(..), AttributeType::String | AttributeType::List(_) | AttributeType::Set(_) | AttributeType::Map(_))
+        | (Limit::Range(..), AttributeType::Number)
+        | (Limit::OneOf(_) | Limit::Matches(..), AttributeType::String) => true,
+        (
+            Limit::Range(..) | Limit::OneOf(_) | Limit::Matches(..),
+            AttributeType::List(of) | AttributeType::Set(of) | AttributeType::Map(of),
+        ) => limits(limit, of),
+        _ => false,
+    }
+}
+
 /// Whether a default is of the attribute's type, as far as its first level shows.
 fn fits(default: &crate::terraform::Dynamic, ty: &Type) -> bool {
-    use crate::terraform::{AttributeType, Datum};
+    use crate::terraform::Datum;
     let Value::Value(datum) = default else { return false };
     matches!(
         (plain_type(ty), datum),
@@ -188,6 +222,14 @@ mod tests {
             note: String => optional().kept(),
             /// Unless what?
             revision: i64 => computed().kept_unless(&["lenght"]),
+            /// Of another type than its limit.
+            width: bool => optional().between(1, 2),
+            /// Its default is too large.
+            height: i64 => optional().default(3_i64).at_most(2),
+            /// With what?
+            depth: i64 => optional().conflicts_with(&["heigth"]),
+            /// Nobody sets it.
+            area: i64 => computed().at_least(1),
         }
     }
 
@@ -205,6 +247,10 @@ mod tests {
             "a_thing.made_at is computed, so no configuration changes it",
             "a_thing.note is not computed",
             "a_thing.revision is kept unless `lenght` changes",
+            "a_thing.width must be between 1 and 2, which is no rule for its type",
+            "a_thing.height must be at most 2, and its own default is not",
+            "a_thing.depth is declared to depend on `heigth`",
+            "a_thing.area is computed, so no configuration sets it, and its limits",
             "a_thing has `main.length` in its identity, which doesn't exist",
             "a_thing has `made_at` in its identity, which an import can't set",
             "a-thing is not a valid name",

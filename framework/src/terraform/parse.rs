@@ -19,13 +19,24 @@ pub enum Parsed<T> {
     Invalid,
 }
 
+/// How much is demanded of what is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    /// All rules hold.
+    Configuration,
+    /// What breaks a rule reads as left out.
+    Stored,
+    /// The same, and nothing has to be there but what identifies the object.
+    Identified,
+}
+
 /// Reads the attributes of one object. An attribute that is unknown or wrong reads as `None`, so that a closure with `?` builds
 /// the result; all attributes are read before, and so all violations are reported.
 pub struct Parse<'a> {
     report: &'a mut Report,
     unknown: bool,
     invalid: bool,
-    is_stored: bool,
+    strength: Strength,
     path: AttributePath,
 }
 
@@ -33,7 +44,16 @@ impl<'a> Parse<'a> {
     /// Reads the attributes of a state, which may break the rules of today: a violation is a warning, and the value reads as left out. So what
     /// exists can be read, updated and destroyed as long as the rest is enough to find it.
     pub fn stored(report: &'a mut Report) -> Self {
-        Self { is_stored: true, ..Self::new(report) }
+        Self { strength: Strength::Stored, ..Self::new(report) }
+    }
+
+    /// Reads the attributes of an object that is only to be looked for or deleted: see [`required_to_change`](Self::required_to_change).
+    pub fn identified(report: &'a mut Report) -> Self {
+        Self { strength: Strength::Identified, ..Self::new(report) }
+    }
+
+    fn is_stored(&self) -> bool {
+        self.strength != Strength::Configuration
     }
 
     /// Reads the attributes at the root.
@@ -43,7 +63,7 @@ impl<'a> Parse<'a> {
 
     /// Reads the attributes of an object at `path`.
     pub fn at(path: AttributePath, report: &'a mut Report) -> Self {
-        Self { report, unknown: false, invalid: false, is_stored: false, path }
+        Self { report, unknown: false, invalid: false, strength: Strength::Configuration, path }
     }
 
     /// Reads a nested object that may be left out.
@@ -70,7 +90,7 @@ impl<'a> Parse<'a> {
 
     /// Reads the attributes of an object within this one.
     pub fn inner<U>(&mut self, path: AttributePath, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
-        let mut inner = Parse { unknown: false, invalid: false, is_stored: self.is_stored, path, report: self.report };
+        let mut inner = Parse { unknown: false, invalid: false, strength: self.strength, path, report: self.report };
         let read = read(&mut inner);
         let (unknown, invalid) = (inner.unknown, inner.invalid);
         self.unknown |= unknown;
@@ -97,10 +117,25 @@ impl<'a> Parse<'a> {
         read: impl FnOnce(&T) -> Result<U, E>,
         fallback: U,
     ) -> Option<U> {
-        if !self.is_stored {
+        if self.strength == Strength::Configuration {
             return self.required(name, value, read);
         }
         self.optional(name, value, read).map(|read| read.unwrap_or(fallback))
+    }
+
+    /// Reads a required attribute that matters to a create or an update only: where an object is merely looked for or deleted, a missing or
+    /// invalid value reads as `fallback`.
+    pub fn required_to_change<T, U, E: Display>(
+        &mut self,
+        name: &'static str,
+        value: &Value<T>,
+        read: impl FnOnce(&T) -> Result<U, E>,
+        fallback: Option<U>,
+    ) -> Option<U> {
+        if self.strength != Strength::Identified {
+            return self.required(name, value, read);
+        }
+        self.optional(name, value, read).and_then(|read| read.or(fallback))
     }
 
     /// Reads an attribute that may be left out.
@@ -120,7 +155,7 @@ impl<'a> Parse<'a> {
                 Ok(read) => Some(Some(read)),
                 Err(problem) => {
                     self.violation(self.path.clone().attribute(name), &problem);
-                    self.is_stored.then_some(None)
+                    self.is_stored().then_some(None)
                 }
             },
         }
@@ -154,7 +189,7 @@ impl<'a> Parse<'a> {
                             None
                         }
                     };
-                    if self.is_stored && read.is_none() {
+                    if self.is_stored() && read.is_none() {
                         continue;
                     }
                     all = all.zip(read).map(|(mut all, read)| {
@@ -218,7 +253,7 @@ impl<'a> Parse<'a> {
     pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
         // With the path in the title too: the CLIs can't point into a list or map.
         let violation = Error::new(format!("Invalid {path}"), problem.to_string()).at(path);
-        if self.is_stored {
+        if self.is_stored() {
             self.report.warning(violation);
         } else {
             self.invalid = true;

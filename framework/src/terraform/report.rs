@@ -2,6 +2,8 @@
 
 use super::vocabulary::{AttributePath, Diagnostic, Diagnostics};
 
+const NOTHING_TO_IMPORT: &str = "Nothing to import";
+
 /// What failed, where, why and what to do: becomes one error diagnostic.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -17,6 +19,15 @@ impl Error {
     /// An error of the whole resource.
     pub fn new(summary: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { summary: summary.into(), detail: detail.into(), path: AttributePath::root() }
+    }
+
+    /// The error of an import ID whose object does not exist.
+    pub fn nothing_to_import(detail: impl Into<String>) -> Self {
+        Self::new(NOTHING_TO_IMPORT, detail)
+    }
+
+    pub(super) fn is_nothing_to_import(&self) -> bool {
+        self.summary == NOTHING_TO_IMPORT
     }
 
     /// The same error, at an attribute.

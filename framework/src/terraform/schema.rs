@@ -2,6 +2,8 @@
 
 use super::{
     dynamic::{Datum, Dynamic, attribute, set_attribute},
+    limit::{Limit, Relation},
+    number::Number,
     vocabulary::{AttributeConstraint, AttributeType, Value},
 };
 
@@ -38,6 +40,21 @@ impl Attribute {
             (AttributeConstraint::Optional, Some(_)) => AttributeConstraint::OptionalComputed,
             (constraint, _) => constraint.clone(),
         }
+    }
+
+    /// Returns the description, followed by the rules for its value, as Markdown.
+    pub fn documentation(&self) -> String {
+        let mut text = self.description.clone();
+        for rule in self.rules.limits.iter().map(Limit::rule) {
+            // It is a sentence of its own here.
+            let (first, rest) = rule.split_at(rule.chars().next().map_or(0, char::len_utf8));
+            text.extend([" ", &first.to_uppercase(), rest, "."]);
+        }
+        for relation in &self.rules.relations {
+            text.push(' ');
+            text.push_str(&relation.rule());
+        }
+        text
     }
 }
 
@@ -104,6 +121,10 @@ pub struct Rules {
     pub forecast: Forecast,
     /// A new value that is equivalent to the prior one is no change.
     pub equivalence: Option<Equivalence>,
+    /// What a configured value must be.
+    pub limits: Vec<Limit>,
+    /// Which attributes of the same object are set together.
+    pub relations: Vec<Relation>,
 }
 
 /// Rules of an attribute that must be set.
@@ -132,6 +153,8 @@ impl Rules {
             default: None,
             forecast: Forecast::Unknown,
             equivalence: None,
+            limits: Vec::new(),
+            relations: Vec::new(),
         }
     }
 
@@ -181,6 +204,82 @@ impl Rules {
     #[must_use]
     pub fn settled(self, value: impl Into<Datum>) -> Self {
         Self { forecast: Forecast::Settled(Value::Value(value.into())), ..self }
+    }
+
+    /// A number between `min` and `max`, both included.
+    #[must_use]
+    pub fn between(self, min: impl Into<Number>, max: impl Into<Number>) -> Self {
+        self.limit(Limit::Range(Some(min.into()), Some(max.into())))
+    }
+
+    /// A number that is not less than `min`.
+    #[must_use]
+    pub fn at_least(self, min: impl Into<Number>) -> Self {
+        self.limit(Limit::Range(Some(min.into()), None))
+    }
+
+    /// A number that is not more than `max`.
+    #[must_use]
+    pub fn at_most(self, max: impl Into<Number>) -> Self {
+        self.limit(Limit::Range(None, Some(max.into())))
+    }
+
+    /// A string of `min` to `max` characters, or a collection of as many elements.
+    #[must_use]
+    pub fn length(self, min: usize, max: usize) -> Self {
+        self.limit(Limit::Length(Some(min), Some(max)))
+    }
+
+    /// A string or collection that is not empty.
+    #[must_use]
+    pub fn not_empty(self) -> Self {
+        self.limit(Limit::Length(Some(1), None))
+    }
+
+    /// One of these strings.
+    #[must_use]
+    pub fn one_of(self, values: impl IntoIterator<Item = &'static str>) -> Self {
+        self.limit(Limit::OneOf(values.into_iter().collect()))
+    }
+
+    /// A string for which `holds` is true. `rule` says in plain words what that is, such as "must not contain a slash".
+    #[must_use]
+    pub fn matching(self, rule: &'static str, holds: fn(&str) -> bool) -> Self {
+        self.limit(Limit::Matches(rule, holds))
+    }
+
+    /// None of these attributes of the same object is set beside it.
+    #[must_use]
+    pub fn conflicts_with(self, others: &'static [&'static str]) -> Self {
+        self.relation(Relation::ConflictsWith(others))
+    }
+
+    /// These attributes of the same object are set as well.
+    #[must_use]
+    pub fn requires(self, others: &'static [&'static str]) -> Self {
+        self.relation(Relation::Requires(others))
+    }
+
+    /// One of these attributes of the same object is set, and no more. Declared with the first of them.
+    #[must_use]
+    pub fn exactly_one_of(self, group: &'static [&'static str]) -> Self {
+        self.relation(Relation::ExactlyOneOf(group))
+    }
+
+    /// One or several of these attributes of the same object are set. Declared with the first of them.
+    #[must_use]
+    pub fn at_least_one_of(self, group: &'static [&'static str]) -> Self {
+        self.relation(Relation::AtLeastOneOf(group))
+    }
+
+    fn limit(mut self, limit: Limit) -> Self {
+        self.limits.push(limit);
+        self
+    }
+
+    fn relation(mut self, relation: Relation) -> Self {
+        self.relations.push(relation);
+        self
     }
 
     /// Values that mean the same are no change.

@@ -200,3 +200,16 @@ async fn a_stop_ends_the_work_saves_it_and_serves_on() {
     assert_eq!(get(&decode(applied.new_state.as_ref()), "name"), &"slow".into());
     session.create(&[("name", "another".into())]).await;
 }
+
+#[tokio::test]
+async fn a_plan_that_the_resource_itself_makes_an_update_opens_what_every_update_does() {
+    let mut session = Session::start().await;
+    let (config, made) = session.create(&[("name", "a".into()), ("size", 13.into()), ("key_wo", "x".into())]).await;
+    let planned = decode(session.plan(&made, &config).await.planned_state.as_ref());
+    // The resource opens `revision` only.
+    for (open, name) in [(true, "revision"), (true, "key_length"), (false, "serial"), (false, "drift")] {
+        assert_eq!(is_unknown(get(&planned, name)), open, "{name}");
+    }
+    let again = session.apply(&made, &config).await;
+    assert_eq!((get(&again.state, "revision"), again.diagnostics.len()), (&2.into(), 0));
+}

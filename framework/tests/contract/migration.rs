@@ -1,6 +1,8 @@
 //! States that this version of a resource didn't write.
 
-use framework::protocol::wire::{RawState, generate_resource_config, move_resource_state, upgrade_resource_state};
+use rmpv::Value;
+
+use framework::protocol::wire::{RawState, generate_resource_config, import_resource_state, move_resource_state, upgrade_resource_state};
 
 use crate::sample::{Session, THING};
 use plugin_host::{
@@ -81,6 +83,58 @@ async fn a_state_that_breaks_todays_rules_is_read_updated_and_destroyed() {
     let read = session.read(&nameless).await;
     assert!(errors(&read.diagnostics).is_empty() && decode(read.new_state.as_ref()) == nameless);
     assert_eq!(warnings(&read.diagnostics), ["The state of this sample_thing is incomplete"]);
+}
+
+#[tokio::test]
+async fn a_state_that_gives_no_inputs_is_refreshed_and_destroyed_by_its_identity() {
+    let mut session = Session::start().await;
+    session.create(&[("name", "a".into())]).await;
+    let base = [("name", "a".into()), ("zone", "here".into())];
+    let numberless = plugin_host::values::object(&[("kind", "plain".into())]);
+    // A part without its number gives no spec; half a size is not even a value of the model.
+    for (broken, recorded) in [(("main", numberless), &1.into()), (("size", 0.5.into()), &Value::Nil)] {
+        let state = session.config(&[base.as_slice(), &[broken]].concat());
+        let read = session.read(&state).await;
+        assert!(errors(&read.diagnostics).is_empty() && !warnings(&read.diagnostics).is_empty(), "{:?}", read.diagnostics);
+        assert_eq!(get(&decode(read.new_state.as_ref()), "revision"), recorded, "an object that exists stays");
+        let destroyed = session.destroy(&state).await;
+        assert!(destroyed.state.is_nil() && destroyed.diagnostics.is_empty(), "{:?}", destroyed.diagnostics);
+        assert!(!session.sample.things.lock().expect("things").contains_key("a"), "and so is the object");
+        // What is gone is gone, and destroying it again is no error.
+        assert!(decode(session.read(&state).await.new_state.as_ref()).is_nil());
+        assert!(session.destroy(&state).await.state.is_nil());
+        session.create(&[("name", "a".into())]).await;
+    }
+}
+
+#[tokio::test]
+async fn no_state_that_leaves_the_provider_holds_a_write_only_value() {
+    let mut session = Session::start().await;
+    let (_, made) = session.create(&[("name", "a".into()), ("key_wo", "a-secret-key".into())]).await;
+    assert!(get(&made, "key_wo").is_nil(), "created");
+    let base = [("name", "a".into()), ("zone", "here".into()), ("size", 1.into())];
+    let keyed = session.config(&[base.as_slice(), &[("key_wo", "a-stored-key".into())]].concat());
+    assert!(get(&decode(session.read(&keyed).await.new_state.as_ref()), "key_wo").is_nil(), "read");
+    let sized = session.config(&[("name", "a".into()), ("zone", "here".into()), ("size", 0.5.into()), ("key_wo", "a-stored-key".into())]);
+    assert!(get(&decode(session.read(&sized).await.new_state.as_ref()), "key_wo").is_nil(), "read by its identity");
+    let request = import_resource_state::Request { type_name: THING.into(), id: "here/a".into(), ..Default::default() };
+    let imported = session.provider.import_resource_state(request).await.expect("an answer").into_inner().imported_resources;
+    let imported = decode(imported[0].state.as_ref());
+    assert!(get(&imported, "name") == &"a".into() && get(&imported, "key_wo").is_nil(), "imported");
+    for (version, json) in [(1, r#"{"name": "a"}"#), (2, r#"{"name": "a", "key_wo": "a-stored-key"}"#)] {
+        let request = upgrade_resource_state::Request { type_name: THING.into(), version, raw_state: Some(raw(json)) };
+        let upgraded = session.provider.upgrade_resource_state(request).await.expect("an answer").into_inner();
+        assert!(get(&decode(upgraded.upgraded_state.as_ref()), "key_wo").is_nil(), "upgraded from {version}");
+    }
+    let request = move_resource_state::Request {
+        source_provider_address: "registry.example.com/other/other".into(),
+        source_type_name: "other_thing".into(),
+        source_state: Some(raw(r#"{"label": "a"}"#)),
+        target_type_name: THING.into(),
+        ..Default::default()
+    };
+    let moved = session.provider.move_resource_state(request).await.expect("an answer").into_inner();
+    assert!(get(&decode(moved.target_state.as_ref()), "key_wo").is_nil(), "moved");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The attributes of `mesh_cluster`.
 
 use crate::{
-    mesh::{Namespace, TrustDomain},
+    mesh::{MutualTlsMode, Namespace, TrustDomain},
     world::same_values,
 };
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
@@ -45,9 +45,8 @@ model! {
         values: Vec<Value<String>> => optional().equivalent_by(same_values),
         /// Whether sidecars answer DNS queries for the mesh's hosts, including exported services.
         dns_capture: bool => optional().default(true),
-        /// Mesh-wide mode of mutual TLS: `STRICT`, `PERMISSIVE` or `DISABLE`. If not set, Istio's own default applies, which also accepts
-        /// plain text.
-        mtls_mode: String => optional(),
+        /// Mesh-wide mode of mutual TLS. If not set, Istio's own default applies, which also accepts plain text.
+        mtls_mode: String => optional().one_of(MutualTlsMode::ALL.map(|(name, _)| name)),
         /// Whether destroying the resource also deletes Istio's custom resource definitions, and with them every object of their kinds.
         delete_crds: bool => optional().default(false),
         /// Installed version of Istio.

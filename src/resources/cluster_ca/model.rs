@@ -1,6 +1,9 @@
 //! The attributes of `mesh_cluster_ca`.
 
-use crate::{mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
+use crate::{
+    mesh::Namespace,
+    resources::authority::{DEFAULT_ORGANIZATION, LONGEST_DAYS},
+};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 /// The attributes whose change issues or installs another intermediate.
@@ -90,18 +93,18 @@ model! {
         /// Whether something else writes the Secret. It is then only verified, and never changed or deleted; `root_certificate`, if set, is
         /// the root that it has to lead to. Defaults to `false`.
         external: bool => optional(),
-        /// Common name of an issued certificate's subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
-        common_name: String => optional(),
-        /// Organization of an issued certificate's subject, 1 to 64 characters.
-        organization: String => optional().default(DEFAULT_ORGANIZATION),
-        /// Validity of an issued intermediate in days from its issue: 1 to 36500, but never beyond the root's end.
-        validity_days: i64 => optional().default(730),
-        /// How many days before its end an apply renews an issued intermediate: at least 1 and less than `validity_days`. An intermediate is
+        /// Common name of an issued certificate's subject. Defaults to `Istio CA of CLUSTER`.
+        common_name: String => optional().length(1, 64),
+        /// Organization of an issued certificate's subject.
+        organization: String => optional().default(DEFAULT_ORGANIZATION).length(1, 64),
+        /// Validity of an issued intermediate in days from its issue, but never beyond the root's end.
+        validity_days: i64 => optional().default(730).between(1, LONGEST_DAYS),
+        /// How many days before its end an apply renews an issued intermediate, less than `validity_days`. An intermediate is
         /// never renewed before the last third of its life.
-        renew_before_days: i64 => optional().default(super::RENEW_BEFORE_DAYS),
+        renew_before_days: i64 => optional().default(super::RENEW_BEFORE_DAYS).between(1, LONGEST_DAYS),
         /// How many days before the end of a certificate that the provider can't renew itself plans warn: a root of your own, a ready-made
-        /// or external intermediate, and its chain. 1 to 36500. Defaults to 90.
-        warn_before_days: i64 => optional(),
+        /// or external intermediate, and its chain. Defaults to 90.
+        warn_before_days: i64 => optional().between(1, LONGEST_DAYS),
         /// The algorithm of an issued intermediate's key: `ECDSA-P256`, `ECDSA-P384`, `RSA-2048` or `RSA-4096`. Defaults to `ECDSA-P256`.
         key_algorithm: String => optional(),
         /// The intermediate's certificate, in PEM.

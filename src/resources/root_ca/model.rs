@@ -1,6 +1,9 @@
 //! The attributes of `mesh_root_ca`.
 
-use crate::{mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
+use crate::{
+    mesh::Namespace,
+    resources::authority::{DEFAULT_ORGANIZATION, LONGEST_DAYS},
+};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 /// The attributes whose change makes another certificate the root.
@@ -20,12 +23,12 @@ model! {
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM),
         /// Name of the Secret.
         name: String => optional().default("mesh-root-ca"),
-        /// Common name of the next root's subject, 1 to 64 characters.
-        common_name: String => optional().default("Mesh root CA"),
-        /// Organization of the next root's subject, 1 to 64 characters.
-        organization: String => optional().default(DEFAULT_ORGANIZATION),
-        /// Validity of the next root in days from its creation: 1 to 36500.
-        validity_days: i64 => optional().default(3650),
+        /// Common name of the next root's subject.
+        common_name: String => optional().default("Mesh root CA").length(1, 64),
+        /// Organization of the next root's subject.
+        organization: String => optional().default(DEFAULT_ORGANIZATION).length(1, 64),
+        /// Validity of the next root in days from its creation.
+        validity_days: i64 => optional().default(3650).between(1, LONGEST_DAYS),
         /// A change of this number, such as from 1 to 2, replaces the root by a new one.
         rotation: i64 => optional(),
         /// Instead of a new root: one that exists already, in PEM, such as a backup or a root of your own.
@@ -34,8 +37,8 @@ model! {
         existing_private_key_wo: String => optional().sensitive().write_only(),
         /// Version of `existing_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
         existing_private_key_wo_version: i64 => optional(),
-        /// How many days before the root's end plans warn: 1 to 36500. Defaults to 365.
-        warn_before_days: i64 => optional(),
+        /// How many days before the root's end plans warn. Defaults to 365.
+        warn_before_days: i64 => optional().between(1, LONGEST_DAYS),
         /// The certificate, in PEM.
         certificate: String => computed().kept_unless(REPLACED_BY),
         /// SHA-256 fingerprint of the certificate, in lower-case hexadecimal.

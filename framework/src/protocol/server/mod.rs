@@ -151,8 +151,12 @@ fn judged(
 ) -> Vec<wire::Diagnostic> {
     let mut report = Report::new();
     super::config_rules::judge(schema, config, knows_write_only, &mut report);
-    let mut judged = diagnostics::diagnostics(report.into_diagnostics());
-    judged.extend(diagnostics::diagnostics(validate(config)));
+    let by_schema = report.into_diagnostics();
+    let mut by_type = validate(config);
+    // What breaks a declared rule may be refused by the type that it is parsed to as well: one error is enough.
+    by_type.errors.retain(|error| by_schema.errors.iter().all(|known| known.attribute != error.attribute));
+    let mut judged = diagnostics::diagnostics(by_schema);
+    judged.extend(diagnostics::diagnostics(by_type));
     judged
 }
 

@@ -78,6 +78,9 @@ impl<P: Provider> Server<P> {
         let world = self.configured()?;
         let state = self.read(request.current_state, &entry.schema)?;
         let mut outcome = entry.of.read(state, &world, self.work()).await;
+        let mut beyond = Report::new();
+        config_rules::warn_of_stored(&entry.schema.attributes, &outcome.found, &mut beyond);
+        outcome.diagnostics.warnings.extend(beyond.into_diagnostics().warnings);
         let private = Private::read(&request.private);
         if private.is_unfinished_create()
             && let Some(key) = self.creation_key(&request.type_name, &outcome.found)

@@ -26,6 +26,7 @@ use super::{
     },
     Destruction, Earlier, Foreign, Json, Plan, Reached, Resource, Unfinished,
     any::{AnyResource, Applied, Change, Planned},
+    by_identity::{self, Found},
     prior, promises,
 };
 use crate::deadline::Deadline;
@@ -77,20 +78,63 @@ impl<R: Resource> Erased<R> {
     async fn delete(change: &Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
         let in_place = prior::read::<R>(change.prior, change.unfinished, parse::<R>);
-        if let Some((model, _)) = load_stored(R::NAME, change.prior, &mut report, parse::<R>) {
-            let cx = cx::<R>(&model, Operation::Delete, world, cancel);
-            for spec in in_place.in_place() {
-                let work = AssertUnwindSafe(R::delete(spec, &cx)).catch_unwind().await;
-                if let Err(error) = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref()))) {
-                    // What other inputs have left is removed all the same.
-                    report.error(error);
+        let mut problems = Report::new();
+        let loaded = load_stored(R::NAME, change.prior, &mut problems, parse::<R>);
+        let cx = cx::<R>(&loaded.as_ref().map(|(model, _)| model.clone()).unwrap_or_default(), Operation::Delete, world, cancel);
+        let found = if loaded.is_some() {
+            report.extend(problems);
+            None
+        } else {
+            match by_identity::find::<R>(change.prior, &cx, parse::<R>).await {
+                Found::Object(spec) | Found::Identified(spec) => Some(spec),
+                Found::Nothing => None,
+                Found::Unclear(reason) => {
+                    report.extend(problems);
+                    if let Some(reason) = reason {
+                        report.error(reason);
+                    }
+                    None
                 }
             }
-            conclude(cx, &mut report);
+        };
+        for spec in in_place.in_place().chain(&found) {
+            let work = AssertUnwindSafe(R::delete(spec, &cx)).catch_unwind().await;
+            if let Err(error) = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref()))) {
+                // What other inputs have left is removed all the same.
+                report.error(error);
+            }
         }
+        conclude(cx, &mut report);
         let (state, unfinished) =
             if report.has_errors() { (change.prior.clone(), change.unfinished.cloned()) } else { (Value::Null, None) };
         Applied { state, unfinished, diagnostics: report.into_diagnostics() }
+    }
+
+    /// Looks at the object of a state from which no inputs can be made. All problems are warnings: an error would prevent the very plan that
+    /// makes the state complete.
+    async fn read_by_identity(state: Dynamic, mut report: Report, cx: Cx<'_, R::World>) -> Outcome {
+        let seen = match by_identity::find::<R>(&state, &cx, parse::<R>).await {
+            Found::Object(spec) => R::read(&spec, &cx).await,
+            // What differs from inputs that are made up says nothing.
+            Found::Identified(spec) => match R::read(&spec, &cx).await {
+                Ok(Observed::Found(_)) => Ok(Observed::Deferred),
+                other => other,
+            },
+            Found::Nothing => Ok(Observed::Gone),
+            Found::Unclear(reason) => reason.map_or(Ok(Observed::Deferred), Err),
+        };
+        let is_deferred = conclude(cx, &mut report);
+        let found = match (seen, model::<R::Model>(&state, &mut Report::new())) {
+            (Ok(Observed::Found(status)), Some(model)) => Self::record(&status, &model, &mut report),
+            (Ok(Observed::Gone), _) => Value::Null,
+            (Err(error), _) => {
+                report.error(error);
+                state
+            }
+            _ => state,
+        };
+        let Diagnostics { errors, warnings } = report.into_diagnostics();
+        Outcome { found, diagnostics: Diagnostics { errors: Vec::new(), warnings: [warnings, errors].concat() }, is_deferred }
     }
 
     /// The model with the status; after a panic, as it was: the object exists all the same.
@@ -274,10 +318,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: true };
         }
         let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
-            // Not an error: it would prevent the very plan that makes the state complete.
-            let Diagnostics { errors, warnings } = report.into_diagnostics();
-            let diagnostics = Diagnostics { errors: Vec::new(), warnings: [warnings, errors].concat() };
-            return Outcome { found: state, diagnostics, is_deferred: false };
+            let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel);
+            let mut outcome = Self::read_by_identity(state, report, cx).await;
+            write_only::remove(&mut outcome.found, &R::Model::attributes());
+            return outcome;
         };
         let cx = cx::<R>(&model, Operation::Read, world, cancel);
         let outcome = R::read(&spec, &cx).await;
@@ -334,70 +378,4 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::{
-        model,
-        terraform::{DefaultTimeouts, Observed, Prior, attribute, computed, optional},
-    };
-
-    model! {
-        /// A thing.
-        pub struct ThingModel {
-            /// Its address.
-            address: String => computed(),
-            /// Times.
-            timeouts: Timeouts => optional(),
-        }
-    }
-
-    /// Made, and then it goes wrong.
-    struct Thing;
-
-    #[async_trait]
-    impl Resource for Thing {
-        type World = ();
-        type Model = ThingModel;
-        type Spec = ();
-        type Status = String;
-
-        const NAME: &'static str = "mesh_thing";
-        const TIMEOUTS: DefaultTimeouts =
-            DefaultTimeouts { apply: Duration::from_secs(1), read: Duration::from_secs(1), delete: Duration::from_secs(1) };
-
-        fn timeouts(model: &ThingModel) -> &Value<Timeouts> {
-            &model.timeouts
-        }
-        fn parse(_: &ThingModel, _: &mut Parse<'_>) -> Option<()> {
-            Some(())
-        }
-        async fn apply((): &(), _: &Prior<()>, reached: &mut Reached<String>, _: &Cx<'_, ()>) -> Result<(), Error> {
-            reached.set("10.0.0.1".to_owned());
-            panic!("out of ideas")
-        }
-        async fn read((): &(), _: &Cx<'_, ()>) -> Result<Observed<String>, Error> {
-            Ok(Observed::Gone)
-        }
-        async fn delete((): &(), _: &Cx<'_, ()>) -> Result<(), Error> {
-            Ok(())
-        }
-        async fn import(_: &str, _: &Cx<'_, ()>) -> Result<ThingModel, Error> {
-            Ok(ThingModel::default())
-        }
-        fn record(status: &String, model: &mut ThingModel) {
-            model.address = Value::Value(status.clone());
-        }
-    }
-
-    #[tokio::test]
-    async fn a_panic_loses_nothing_that_was_reached() {
-        let config = encode(&Value::Value(ThingModel::default()));
-        let planned = encode(&Value::Value(ThingModel { address: Value::Unknown, ..ThingModel::default() }));
-        let change = Change { prior: &Value::Null, config: &config, planned, unfinished: None, is_resumed: false };
-        let Applied { state, diagnostics, .. } = erase::<Thing>().apply(change, &(), CancellationToken::new()).await;
-        assert_eq!(attribute(&state, "address"), &Value::Value(Datum::String("10.0.0.1".to_owned())));
-        assert!(diagnostics.errors[0].detail.contains("mesh_thing: out of ideas"), "{diagnostics:?}");
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! it exists, an error never means "gone", and waiting needs a [`Deadline`](crate::Deadline).
 
 pub(super) mod any;
+mod by_identity;
 mod earlier;
 pub(super) mod erased;
 mod foreign;
@@ -89,7 +90,8 @@ pub trait Resource: Send + Sync + 'static {
     async fn delete(spec: &Self::Spec, cx: &Cx<'_, Self::World>) -> Result<(), Error>;
 
     /// Finds the object of an import ID, and returns the attributes that a configuration would set. Those that are null get their defaults,
-    /// and a read follows.
+    /// and a read follows. [`Error::nothing_to_import`] says that there is no such object. It is also called for the object of a state from
+    /// which no inputs can be made.
     async fn import(id: &str, cx: &Cx<'_, Self::World>) -> Result<Self::Model, Error>;
 
     /// Writes the status to the computed attributes, and to no others.

@@ -42,7 +42,14 @@ impl SecondThing {
         if matches!(self.size, Value::Value(0)) {
             return Err(Error::new("Thing without a size", "Remove it from the state and import it."));
         }
-        Ok(ThingModel { name: self.name, zone: text("here"), size: self.size, atoms: self.atoms, ..ThingModel::default() })
+        Ok(ThingModel {
+            name: self.name,
+            zone: text("here"),
+            size: self.size,
+            atoms: self.atoms,
+            key_wo: text("an-old-key"),
+            ..ThingModel::default()
+        })
     }
 }
 

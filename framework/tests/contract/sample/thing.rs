@@ -68,7 +68,7 @@ model! {
         /// Anything.
         anything: Datum => optional(),
         /// Its former size.
-        length: i64 => optional().deprecated("Set `size`."),
+        length: i64 => optional().deprecated("Set `size`.").at_most(100),
         /// A secret.
         key_wo: String => optional().write_only(),
         /// Raised when the secret changes.
@@ -138,17 +138,16 @@ impl Resource for Thing {
             parse.set_unknown();
         }
         let note = parse.optional("note", &model.note, |note| Ok::<_, String>(note.trim().to_owned()));
-        parse.optional(
-            "length",
-            &model.length,
-            |length| if *length > 100 { Err(format!("must be at most 100, got {length}")) } else { Ok(()) },
-        );
         Some(Self { name: name?, note: note?, key_length: key?, places: places? })
     }
 
     fn plan(plan: &mut Plan<'_, ThingModel, Zone>, _: &Parsed<Self>) {
         if plan.world.is_some_and(|zone| zone.name.is_none()) {
             plan.defer();
+        }
+        // Of this size, a thing is made anew by every apply.
+        if plan.prior.is_some() && plan.planned.size == Value::Value(13) {
+            plan.planned.revision = Value::Unknown;
         }
         if plan.prior.as_ref().is_some_and(|prior| prior.size > plan.planned.size) {
             plan.replace(AttributePath::new("size"));
@@ -222,9 +221,10 @@ impl Resource for Thing {
         }
         let (zone, name) = name.split_once('/').ok_or_else(|| Error::new("Wrong import name", "The form is ZONE/NAME."))?;
         if !cx.world.things.lock().expect("things").contains_key(name) {
-            return Err(Error::new("Nothing to import", format!("There is no {name}.")));
+            return Err(Error::nothing_to_import(format!("There is no {name}.")));
         }
-        Ok(ThingModel { name: text(name), zone: text(zone), size: Value::Value(1), ..ThingModel::default() })
+        // A secret, which must not get anywhere.
+        Ok(ThingModel { name: text(name), zone: text(zone), size: Value::Value(1), key_wo: text("a-found-key"), ..ThingModel::default() })
     }
 
     fn record(made: &Made, model: &mut ThingModel) {
@@ -270,7 +270,8 @@ impl Resource for Thing {
         if !source.provider.ends_with("/other/other") || source.type_name != "other_thing" {
             return None;
         }
-        let model = |name| ThingModel { name, zone: text("here"), size: Value::Value(1), ..ThingModel::default() };
+        let model =
+            |name| ThingModel { name, zone: text("here"), size: Value::Value(1), key_wo: text("a-moved-key"), ..ThingModel::default() };
         Some(source.state::<OtherThing>().and_then(|other| match other.label {
             label @ Value::Value(_) => Ok(model(label)),
             _ => Err(Error::new("Not to be adopted", "It has no label.")),
