@@ -34,6 +34,8 @@ const NAMESPACE: &str = "mesh-system";
 /// Attributes that the clusters can't show, so that an import leaves them null or at their default.
 const NOT_IN_A_CLUSTER: &[&str] = &[
     "timeouts",
+    "namespace_labels",
+    "namespace_annotations",
     "istio_version",
     "delete_crds",
     "renew_before_days",
@@ -199,7 +201,9 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
         "mesh_cluster" => vec![json!({
             "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "cluster_name": "europe",
             "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint}, "istio_version": "1.30.0",
-            "values": ["global: {hub: h}"], "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true, "timeouts": timeouts,
+            "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
+            "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},
+            "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true, "timeouts": timeouts,
         })],
         "mesh_eastwest_gateway" => vec![json!({
             "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "istio_version": "1.30.0",

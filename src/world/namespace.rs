@@ -1,5 +1,7 @@
 //! Namespaces that resources share: the first one creates it, the last one deletes it. One that existed before, or that others use, is kept.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::LiveCluster;
@@ -27,17 +29,23 @@ pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> R
     Ok(())
 }
 
-/// Sets labels of the namespace, and creates it if it doesn't exist. An empty set removes the labels set before.
-pub(crate) async fn label(cluster: LiveCluster<'_>, namespace: &Namespace, wanted: &Json) -> Result<(), Failure> {
+/// Sets labels and annotations of the namespace, and creates it if it doesn't exist. Those set before and not among them are removed.
+pub(crate) async fn mark(
+    cluster: LiveCluster<'_>,
+    namespace: &Namespace,
+    wanted: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let live = cluster.get(&reference(namespace)).await?;
-    let mut labels = match &live {
-        Some(live) if !labels::is_ours(live) => json!({}),
-        _ => json!({labels::MANAGED_BY: MANAGER}),
-    };
-    if let (Some(labels), Some(wanted)) = (labels.as_object_mut(), wanted.as_object()) {
-        labels.extend(wanted.clone());
+    let mut labels = wanted.clone();
+    if live.as_ref().is_none_or(labels::is_ours) {
+        labels.insert(labels::MANAGED_BY.to_owned(), MANAGER.to_owned());
     }
-    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.as_str(), "labels": labels}});
+    let mut metadata = json!({"name": namespace.as_str(), "labels": labels});
+    if !annotations.is_empty() {
+        metadata["annotations"] = json!(annotations);
+    }
+    let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
     cluster.apply(&manifest).await?;
     Ok(())
 }

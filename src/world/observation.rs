@@ -17,8 +17,7 @@ use framework::{Deadline, Error};
 pub(crate) async fn release_drift(cluster: LiveCluster<'_>, wanted: &Release, live: Option<&Deployed>) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
-    // No attribute holds values of the base chart.
-    let differences = release::differences(wanted, live, wanted.chart != "base");
+    let differences = release::differences(wanted, live);
     let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{title}: {line}")).collect();
     let (objects, definitions) =
         tokio::try_join!(object_drift(cluster, &wanted.namespace, &live.manifest), definition_drift(cluster, &live.manifest))?;

@@ -1,5 +1,7 @@
 //! The control plane of one cluster: renders the Helm releases of istiod, and reads the attributes back for an import.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -65,6 +67,8 @@ pub struct ControlPlane {
     pub dns_capture: bool,
     /// The user's values for the chart `istiod`; later ones win, and the attributes above win over them.
     pub values: Vec<Values>,
+    /// The user's values for the chart `base`.
+    pub base_values: Vec<Values>,
     /// The mesh-wide mode of mutual TLS.
     pub mtls_mode: Option<MutualTlsMode>,
     /// Fingerprint of the root that istiod's CA leads to, if istiod doesn't create one itself.
@@ -110,6 +114,15 @@ impl ControlPlane {
         lints
     }
 
+    /// Returns warnings about the user's values for the chart `base`.
+    pub fn base_lints(&self) -> Vec<Lint> {
+        lint::overridden(&Values::merged(&self.base_values), &self.base_decisions())
+    }
+
+    fn base_decisions(&self) -> [Decision; 1] {
+        [ISTIO_NAMESPACE.to(self.namespace.as_str())]
+    }
+
     /// Returns the user's values with which the control plane can't be managed.
     pub fn refusals(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
@@ -139,8 +152,8 @@ impl ControlPlane {
     }
 
     /// The labels that the namespace needs before istiod is there.
-    pub fn namespace_labels(&self) -> Json {
-        json!({well_known::NETWORK_LABEL: self.network.as_str()})
+    pub fn namespace_labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(well_known::NETWORK_LABEL.to_owned(), self.network.to_string())])
     }
 
     /// The release `istio-base`.
@@ -150,7 +163,7 @@ impl ControlPlane {
             namespace: self.namespace.to_string(),
             chart: "base".to_owned(),
             version,
-            values: json!({"global": {"istioNamespace": self.namespace.as_str()}}),
+            values: setting::applied(&Values::merged(&self.base_values), &self.base_decisions()),
         }
     }
 
@@ -199,6 +212,11 @@ impl ControlPlane {
         values["podAnnotations"][labels::ROOT].is_string()
     }
 
+    /// Reads the user's values off a deployed release of the chart `base`, as YAML; `None` if there are none.
+    pub fn read_base_values(values: &Json) -> Option<String> {
+        values::to_yaml(&setting::without(values, &[ISTIO_NAMESPACE.path()]))
+    }
+
     /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
         let mut decided = [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, DNS_CAPTURE].map(Setting::path).to_vec();
@@ -237,6 +255,7 @@ pilot:
             namespace: Namespace::parse("istio-system").unwrap(),
             dns_capture: true,
             values: values.iter().map(|text| Values::parse(text).unwrap()).collect(),
+            base_values: Vec::new(),
             mtls_mode: Some(MutualTlsMode::Strict),
             root: None,
         }
@@ -292,6 +311,20 @@ pilot:
         assert!(found.dns_capture);
         assert!(values::same_yaml(&found.rest.unwrap(), "global: {hub: h}"));
         assert_eq!(ControlPlane::read_values(&plane("us-net", &[]).istiod_release(None).values).rest, None);
+    }
+
+    #[test]
+    fn values_of_the_base_chart_are_read_as_they_were_written() {
+        let values = "base: {excludedCRDs: [envoyfilters.networking.istio.io]}\nglobal: {istioNamespace: other}";
+        let plane = ControlPlane { base_values: vec![Values::parse(values).unwrap()], ..plane("us-net", &[]) };
+        let release = plane.base_release(None);
+        assert_eq!(release.values["global"]["istioNamespace"], "istio-system", "the attribute counts");
+        assert_eq!(plane.base_lints().len(), 1);
+        let found = ControlPlane::read_base_values(&release.values).unwrap();
+        assert!(values::same_yaml(&found, "base: {excludedCRDs: [envoyfilters.networking.istio.io]}"), "{found}");
+        let bare = ControlPlane { base_values: Vec::new(), ..plane }.base_release(None);
+        assert_eq!(bare.values, json!({"global": {"istioNamespace": "istio-system"}}));
+        assert_eq!(ControlPlane::read_base_values(&bare.values), None);
     }
 
     #[test]

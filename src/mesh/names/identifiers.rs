@@ -95,6 +95,24 @@ impl Rule {
     }
 }
 
+/// Checks the key of a label or annotation: a name, or a domain, a slash and a name.
+///
+/// # Errors
+/// A message that says what is wrong and what would be valid.
+pub fn check_key(text: &str) -> Result<(), String> {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    prefix.map_or(Ok(String::new()), |prefix| SUBDOMAIN.check("prefix of a key", prefix))?;
+    LABEL_VALUE.check("name of a key", name).map(|_| ())
+}
+
+/// Checks the value of a label.
+///
+/// # Errors
+/// A message that says what is wrong and what would be valid.
+pub fn check_label_value(text: &str) -> Result<(), String> {
+    if text.is_empty() { Ok(()) } else { LABEL_VALUE.check("value of a label", text).map(|_| ()) }
+}
+
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident = $what:literal $rule:ident $example:literal;)*) => {
         $(

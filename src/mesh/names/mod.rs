@@ -6,8 +6,11 @@ mod locality;
 pub mod port;
 mod vip;
 
+pub use crate::istio::well_known::NETWORK_LABEL;
 pub use host::Host;
-pub use identifiers::{ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain};
+pub use identifiers::{
+    ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key, check_label_value,
+};
 pub use locality::Locality;
 pub use port::{Protocol, ServicePort};
 pub use vip::Vip;

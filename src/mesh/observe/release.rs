@@ -6,8 +6,8 @@ use super::drift;
 use crate::data::{Deployed, Release, ReleaseStatus};
 
 /// Returns a line for each difference between the release that was applied and the one that there is. The version counts only where one
-/// was set, and added values only where the resource has an attribute for them.
-pub fn differences(wanted: &Release, live: &Deployed, values_can_be_set: bool) -> Vec<String> {
+/// was set.
+pub fn differences(wanted: &Release, live: &Deployed) -> Vec<String> {
     let mut lines = Vec::new();
     if live.status != ReleaseStatus::Deployed {
         lines.push(live.description.clone());
@@ -16,12 +16,10 @@ pub fn differences(wanted: &Release, live: &Deployed, values_can_be_set: bool) -
         lines.push(format!("version: {version} wanted, {} found (revision {})", live.version, live.revision));
     }
     lines.extend(drift::differences(&wanted.values, &live.values).into_iter().map(|line| format!("values: {line}")));
-    if values_can_be_set {
-        let mut added = Vec::new();
-        collect_added(&mut Vec::new(), &wanted.values, &live.values, &mut added);
-        // A value that somebody else has set may be a secret.
-        lines.extend(added.into_iter().map(|path| format!("values: {path}: it was added (revision {})", live.revision)));
-    }
+    let mut added = Vec::new();
+    collect_added(&mut Vec::new(), &wanted.values, &live.values, &mut added);
+    // A value that somebody else has set may be a secret.
+    lines.extend(added.into_iter().map(|path| format!("values: {path}: it was added (revision {})", live.revision)));
     lines.extend(live.unreadable.iter().cloned());
     lines
 }
@@ -86,10 +84,10 @@ mod tests {
     #[test]
     fn a_rollback_by_somebody_else_is_seen_by_the_version() {
         let values = json!({"global": {"network": "us"}});
-        let lines = differences(&wanted(Some("1.31.0"), values.clone()), &live(values.clone()), true);
+        let lines = differences(&wanted(Some("1.31.0"), values.clone()), &live(values.clone()));
         assert_eq!(lines[0], "version: 1.31.0 wanted, 1.30.2 found (revision 4)");
         assert_eq!(lines[1..], ["istiod/templates/a.yaml: not valid YAML: …"]);
-        assert_eq!(differences(&wanted(None, values.clone()), &live(values), true).len(), 1, "no version was set");
+        assert_eq!(differences(&wanted(None, values.clone()), &live(values)).len(), 1, "no version was set");
     }
 
     #[test]
@@ -99,12 +97,11 @@ mod tests {
             "global": {"network": "us", "hub": null}, "replicaCount": 2, "pilot": {"env": {}},
             "meshConfig": {"outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"}},
         });
-        let lines = differences(&wanted(None, applied.clone()), &live(found.clone()), true);
+        let lines = differences(&wanted(None, applied.clone()), &live(found.clone()));
         assert_eq!(
             lines[..2],
             ["values: replicaCount: 1 wanted, 2 found", "values: meshConfig.outboundTrafficPolicy.mode: it was added (revision 4)"]
         );
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(differences(&wanted(None, applied), &live(found), false).len(), 2);
     }
 }

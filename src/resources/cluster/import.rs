@@ -8,7 +8,7 @@ use crate::{
     data::{Kind, ObjectRef},
     mesh::{
         ClusterKey, ControlPlane,
-        helm::control_plane::{DEFAULT_CLUSTER_NAME, ISTIOD_CHART, ISTIOD_RELEASE},
+        helm::control_plane::{BASE_RELEASE, DEFAULT_CLUSTER_NAME, ISTIOD_CHART, ISTIOD_RELEASE},
         trust,
     },
     ports::Failure,
@@ -22,6 +22,8 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
     let live = cx.cluster(&cluster);
     let istiod = live.release(&namespace, ISTIOD_RELEASE).await?;
     let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
+    let base = live.release(&namespace, BASE_RELEASE).await?;
+    let base_values = base.and_then(|base| ControlPlane::read_base_values(&base.values));
     let values = ControlPlane::read_values(&istiod.values);
     let mtls = live.get(&ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default")).await?;
     Ok(ClusterModel {
@@ -38,6 +40,10 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         // The version isn't pinned by what is installed.
         istio_version: Value::Null,
         values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
+        base_values: base_values.map(|values| vec![Value::Value(values)]).into(),
+        // Which of them are ours, the namespace doesn't show.
+        namespace_labels: Value::Null,
+        namespace_annotations: Value::Null,
         dns_capture: Value::Value(values.dns_capture),
         mtls_mode: mtls.as_ref().and_then(mode_of).into(),
         delete_crds: Value::Null,

@@ -5,16 +5,18 @@ mod ca;
 mod creation;
 mod import;
 mod leftovers;
+mod metadata;
 mod model;
 #[cfg(test)]
 mod tests;
 mod webhooks;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::json;
 
+use metadata::NamespaceMetadata;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
@@ -37,6 +39,7 @@ use framework::{
 pub struct Cluster {
     cluster: ClusterKey,
     plane: ControlPlane,
+    metadata: NamespaceMetadata,
     istio_version: Option<String>,
     delete_crds: bool,
 }
@@ -50,6 +53,10 @@ pub struct ClusterStatus {
 impl Cluster {
     fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
         cx.cluster(&self.cluster)
+    }
+
+    fn namespace_labels(&self) -> BTreeMap<String, String> {
+        self.metadata.labels.clone().into_iter().chain(self.plane.namespace_labels()).collect()
     }
 
     fn namespace(&self) -> &str {
@@ -151,6 +158,7 @@ impl Resource for Cluster {
             Some((cluster?, fingerprint?))
         });
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
+        let metadata = NamespaceMetadata::parse(model, parse);
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(signs_for), .. })) = (&cluster, &model.ca)
             && signs_for != cluster.as_str()
@@ -165,6 +173,7 @@ impl Resource for Cluster {
         Some(Self {
             cluster: cluster?,
             plane: ControlPlane { root: ca?.map(|(_, fingerprint)| fingerprint), ..plane? },
+            metadata: metadata?,
             istio_version: istio_version?,
             delete_crds: delete_crds?,
         })
@@ -197,9 +206,11 @@ impl Resource for Cluster {
                 let title = format!("Helm value {} is not supported", refusal.key);
                 plan.report.error(Error::new(title, refusal.message).at(AttributePath::new("values")));
             }
-            for lint in plane.lints() {
-                plan.report
-                    .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
+            for (attribute, lints) in [("values", plane.lints()), ("base_values", plane.base_lints())] {
+                for lint in lints {
+                    let title = format!("Helm value {} has no effect", lint.key);
+                    plan.report.warning(Error::new(title, lint.message).at(AttributePath::new(attribute)));
+                }
             }
         }
     }
@@ -210,7 +221,7 @@ impl Resource for Cluster {
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         spec.check_ca(cx).await?;
         spec.check_policy(prior, cx).await?;
-        namespace::label(spec.on(cx), &spec.plane.namespace, &spec.plane.namespace_labels()).await?;
+        namespace::mark(spec.on(cx), &spec.plane.namespace, &spec.namespace_labels(), &spec.metadata.annotations).await?;
         reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
 
         let base = spec.plane.base_release(spec.version(cx, found.base.as_ref()));
@@ -254,7 +265,7 @@ impl Resource for Cluster {
         if let (Some(wanted), Some(found)) = (&spec.plane.root, other_root) {
             drift.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
         }
-        let labels = json!({"metadata": {"labels": spec.plane.namespace_labels()}});
+        let labels = json!({"metadata": {"labels": spec.namespace_labels(), "annotations": spec.metadata.annotations}});
         let live = namespace.unwrap_or_default();
         drift.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", spec.namespace())));
         if let Some(wanted) = spec.plane.mesh_peer_authentication() {
@@ -281,7 +292,7 @@ impl Resource for Cluster {
         if spec.delete_crds {
             spec.remove_crds(base.as_ref(), cx).await?;
         }
-        namespace::label(spec.on(cx), &spec.plane.namespace, &json!({})).await?;
+        namespace::mark(spec.on(cx), &spec.plane.namespace, &BTreeMap::new(), &BTreeMap::new()).await?;
         namespace::release(spec.on(cx), &spec.plane.namespace).await.map_err(Error::from)
     }
 
@@ -337,6 +348,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
     let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
     let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
     let values = parse.each("values", &model.values, |text| Values::parse(text));
+    let base_values = parse.each("base_values", &model.base_values, |text| Values::parse(text));
     let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
     let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MutualTlsMode::parse(text));
     Some(ControlPlane {
@@ -347,6 +359,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         namespace: namespace?,
         dns_capture: dns_capture?,
         values: values?,
+        base_values: base_values?,
         mtls_mode: mtls_mode?,
         root: None,
     })

@@ -1,5 +1,7 @@
 //! The attributes of `mesh_cluster`.
 
+use std::collections::BTreeMap;
+
 use crate::{
     mesh::{MutualTlsMode, Namespace, TrustDomain},
     world::same_values,
@@ -43,6 +45,14 @@ model! {
         /// Helm values for the `istiod` chart, as YAML documents; later ones override earlier ones. Attributes of this resource override
         /// all of them, with a warning. Layout and comments are no difference.
         values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// Helm values for the `base` chart, as YAML documents; later ones override earlier ones. For example
+        /// `base: {enableCRDTemplates: false}` where a platform team manages Istio's custom resource definitions.
+        base_values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// Labels of the namespace, for example `pod-security.kubernetes.io/enforce = "privileged"`. Only these are set, and removed when they
+        /// are no longer set here; other labels stay as they are.
+        namespace_labels: BTreeMap<String, Value<String>> => optional(),
+        /// Annotations of the namespace, likewise.
+        namespace_annotations: BTreeMap<String, Value<String>> => optional(),
         /// Whether sidecars answer DNS queries for the mesh's hosts, including exported services.
         dns_capture: bool => optional().default(true),
         /// Mesh-wide mode of mutual TLS. If not set, Istio's own default applies, which also accepts plain text.

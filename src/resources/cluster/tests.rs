@@ -290,3 +290,55 @@ async fn a_raised_version_of_the_provider_is_a_planned_change() {
     scene.world.istio_version = Some("1.33.0".to_owned());
     assert!(plan(&scene).diagnostics.errors[0].detail.contains("1.30.2 is installed, and 1.33.0"), "two minor versions at once");
 }
+
+#[tokio::test]
+async fn labels_of_the_namespace_are_set_watched_and_removed_and_those_of_others_stay() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system", "labels": {"team": "mesh"}}});
+    scene.objects.put("eu", namespace.clone());
+    let map = |key: &str, value: &str| Value::Value([(key.to_owned(), text(value))].into());
+    let enforce = "pod-security.kubernetes.io/enforce";
+    let model = ClusterModel { namespace_labels: map(enforce, "privileged"), namespace_annotations: map("a.example/b", "c"), ..cluster() };
+    let state = created::<Cluster>(&scene, model).await;
+    let live = || scene.objects.live("eu", &ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system")).unwrap()["metadata"].clone();
+    assert_eq!((&live()["labels"][enforce], &live()["annotations"]["a.example/b"]), (&json!("privileged"), &json!("c")));
+    let mut changed = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": live()});
+    changed["metadata"]["labels"][enforce] = json!("baseline");
+    scene.objects.put("eu", changed);
+    let lines = drift(&read::<Cluster>(&scene, &state).await.0);
+    assert!(lines.len() == 1 && lines[0].contains("Namespace istio-system") && lines[0].contains("baseline"), "{lines:?}");
+
+    let (state, diagnostics) = apply::<Cluster>(&scene, &state, cluster()).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!((&live()["labels"][enforce], &live()["labels"]["team"]), (&Json::Null, &json!("mesh")));
+    assert!(live()["annotations"]["a.example/b"].is_null());
+    assert_eq!(drift(&state), [""; 0]);
+}
+
+#[test]
+fn keys_and_values_of_labels_are_checked_at_their_path() {
+    let labels = [("topology.istio.io/network", "x"), ("-a", "x"), ("a/b/c", "x"), ("fine", "not fine"), ("a.example/b_c", "")];
+    let labels = labels.map(|(key, value)| (key.to_owned(), text(value)));
+    let model = ClusterModel { namespace_labels: Value::Value(labels.into()), ..cluster() };
+    let mut report = framework::Report::new();
+    super::metadata::NamespaceMetadata::parse(&model, &mut framework::Parse::new(&mut report));
+    let mut paths: Vec<_> = report.into_diagnostics().errors.into_iter().map(|error| error.attribute.to_string()).collect();
+    paths.sort();
+    let at = |key: &str| format!("namespace_labels[\"{key}\"]");
+    assert_eq!(paths, [at("-a"), at("a/b/c"), at("fine"), at("topology.istio.io/network")]);
+}
+
+#[tokio::test]
+async fn values_that_somebody_has_added_to_the_base_chart_are_drift() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let base_values = Value::Value(vec![text("global: {enableReaderRBAC: false}")]);
+    let state = created::<Cluster>(&scene, ClusterModel { base_values, ..cluster() }).await;
+    assert_eq!(drift(&read::<Cluster>(&scene, &state).await.0), [""; 0]);
+    scene.releases.apply_values("eu", "istio-system/istio-base", |values| values["base"] = json!({"excludedCRDs": ["a"]}));
+    let lines = drift(&read::<Cluster>(&scene, &state).await.0);
+    assert!(lines.len() == 1 && lines[0].contains("istio-base: values: base.excludedCRDs: it was added"), "{lines:?}");
+    let imported: ClusterModel = model(&import(erase::<Cluster>(), &scene, "eu/istio-system").await);
+    assert!(format!("{:?}", imported.base_values).contains("excludedCRDs"), "{:?}", imported.base_values);
+}

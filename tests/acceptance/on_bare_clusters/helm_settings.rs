@@ -54,6 +54,11 @@ fn settings_in(lab: &Lab, cli: &Cli, cluster: &str, helm: &Path) {
         lab.charts().oci
     );
     workspace.edit("var.helm\n", &format!("{settings}\n"));
+    workspace.edit(
+        "values       = var.values.istiod",
+        "values       = var.values.istiod\n  base_values  = [\"global: {enableReaderRBAC: false}\"]\n  namespace_labels = {\n    \
+         \"pod-security.kubernetes.io/warn\" = \"privileged\"\n  }",
+    );
     let failed = unwrapped(&workspace.fail(&["apply", "-auto-approve", "-no-color"]));
     assert!(failed.contains("`helm.post_renderer` failed") && failed.contains("no such overlay"), "{failed}");
 
@@ -65,6 +70,11 @@ fn settings_in(lab: &Lab, cli: &Cli, cluster: &str, helm: &Path) {
     assert_eq!((releases("secrets"), releases("configmaps")), (0, 2), "{cluster}");
     let patched = ["get", "configmap", "-n", "istio-system", "patched", "-o", "jsonpath={.data.a}"];
     assert_eq!(live.kubectl(&patched).expect("the post-renderer's object"), "b");
+
+    let namespace = || live.kubectl(&["get", "namespace", "istio-system", "-o", "jsonpath={.metadata.labels}"]).expect("the namespace");
+    assert!(namespace().contains("\"pod-security.kubernetes.io/warn\":\"privileged\""), "{}", namespace());
+    let accounts = live.kubectl(&["get", "serviceaccounts", "-n", "istio-system", "-o", "name"]).expect("a list");
+    assert!(!accounts.contains("istio-reader-service-account"), "the base chart's values count: {accounts}");
 
     // More revisions than are kept; and a manual change of what the post-renderer adds is drift.
     for mode in ["PERMISSIVE", "STRICT", "PERMISSIVE"] {
@@ -79,6 +89,7 @@ fn settings_in(lab: &Lab, cli: &Cli, cluster: &str, helm: &Path) {
     workspace.assert_settled();
 
     workspace.destroy();
+    assert!(!namespace().contains("privileged") && !namespace().contains("topology.istio.io/network"), "{}", namespace());
     live.kubectl(&["delete", "namespace", "istio-system"]).expect("deleted");
     let after = objects_of(&live);
     assert_eq!(after, before, "{cluster}: destroy left something");
