@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -42,6 +42,8 @@ pub(super) struct Connection {
     /// What `access` resolved to first. Somebody may switch the file's current context during a run, and a run must not change clusters.
     resolved: Mutex<Option<Resolved>>,
     state: tokio::sync::Mutex<State>,
+    /// The cluster's UID, once it has been read; `None` within if it may not be read.
+    pub(super) uid: OnceLock<Option<String>>,
     /// Whether the server has ever answered. One that has is in trouble when it doesn't; of one that has not, the address may be wrong.
     has_answered: Arc<AtomicBool>,
 }
@@ -82,7 +84,13 @@ impl Server {
 
 impl Connection {
     pub(super) fn new(access: ClusterAccess) -> Self {
-        Self { access, resolved: Mutex::default(), state: tokio::sync::Mutex::new(State::New), has_answered: Arc::default() }
+        Self {
+            access,
+            resolved: Mutex::default(),
+            state: tokio::sync::Mutex::new(State::New),
+            uid: OnceLock::new(),
+            has_answered: Arc::default(),
+        }
     }
 
     /// Connects to anything that answers as `client`, for tests.
@@ -102,6 +110,7 @@ impl Connection {
             access,
             resolved: Mutex::new(Some(Resolved::default())),
             state: tokio::sync::Mutex::new(State::Connected(Arc::new(server))),
+            uid: OnceLock::new(),
             has_answered,
         }
     }

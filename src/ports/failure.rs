@@ -25,6 +25,8 @@ pub struct Failure {
 pub enum FailureKind {
     /// Nothing answers.
     Unreachable,
+    /// Another cluster answers than the one that the object was created in.
+    OtherCluster,
     /// Not allowed: authentication or authorization.
     Denied,
     /// It doesn't exist.

@@ -39,6 +39,8 @@ pub struct FakeObjects {
     failures: Mutex<BTreeMap<Key, Failure>>,
     /// By cluster: what goes wrong at each call.
     down: Mutex<BTreeMap<String, Failure>>,
+    /// By cluster: its UID, if that is not the usual one; `None` if it may not be read.
+    uids: Mutex<BTreeMap<String, Option<String>>>,
 }
 
 impl FakeObjects {
@@ -72,6 +74,11 @@ impl FakeObjects {
     /// From now on every call to the cluster fails.
     pub fn take_down(&self, cluster: &str, failure: Failure) {
         lock(&self.down).insert(cluster.to_owned(), failure);
+    }
+
+    /// From now on the cluster has this UID, or shows none.
+    pub fn set_uid(&self, cluster: &str, uid: Option<&str>) {
+        lock(&self.uids).insert(cluster.to_owned(), uid.map(str::to_owned));
     }
 
     /// Nothing fails from now on.
@@ -144,6 +151,11 @@ fn merge_patch(live: &mut Json, patch: &Json) {
 
 #[async_trait]
 impl Objects for FakeObjects {
+    async fn cluster_uid(&self, cluster: &str, _: &Deadline) -> Result<Option<String>, Failure> {
+        self.check_cluster(cluster)?;
+        Ok(lock(&self.uids).get(cluster).cloned().unwrap_or_else(|| Some(format!("the UID of {cluster}"))))
+    }
+
     async fn apply(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Json, Failure> {
         let object = ObjectRef::of(manifest, "default").expect("a known kind");
         self.check(cluster, &object)?;

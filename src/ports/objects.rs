@@ -10,6 +10,9 @@ use crate::data::{Kind, ObjectRef};
 /// Reads and writes the objects of the configured clusters. `cluster` is a key of the provider's `clusters`.
 #[async_trait]
 pub trait Objects: Send + Sync {
+    /// Returns the UID of the cluster, which is that of its namespace `kube-system`; `None` if the credentials don't allow to read it.
+    async fn cluster_uid(&self, cluster: &str, deadline: &Deadline) -> Result<Option<String>, Failure>;
+
     /// Applies a manifest on the server with our field manager, forced, and returns the object.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 

@@ -3,7 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::filled;
 use crate::{
@@ -79,6 +82,10 @@ model! {
         password: String => optional().sensitive(),
         /// Program that prints credentials.
         exec: ExecModel => optional(),
+        /// Whether a destroy succeeds although the cluster can't be reached, or is another one than the objects were created in. It then
+        /// removes what is in the cluster from the state without deleting it; a warning lists what is left behind. Dangerous: set it only
+        /// for a cluster that is gone for good, and remove it again. Defaults to false.
+        forget_unreachable: bool => optional(),
     }
 }
 
@@ -105,6 +112,14 @@ pub(super) fn parse_clusters(
         accesses.insert(cluster, access);
     }
     accesses
+}
+
+/// Returns the keys of the clusters with `forget_unreachable`.
+pub(super) fn forgettable(clusters: &Value<BTreeMap<String, Value<AccessModel>>>) -> BTreeSet<String> {
+    let is_forgettable =
+        |access: &Value<AccessModel>| access.as_ref_option().is_some_and(|access| access.forget_unreachable == Value::Value(true));
+    let clusters = clusters.as_ref_option().into_iter().flatten();
+    clusters.filter(|(_, access)| is_forgettable(access)).map(|(key, _)| key.clone()).collect()
 }
 
 /// Reads how a cluster is reached; `None` while something of it is unknown.

@@ -6,7 +6,10 @@ mod helm;
 pub use access::{AccessModel, ExecModel};
 pub use helm::{HelmModel, PostRendererModel, RepositoryModel};
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 
@@ -39,6 +42,8 @@ model! {
 pub struct Configuration {
     /// `None` while the map as a whole is unknown; a cluster's access is `None` while something of it is unknown.
     clusters: Option<BTreeMap<ClusterKey, Option<ClusterAccess>>>,
+    /// The clusters with `forget_unreachable`.
+    forgettable: BTreeSet<String>,
     helm: HelmSettings,
 }
 
@@ -62,7 +67,8 @@ impl Provider for Mesh {
             Value::Null => Some(BTreeMap::new()),
             Value::Value(clusters) => Some(access::parse_clusters(clusters, parse)),
         };
-        Some(Configuration { clusters, helm: helm::parse_helm(&model.helm, parse)? })
+        let forgettable = access::forgettable(&model.clusters);
+        Some(Configuration { clusters, forgettable, helm: helm::parse_helm(&model.helm, parse)? })
     }
 
     async fn configure(&self, configuration: Configuration, setup: &mut Setup) -> Result<World, Error> {
@@ -86,6 +92,7 @@ impl Provider for Mesh {
         let kubernetes = Arc::new(Kubernetes::new(accesses));
         Ok(World {
             clusters: known.map_or(Clusters::Unknown, Clusters::Known),
+            forgettable: configuration.forgettable,
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
             objects: kubernetes,

@@ -271,6 +271,9 @@ impl Resource for EastwestGateway {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
+        if spec.on(cx).is_lost().await {
+            return Ok(Observed::Unseen);
+        }
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, drift) = tokio::try_join!(
@@ -282,6 +285,10 @@ impl Resource for EastwestGateway {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = format!("the Helm release {}/{} and the load balancer of its Service", spec.namespace(), spec.gateway.name);
+        if spec.on(cx).leaves_behind(&objects).await {
+            return Ok(());
+        }
         cx.world.releases.check().await?;
         // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
         spec.on(cx).uninstall(spec.namespace(), spec.gateway.name.as_str()).await?;

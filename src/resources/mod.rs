@@ -5,6 +5,8 @@ mod ca_request;
 mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
+#[cfg(test)]
+mod lost_clusters;
 mod root_ca;
 #[cfg(test)]
 mod round_trip;

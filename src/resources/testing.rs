@@ -51,7 +51,7 @@ pub(super) fn planned<R: Resource>(model: R::Model) -> Dynamic {
 pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dynamic, model: R::Model) -> (Dynamic, Diagnostics) {
     let config = encode(&Value::Value(model.clone()));
     let change = Change { prior, config: &config, planned: planned::<R>(model), unfinished: None, is_resumed: false };
-    let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
+    let applied = erase::<R>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await;
     (applied.state, applied.diagnostics)
 }
 
@@ -67,13 +67,13 @@ pub(super) fn mark(cluster: &str) -> Mark {
 }
 
 pub(super) async fn read<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
-    let outcome = erase::<R>().read(state.clone(), &scene.world, CancellationToken::new()).await;
+    let outcome = erase::<R>().read(state.clone(), &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await;
     (outcome.found, outcome.diagnostics)
 }
 
 pub(super) async fn destroy<R: Resource<World = World>>(scene: &Scene, state: &Dynamic) -> (Dynamic, Diagnostics) {
     let change = Change { prior: state, config: &Value::Null, planned: Value::Null, unfinished: None, is_resumed: false };
-    let applied = erase::<R>().apply(change, &scene.world, CancellationToken::new()).await;
+    let applied = erase::<R>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await;
     (applied.state, applied.diagnostics)
 }
 
@@ -170,7 +170,7 @@ pub(super) fn secret(name: &str) -> ObjectRef {
 pub(super) async fn import(resource: Box<dyn AnyResource<World>>, scene: &Scene, id: &str) -> Dynamic {
     let imported = resource.import(id, &scene.world, CancellationToken::new()).await;
     assert!(imported.diagnostics.errors.is_empty(), "{id}: {:?}", imported.diagnostics.errors);
-    resource.read(imported.found, &scene.world, CancellationToken::new()).await.found
+    resource.read(imported.found, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await.found
 }
 
 /// The names that a listing finds in some clusters, or all; and what went wrong.

@@ -52,6 +52,54 @@ impl<'a> LiveCluster<'a> {
         self.cx.world
     }
 
+    /// Returns the world once it is certain that the cluster is the one in which the object of this operation was created: one that answers
+    /// under the same key may be another.
+    async fn recognized(self) -> Result<&'a World, Failure> {
+        let world = self.cx.world;
+        if self.cx.has_memory()
+            && let Some(uid) = world.objects.cluster_uid(self.key.as_str(), self.deadline).await?
+            && let Some(known) = self.cx.recall_or_remember(self.key.as_str(), &uid)
+            && known != uid
+        {
+            return Err(other_cluster(self.key, &known, &uid));
+        }
+        Ok(world)
+    }
+
+    /// Returns why the cluster is lost: it can't be reached, or another one has its place, and the configuration allows to forget what is in it.
+    pub(crate) async fn loss(self) -> Option<Failure> {
+        if !self.cx.world.forgettable.contains(self.key.as_str()) {
+            return None;
+        }
+        let failure = self.recognized().await.err()?;
+        matches!(failure.kind, FailureKind::Unreachable | FailureKind::OtherCluster).then_some(failure)
+    }
+
+    /// Whether the cluster is lost, for a read: warns that the state stays as it is.
+    pub(crate) async fn is_lost(self) -> bool {
+        let Some(failure) = self.loss().await else { return false };
+        let mut warning = Error::from(failure);
+        warning.detail.push_str(
+            "\n\n`forget_unreachable` is true for the cluster, so the state stays as it is, and a destroy removes what is in the cluster from the state.",
+        );
+        self.warn(warning);
+        true
+    }
+
+    /// Whether the cluster is lost, for a delete: warns of the objects that are left behind.
+    pub(crate) async fn leaves_behind(self, objects: &str) -> bool {
+        let Some(failure) = self.loss().await else { return false };
+        self.warn(Error::new(
+            "Objects are left behind",
+            format!(
+                "{} `forget_unreachable` is true for cluster \"{}\", so {objects} were not deleted in it. If that cluster still exists, delete them \
+                 there.",
+                failure.why, self.key
+            ),
+        ));
+        true
+    }
+
     /// The time that is left.
     pub(super) fn remaining(self) -> Duration {
         self.deadline.remaining()
@@ -64,12 +112,12 @@ impl<'a> LiveCluster<'a> {
 
     /// Applies a manifest with our field manager, and returns the object.
     pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
-        self.cx.world.objects.apply(self.key.as_str(), manifest, self.deadline).await
+        self.recognized().await?.objects.apply(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Creates the object, unless it exists.
     pub(crate) async fn create(self, manifest: &Json) -> Result<(), Failure> {
-        self.cx.world.objects.create(self.key.as_str(), manifest, self.deadline).await
+        self.recognized().await?.objects.create(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Removes the mark from an object: its create has finished.
@@ -81,7 +129,7 @@ impl<'a> LiveCluster<'a> {
     pub(crate) async fn remove_labels(self, object: &ObjectRef, labels: &[&str]) -> Result<(), Failure> {
         let nulls: serde_json::Map<_, _> = labels.iter().map(|label| ((*label).to_owned(), Json::Null)).collect();
         let patch = json!({"metadata": {"labels": nulls}});
-        self.cx.world.objects.merge(self.key.as_str(), object, &patch, self.deadline).await.map(|_| ())
+        self.recognized().await?.objects.merge(self.key.as_str(), object, &patch, self.deadline).await.map(|_| ())
     }
 
     /// Applies a manifest of an object that no one else may change, and removes from its `spec` the fields that others added.
@@ -94,7 +142,7 @@ impl<'a> LiveCluster<'a> {
             return Ok(());
         }
         written["spec"] = manifest["spec"].clone();
-        let replaced = self.cx.world.objects.replace(self.key.as_str(), &written, self.deadline).await?;
+        let replaced = self.recognized().await?.objects.replace(self.key.as_str(), &written, self.deadline).await?;
         let left = own_differences(manifest, &replaced);
         if left.is_empty() {
             return Ok(());
@@ -108,22 +156,22 @@ impl<'a> LiveCluster<'a> {
 
     /// Returns the object, or `None` if it doesn't exist.
     pub(crate) async fn get(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
-        self.cx.world.objects.get(self.key.as_str(), object, self.deadline).await
+        self.recognized().await?.objects.get(self.key.as_str(), object, self.deadline).await
     }
 
     /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
     pub(crate) async fn list(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.cx.world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        self.recognized().await?.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Returns the same list with `metadata` only.
     pub(crate) async fn list_metadata(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.cx.world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        self.recognized().await?.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Deletes the object, and waits until it is gone.
     pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
-        self.cx.world.objects.delete(self.key.as_str(), object, self.deadline).await
+        self.recognized().await?.objects.delete(self.key.as_str(), object, self.deadline).await
     }
 
     /// Waits until the object is as wanted, and returns it. `what` completes "while waiting for …".
@@ -133,37 +181,37 @@ impl<'a> LiveCluster<'a> {
         what: &str,
         wanted: &(dyn for<'b> Fn(Option<&'b Json>) -> bool + Sync),
     ) -> Result<Option<Json>, Failure> {
-        self.cx.world.objects.wait(self.key.as_str(), object, what, wanted, self.deadline).await
+        self.recognized().await?.objects.wait(self.key.as_str(), object, what, wanted, self.deadline).await
     }
 
     /// Lets the API server check a manifest without keeping it.
     pub(crate) async fn dry_run(self, manifest: &Json) -> Result<(), Failure> {
-        self.cx.world.objects.dry_run(self.key.as_str(), manifest, self.deadline).await
+        self.recognized().await?.objects.dry_run(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Returns the Helm release, or `None` if it doesn't exist.
     pub(crate) async fn release(self, namespace: &str, name: &str) -> Result<Option<Deployed>, Failure> {
-        self.cx.world.releases.get(self.key.as_str(), namespace, name, self.deadline).await
+        self.recognized().await?.releases.get(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Returns the Helm releases of a chart, in all namespaces.
     pub(crate) async fn releases_of(self, chart: &str) -> Result<Vec<Deployed>, Failure> {
-        self.cx.world.releases.list(self.key.as_str(), chart, self.deadline).await
+        self.recognized().await?.releases.list(self.key.as_str(), chart, self.deadline).await
     }
 
     /// Installs or upgrades a Helm release, with the mark of a create if there is one, and waits until its objects are ready.
     pub(crate) async fn install(self, release: &Release, creation: Option<&Creation>) -> Result<Deployed, Failure> {
-        self.cx.world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
+        self.recognized().await?.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
     }
 
     /// Removes the mark from the Helm release: its create has finished.
     pub(crate) async fn unmark_release(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        self.cx.world.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
+        self.recognized().await?.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Uninstalls a Helm release, and waits until its objects are gone. Warns of objects that stay.
     pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        let left = self.cx.world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;
+        let left = self.recognized().await?.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;
         if !left.is_empty() {
             let detail = format!(
                 "The Helm release {namespace}/{name} of cluster \"{}\" was uninstalled. These objects of it were not deleted:\n\n{}",
@@ -177,6 +225,19 @@ impl<'a> LiveCluster<'a> {
 
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
-        self.cx.world.tokens.issue(self.key.as_str(), request, self.deadline).await
+        self.recognized().await?.tokens.issue(self.key.as_str(), request, self.deadline).await
     }
+}
+
+/// The failure of an operation on a cluster that isn't the one in which the object was created.
+fn other_cluster(key: &ClusterKey, known: &str, found: &str) -> Failure {
+    let why = format!(
+        "Under the key \"{key}\" the cluster with the UID {found} answers, and what the state describes was created in the cluster with the UID \
+         {known}. (The UID of a cluster is that of its namespace kube-system.) Nothing was changed, and the state stays as it is."
+    );
+    Failure::new(FailureKind::OtherCluster, format!("Cluster \"{key}\" is another cluster"), why).advice(format!(
+        "Correct the address or the context of `clusters.{key}` in the provider's configuration. If the former cluster is gone for good, set \
+         `forget_unreachable` to true there and destroy or replace the resource. If it was restored from a backup, remove the resource from the \
+         state with `terraform state rm` and import it."
+    ))
 }

@@ -24,7 +24,7 @@ pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::plan_version;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
@@ -34,6 +34,8 @@ use crate::ports::{Authority, Clock, Objects, Releases, Runs, Tokens};
 pub struct World {
     /// The clusters.
     pub clusters: Clusters,
+    /// Those of which a destroy forgets what is in them if they can't be reached.
+    pub forgettable: BTreeSet<String>,
     /// Their objects.
     pub objects: Arc<dyn Objects>,
     /// Their Helm releases.
@@ -58,6 +60,7 @@ impl World {
     pub(crate) fn fake(objects: &Arc<FakeObjects>, releases: &Arc<FakeReleases>, clock: &FakeClock) -> Self {
         Self {
             clusters: Clusters::Known(std::collections::BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
+            forgettable: BTreeSet::new(),
             objects: objects.clone(),
             releases: releases.clone(),
             tokens: objects.clone(),

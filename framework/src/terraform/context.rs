@@ -1,8 +1,11 @@
 //! What an operation has at hand, and what a read reports.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::report::Error;
@@ -10,6 +13,9 @@ use crate::deadline::Deadline;
 
 /// The title of the error that a deferral replaces.
 pub const KNOWN_AFTER_APPLY: &str = "Known after apply";
+
+/// What a resource remembers of an object beside its attributes, in the private state: for example which cluster it was created in.
+pub type Memory = BTreeMap<String, String>;
 
 /// What an operation has at hand: the world it acts on, and how long it may take.
 pub struct Cx<'a, W> {
@@ -19,12 +25,36 @@ pub struct Cx<'a, W> {
     pub deadline: Deadline,
     warnings: Mutex<Vec<Error>>,
     is_deferred: AtomicBool,
+    /// `None` for operations on nothing that has a state.
+    memory: Option<Mutex<Memory>>,
 }
 
 impl<'a, W> Cx<'a, W> {
     /// A context without warnings.
     pub fn new(world: &'a W, deadline: Deadline) -> Self {
-        Self { world, deadline, warnings: Mutex::default(), is_deferred: AtomicBool::new(false) }
+        Self { world, deadline, warnings: Mutex::default(), is_deferred: AtomicBool::new(false), memory: None }
+    }
+
+    /// A context of an object of which something is remembered.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory: Some(Mutex::new(memory)), ..self }
+    }
+
+    /// Returns what is remembered under a name. If that is nothing, `value` is remembered. `None` where nothing can be remembered.
+    pub fn recall_or_remember(&self, name: &str, value: &str) -> Option<String> {
+        let mut memory = self.memory.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(memory.entry(name.to_owned()).or_insert_with(|| value.to_owned()).clone())
+    }
+
+    /// Whether the operation is on an object of which something can be remembered.
+    pub fn has_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
+    /// Returns all that is remembered.
+    pub(super) fn memory(&self) -> Memory {
+        self.memory.as_ref().map(|memory| memory.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 
     /// Tells the user something that is no failure.
@@ -58,6 +88,8 @@ pub enum Observed<S> {
     Found(S),
     /// It is certainly gone: the state is dropped.
     Gone,
+    /// It can't be looked at, and that shall stop nothing: the state stays as it is. A warning says why.
+    Unseen,
     /// It can't be looked at yet, as the provider's configuration isn't known before apply: the state stays as it is.
     Deferred,
 }

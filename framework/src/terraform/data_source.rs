@@ -87,7 +87,7 @@ impl<D: DataSource> AnyDataSource<D::World> for Erased<D> {
             let cx = Cx::new(world, Deadline::after(D::TIMEOUT, cancel));
             let found = match D::read(&spec, &cx).await {
                 Ok(Observed::Found(status)) => Ok(status),
-                Ok(Observed::Gone) => Err(Error::new("Not found", format!("What {} asks for doesn't exist.", D::NAME))),
+                Ok(Observed::Gone | Observed::Unseen) => Err(Error::new("Not found", format!("What {} asks for doesn't exist.", D::NAME))),
                 Ok(Observed::Deferred) => Err(cx.defer("Something")),
                 Err(error) => Err(error),
             };

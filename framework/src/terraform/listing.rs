@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     call::{conclude, model, validate},
-    context::{Cx, KNOWN_AFTER_APPLY},
+    context::{Cx, KNOWN_AFTER_APPLY, Memory},
     dynamic::Dynamic,
     model::Model,
     parse::Parse,
@@ -142,7 +142,7 @@ async fn read<L: Listing>(id: String, world: &WorldOf<L>, cancel: CancellationTo
     let resource = erase::<L::Of>();
     let mut outcome = resource.import(&id, world, cancel.clone()).await;
     if !outcome.found.is_null() {
-        let read = resource.read(outcome.found, world, cancel).await;
+        let read = resource.read(outcome.found, &mut Memory::new(), world, cancel).await;
         outcome.found = read.found;
         outcome.is_deferred |= read.is_deferred;
         outcome.diagnostics.errors.extend(read.diagnostics.errors);

@@ -24,7 +24,7 @@ mod write_only;
 
 pub use action::{Action, AnyAction, Progress, erase_action};
 pub use call::Outcome;
-pub use context::{Cx, KNOWN_AFTER_APPLY, Observed};
+pub use context::{Cx, KNOWN_AFTER_APPLY, Memory, Observed};
 pub use data_source::{AnyDataSource, DataSource, erase_data_source};
 pub use dynamic::{Datum, Dynamic, Number, attribute, is_wholly_known, set_attribute, without_unknowns};
 pub use ephemeral::{AnyEphemeral, Ephemeral, Lease, Opened, erase_ephemeral};

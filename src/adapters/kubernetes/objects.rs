@@ -81,6 +81,20 @@ fn listing<'a>(cluster: &'a str, kind: Kind, namespace: Option<&str>, labels: &s
 
 #[async_trait]
 impl Objects for Kubernetes {
+    /// Asked for once: what a run is connected to doesn't change.
+    async fn cluster_uid(&self, cluster: &str, deadline: &Deadline) -> Result<Option<String>, Failure> {
+        let uid = &self.connection(cluster)?.uid;
+        if let Some(uid) = uid.get() {
+            return Ok(uid.clone());
+        }
+        let found = match self.get(cluster, &ObjectRef::cluster_wide(Kind::NAMESPACE, "kube-system"), deadline).await {
+            Ok(namespace) => namespace.and_then(|namespace| Some(namespace["metadata"]["uid"].as_str()?.to_owned())),
+            Err(failure) if failure.kind == FailureKind::Denied => None,
+            Err(failure) => return Err(failure),
+        };
+        Ok(uid.get_or_init(|| found).clone())
+    }
+
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
         self.write(Verb::Write, cluster, manifest, deadline).await
     }

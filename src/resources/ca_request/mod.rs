@@ -21,9 +21,9 @@ use crate::{
     },
     ports::Failure,
     world::{
-        ClusterAccess, World, import,
+        ClusterAccess, Creation, World, import,
         listing::{Discover, name_of},
-        namespace,
+        marked, namespace,
     },
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
@@ -126,15 +126,9 @@ impl Resource for CaRequest {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<CaRequestStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
-        let found = cluster.get(&secret).await?;
-        // What exists may be of another state, even where it equals the configuration.
-        if prior.is_none() && found.is_some() {
-            return Err(crate::world::not_ours(
-                &spec.cluster,
-                &secret.to_string(),
-                &format!("mesh_cluster_ca_request.<name> {}", spec.id()),
-            ));
-        }
+        let import = || format!("mesh_cluster_ca_request.<name> {}", spec.id());
+        let found = if prior.is_none() { cluster.left(&secret, import).await? } else { cluster.get(&secret).await? };
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let known = prior.finished().and_then(|prior| prior.known.as_deref());
         let reusable =
             found.filter(|found| trust::ca_record(found) == Some(spec.record())).and_then(|found| Self::find(&found, known, cx).ok());
@@ -145,13 +139,20 @@ impl Resource for CaRequest {
         namespace::ensure(cluster, &spec.namespace).await?;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() });
-        cluster.apply(&trust::request_secret(&spec.namespace, &spec.name, &request, &spec.record())).await?;
+        let manifest = trust::request_secret(&spec.namespace, &spec.name, &request, &spec.record());
+        cluster.apply(&marked(manifest, creation.as_ref())).await?;
+        if creation.is_some() {
+            cluster.unmark(&secret).await?;
+        }
         Ok(())
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<CaRequestStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
+        }
+        if cx.cluster(&spec.cluster).is_lost().await {
+            return Ok(Observed::Unseen);
         }
         let Some(live) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return Ok(Observed::Gone) };
         let (request, problem) = match Self::find(&live, spec.known.as_deref(), cx) {
@@ -165,6 +166,9 @@ impl Resource for CaRequest {
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = cx.cluster(&spec.cluster);
+        if cluster.leaves_behind(&format!("{} and, if it is empty without it, its namespace", spec.secret())).await {
+            return Ok(());
+        }
         cluster.delete(&spec.secret()).await?;
         namespace::release(cluster, &spec.namespace).await.map_err(Error::from)
     }

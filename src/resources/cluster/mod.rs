@@ -239,6 +239,9 @@ impl Resource for Cluster {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
+        if spec.on(cx).is_lost().await {
+            return Ok(Observed::Unseen);
+        }
         let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, spec.namespace());
         let (base, istiod, namespace, mtls) = tokio::try_join!(
             spec.release(BASE_RELEASE, cx),
@@ -280,6 +283,10 @@ impl Resource for Cluster {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let objects = format!("the Helm releases istiod and istio-base in namespace {}, and what istiod has created", spec.namespace());
+        if spec.on(cx).leaves_behind(&objects).await {
+            return Ok(());
+        }
         cx.world.releases.check().await?;
         if spec.plane.mtls_mode.is_some() {
             spec.delete_policy(cx).await?;

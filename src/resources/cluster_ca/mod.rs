@@ -192,6 +192,9 @@ impl Resource for ClusterCa {
         if !cx.world.clusters.is_known(&spec.cluster) {
             return Ok(Observed::Deferred);
         }
+        if cx.cluster(&spec.cluster).is_lost().await {
+            return Ok(Observed::Unseen);
+        }
         let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return Ok(Observed::Gone) };
         let live = spec.compare(&found, cx);
         Ok(Observed::Found(spec.status(live.bundle.as_ref(), live.drift(), cx)))
@@ -202,6 +205,9 @@ impl Resource for ClusterCa {
             return Ok(());
         }
         let cluster = cx.cluster(&spec.cluster);
+        if cluster.leaves_behind(&format!("{} and, if it is empty without it, its namespace", spec.secret())).await {
+            return Ok(());
+        }
         cluster.delete(&spec.secret()).await?;
         namespace::release(cluster, &spec.namespace).await.map_err(Error::from)
     }

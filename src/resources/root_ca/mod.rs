@@ -66,6 +66,9 @@ impl Location {
 
     async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = cx.cluster(&self.cluster);
+        if cluster.leaves_behind(&format!("{} and, if it is empty without it, its namespace", self.secret())).await {
+            return Ok(());
+        }
         cluster.delete(&self.secret()).await?;
         namespace::release(cluster, &self.namespace).await.map_err(Error::from)
     }
@@ -255,6 +258,9 @@ impl Resource for RootCa {
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<RootCaStatus>, Error> {
         if !cx.world.clusters.is_known(&spec.location.cluster) {
             return Ok(Observed::Deferred);
+        }
+        if cx.cluster(&spec.location.cluster).is_lost().await {
+            return Ok(Observed::Unseen);
         }
         let drift = |line: String| Observed::Found(RootCaStatus { root: None, drift: vec![format!("{}: {line}", spec.location.secret())] });
         match spec.location.find(spec.known.as_deref(), cx).await? {

@@ -46,6 +46,9 @@ impl RootCa {
         let Some(known) = &self.known else { return Ok(Vec::new()) };
         let mut dependents = Vec::new();
         for cluster in cx.world.clusters.reachable() {
+            if cx.cluster(&cluster).loss().await.is_some() {
+                continue;
+            }
             for secret in cx.cluster(&cluster).list(Kind::SECRET, None, &Owner::ClusterCa.selector()).await? {
                 let Ok(bundle) = trust::read_cacerts(&secret) else { continue };
                 let roots = cx.world.authority.inspect_all(&bundle.roots).unwrap_or_default();

@@ -128,6 +128,9 @@ impl Resource for ServiceExport {
         if !clusters.is_known(&spec.id.exporter) || spec.request.importers.iter().any(isnt_known_yet) {
             return Ok(Observed::Deferred);
         }
+        if cx.cluster(&spec.id.exporter).is_lost().await {
+            return Ok(Observed::Unseen);
+        }
         let entry = spec.live_entry(cx).await?;
         match spec.resolve(entry.as_ref(), cx).await {
             Ok(Resolved { export, .. }) => spec.compare(&export, cx).await,

@@ -139,6 +139,9 @@ impl ServiceExport {
     pub(super) async fn remove_all(&self, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Vec<Failure> {
         let selector = self.id.selector();
         let (live, selector) = (cx.cluster(cluster), &selector);
+        if live.leaves_behind(&format!("the objects with the labels {selector}")).await {
+            return Vec::new();
+        }
         let removals = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].map(|kind| async move {
             for object in live.list(kind, None, selector).await?.iter().filter_map(|object| ObjectRef::of(object, "")) {
                 live.delete(&object).await?;
@@ -161,6 +164,9 @@ pub(super) async fn remove(obsolete: &[(ClusterKey, ObjectRef)], cx: &Cx<'_, Wor
     let configured = obsolete.iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none());
     let removals = configured.map(|(cluster, object)| async move {
         let live = cx.cluster(cluster);
+        if live.leaves_behind(&object.to_string()).await {
+            return Ok(());
+        }
         match live.get(object).await?.filter(labels::is_ours) {
             Some(_) => live.delete(object).await,
             None => Ok(()),

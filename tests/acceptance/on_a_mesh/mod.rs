@@ -5,6 +5,7 @@ mod balancer;
 mod ca_request;
 mod drift;
 mod foreign;
+mod identity;
 mod interrupt;
 mod outage;
 mod own_root;
@@ -41,6 +42,8 @@ on_the_mesh_of_each_cli! {
     ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
     drift::manual_changes_are_planned_and_reverted,
     foreign::objects_of_another_state_are_left_alone,
+    identity::another_cluster_of_the_same_key_is_refused,
+    identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,
     interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
     interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
     outage::an_unreachable_cluster_loses_no_state,

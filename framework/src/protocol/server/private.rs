@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::stored;
-use crate::terraform::{AnyResource, Attribute, Datum, Dynamic, Error, Json, Number, Schema, Unfinished, Value};
+use crate::terraform::{AnyResource, Attribute, Datum, Dynamic, Error, Json, Memory, Number, Schema, Unfinished, Value};
 
 /// The version of this format. Bytes of another version are passed on unread.
 const VERSION: u32 = 1;
@@ -32,6 +32,9 @@ pub(super) struct Private {
     /// In the bytes of a plan only: the unfinished create that it goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) resumes: Option<String>,
+    /// What the resource remembers.
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
+    pub(super) memory: Memory,
     /// Bytes that this format did not write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     other: Vec<u8>,
@@ -61,7 +64,7 @@ impl Private {
 
     /// The bytes; those that this format did not write, if there is nothing to add.
     pub(super) fn write(&self) -> Vec<u8> {
-        if self.unfinished.is_none() && self.plan.is_none() && self.resumes.is_none() {
+        if self.unfinished.is_none() && self.plan.is_none() && self.resumes.is_none() && self.memory.is_empty() {
             return self.other.clone();
         }
         // Only a map with keys that are not strings fails, and there is none.
@@ -148,5 +151,13 @@ mod tests {
             assert_eq!(planned.plan, Some(Kind::Update));
             assert_eq!(planned.applied(None, 0).write(), bytes);
         }
+    }
+
+    #[test]
+    fn what_is_remembered_goes_through_plan_and_apply() {
+        let mut private = Private::read(b"");
+        private.memory.insert("us".to_owned(), "its UID".to_owned());
+        let planned = Private::read(&Private::read(&private.write()).planned(Kind::Update).write());
+        assert_eq!(Private::read(&planned.applied(None, 0).write()).memory, private.memory);
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     protocol::{answer::Answer, catalog::Entry, config_from_state, config_rules, diagnostics, json, plan, shape::Shape, value, wire},
-    terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Provider, Report, Unfinished, Value},
+    terraform::{AnyResource, Applied, Change, Dynamic, Error, Identity, Memory, Provider, Report, Unfinished, Value},
 };
 
 impl<P: Provider> Server<P> {
@@ -77,11 +77,12 @@ impl<P: Provider> Server<P> {
         let entry = self.catalog().resources.find(&request.type_name)?;
         let world = self.configured()?;
         let state = self.read(request.current_state, &entry.schema)?;
-        let mut outcome = entry.of.read(state, &world, self.work()).await;
+        let mut private = Private::read(&request.private);
+        let mut outcome = entry.of.read(state, &mut private.memory, &world, self.work()).await;
+        let bytes = private.write();
         let mut beyond = Report::new();
         config_rules::warn_of_stored(&entry.schema.attributes, &outcome.found, &mut beyond);
         outcome.diagnostics.warnings.extend(beyond.into_diagnostics().warnings);
-        let private = Private::read(&request.private);
         if private.is_unfinished_create()
             && let Some(key) = self.creation_key(&request.type_name, &outcome.found)
         {
@@ -92,7 +93,7 @@ impl<P: Provider> Server<P> {
             new_identity: self.identify(&request.type_name, &outcome.found),
             new_state: Some(value::write(&outcome.found, &entry.schema)),
             diagnostics: diagnostics::diagnostics(outcome.diagnostics),
-            private: request.private,
+            private: bytes,
         })
     }
 
@@ -197,7 +198,11 @@ impl<P: Provider> Server<P> {
                 ..wire::apply_resource_change::Response::default()
             });
         }
-        let private = Private::read(&request.planned_private);
+        let mut private = Private::read(&request.planned_private);
+        if prior.is_null() && left.is_none() {
+            // The create half of a replacement has the private bytes of the plan of an update.
+            private.memory.clear();
+        }
         let unfinished = private.unfinished(&entry.schema, &*entry.of);
         let applied = if planned.is_null() && self.is_left(&request.type_name, &prior, &private) {
             let key = self.creation_key(&request.type_name, &prior).unwrap_or_default();
@@ -205,10 +210,10 @@ impl<P: Provider> Server<P> {
             self.0.creations.leave(key, creation::Left { state: prior, unfinished });
             Applied::deleted()
         } else if let Some(left) = left {
-            self.resume(entry, left, &config, planned, &world).await
+            self.resume(entry, left, &config, planned, &mut private.memory, &world).await
         } else {
             let change = Change { prior: &prior, config: &config, planned, unfinished: unfinished.as_ref(), is_resumed: false };
-            entry.of.apply(change, &world, self.work()).await
+            entry.of.apply(change, &mut private.memory, &world, self.work()).await
         };
         Ok(wire::apply_resource_change::Response {
             new_identity: self.identify(&request.type_name, &applied.state),
@@ -231,20 +236,21 @@ impl<P: Provider> Server<P> {
         left: creation::Left,
         config: &Dynamic,
         planned: Dynamic,
+        memory: &mut Memory,
         world: &P::World,
     ) -> Applied {
         let unfinished = Unfinished { is_create: true, ..left.unfinished.unwrap_or_default() };
         let change = |prior, config, planned, is_resumed| Change { prior, config, planned, unfinished: Some(&unfinished), is_resumed };
         // The resource itself may want another object, as it would for an update.
         if entry.of.plan(&left.state, config, planned.clone(), Some(world)).replace.is_empty() {
-            return entry.of.apply(change(&left.state, config, planned, true), world, self.work()).await;
+            return entry.of.apply(change(&left.state, config, planned, true), memory, world, self.work()).await;
         }
-        let deleted = entry.of.apply(change(&left.state, &Value::Null, Value::Null, false), world, self.work()).await;
+        let deleted = entry.of.apply(change(&left.state, &Value::Null, Value::Null, false), memory, world, self.work()).await;
         if !deleted.state.is_null() {
             return deleted;
         }
         let change = Change { prior: &Value::Null, config, planned, unfinished: None, is_resumed: false };
-        entry.of.apply(change, world, self.work()).await
+        entry.of.apply(change, memory, world, self.work()).await
     }
 
     pub(super) async fn import_resource_state(

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         call::Outcome,
+        context::Memory,
         dynamic::Dynamic,
         identity::Identity,
         report::Error,
@@ -78,9 +79,9 @@ pub trait AnyResource<W>: Send + Sync {
     /// The resource's own part of a plan that destroys.
     fn plan_destroy(&self, prior: &Dynamic, world: Option<&W>) -> Planned;
     /// Creates (`prior` is null), updates, or deletes (`planned` is null).
-    async fn apply(&self, change: Change<'_>, world: &W, cancel: CancellationToken) -> Applied;
+    async fn apply(&self, change: Change<'_>, memory: &mut Memory, world: &W, cancel: CancellationToken) -> Applied;
     /// The state as it is now; null when the object is gone.
-    async fn read(&self, state: Dynamic, world: &W, cancel: CancellationToken) -> Outcome;
+    async fn read(&self, state: Dynamic, memory: &mut Memory, world: &W, cancel: CancellationToken) -> Outcome;
     /// The state of the object with this import ID; null with errors.
     async fn import(&self, name: &str, world: &W, cancel: CancellationToken) -> Outcome;
     /// The attributes by which an earlier version stored its states; `None` for a version that is not an earlier one.

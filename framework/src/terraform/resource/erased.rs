@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         call::{Outcome, conclude, load, load_stored, model, validate},
-        context::{Cx, Observed},
+        context::{Cx, Memory, Observed},
         dynamic::{Datum, Dynamic, attribute, set_attribute, without_unknowns},
         identity::Identity,
         model::{Model, encode},
@@ -59,6 +59,12 @@ fn cx<'a, R: Resource>(model: &R::Model, operation: Operation, world: &'a R::Wor
     Cx::new(world, Deadline::after(Timeouts::of(R::timeouts(model), operation, R::TIMEOUTS), cancel))
 }
 
+/// Ends an operation on an object of which something is remembered. Returns whether it is deferred.
+fn end<W>(cx: Cx<'_, W>, memory: &mut Memory, report: &mut Report) -> bool {
+    *memory = cx.memory();
+    conclude(cx, report)
+}
+
 /// The earlier version of the model with this number.
 fn earlier<R: Resource>(version: i64) -> Option<Earlier<R::Model>> {
     R::earlier().into_iter().nth(usize::try_from(version).ok()?)
@@ -75,12 +81,13 @@ fn with_computed(prior: &Dynamic, reached: &Dynamic, attributes: &[Attribute]) -
 
 impl<R: Resource> Erased<R> {
     /// Deletes what any of the applies may have put in place.
-    async fn delete(change: &Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
+    async fn delete(change: &Change<'_>, memory: &mut Memory, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
         let in_place = prior::read::<R>(change.prior, change.unfinished, parse::<R>);
         let mut problems = Report::new();
         let loaded = load_stored(R::NAME, change.prior, &mut problems, parse::<R>);
-        let cx = cx::<R>(&loaded.as_ref().map(|(model, _)| model.clone()).unwrap_or_default(), Operation::Delete, world, cancel);
+        let cx = cx::<R>(&loaded.as_ref().map(|(model, _)| model.clone()).unwrap_or_default(), Operation::Delete, world, cancel)
+            .with_memory(memory.clone());
         let found = if loaded.is_some() {
             report.extend(problems);
             None
@@ -104,7 +111,7 @@ impl<R: Resource> Erased<R> {
                 report.error(error);
             }
         }
-        conclude(cx, &mut report);
+        end(cx, memory, &mut report);
         let (state, unfinished) =
             if report.has_errors() { (change.prior.clone(), change.unfinished.cloned()) } else { (Value::Null, None) };
         Applied { state, unfinished, diagnostics: report.into_diagnostics() }
@@ -239,9 +246,9 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         Planned { state: Value::Null, replace: Vec::new(), diagnostics: report.into_diagnostics(), is_deferred }
     }
 
-    async fn apply(&self, change: Change<'_>, world: &R::World, cancel: CancellationToken) -> Applied {
+    async fn apply(&self, change: Change<'_>, memory: &mut Memory, world: &R::World, cancel: CancellationToken) -> Applied {
         if change.planned.is_null() {
-            return Self::delete(&change, world, cancel).await;
+            return Self::delete(&change, memory, world, cancel).await;
         }
         let Change { prior, config, planned, unfinished, is_resumed } = change;
         let is_create = prior.is_null() || is_resumed;
@@ -255,12 +262,12 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let in_place = prior::read::<R>(prior, unfinished, parse::<R>);
 
         let operation = if is_create { Operation::Create } else { Operation::Update };
-        let cx = cx::<R>(&wanted, operation, world, cancel);
+        let cx = cx::<R>(&wanted, operation, world, cancel).with_memory(memory.clone());
         let mut reached = Reached::nothing();
         // Caught here already, and not only for the protocol: what was reached before a panic exists all the same.
         let work = AssertUnwindSafe(R::apply(&spec, &in_place, &mut reached, &cx)).catch_unwind().await;
         let outcome = work.unwrap_or_else(|panic| Err(panicked(R::NAME, panic.as_ref())));
-        conclude(cx, &mut report);
+        end(cx, memory, &mut report);
 
         let is_complete = reached.is_complete();
         let recorded = reached.get().map(|status| Self::record(&status, &wanted, &mut report));
@@ -311,25 +318,25 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         Applied { state: without_unknowns(state), unfinished, diagnostics: report.into_diagnostics() }
     }
 
-    async fn read(&self, state: Dynamic, world: &R::World, cancel: CancellationToken) -> Outcome {
+    async fn read(&self, state: Dynamic, memory: &mut Memory, world: &R::World, cancel: CancellationToken) -> Outcome {
         let mut report = Report::new();
         // The state of a deferred import; the read is deferred as well.
         if state.is_unknown() {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: true };
         }
         let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
-            let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel);
+            let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel).with_memory(memory.clone());
             let mut outcome = Self::read_by_identity(state, report, cx).await;
             write_only::remove(&mut outcome.found, &R::Model::attributes());
             return outcome;
         };
-        let cx = cx::<R>(&model, Operation::Read, world, cancel);
+        let cx = cx::<R>(&model, Operation::Read, world, cancel).with_memory(memory.clone());
         let outcome = R::read(&spec, &cx).await;
-        let is_deferred = conclude(cx, &mut report) || matches!(outcome, Ok(Observed::Deferred));
+        let is_deferred = end(cx, memory, &mut report) || matches!(outcome, Ok(Observed::Deferred));
         let mut found = match outcome {
             Ok(Observed::Found(status)) => Self::record(&status, &model, &mut report),
             Ok(Observed::Gone) => Value::Null,
-            Ok(Observed::Deferred) => state,
+            Ok(Observed::Deferred | Observed::Unseen) => state,
             Err(error) => {
                 report.error(error);
                 state

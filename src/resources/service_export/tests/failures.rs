@@ -111,7 +111,9 @@ async fn an_importer_whose_access_is_not_known_yet_defers_the_read() {
     scene.objects.put("eu", echo());
     let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
     scene.world.clusters = Clusters::Known([("eu".to_owned(), true), ("us".to_owned(), false)].into());
-    let read = erase::<ServiceExport>().read(state.clone(), &scene.world, tokio_util::sync::CancellationToken::new()).await;
+    let read = erase::<ServiceExport>()
+        .read(state.clone(), &mut framework::Memory::new(), &scene.world, tokio_util::sync::CancellationToken::new())
+        .await;
     assert!(read.is_deferred && read.found == state);
 }
 

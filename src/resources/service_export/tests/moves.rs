@@ -96,7 +96,7 @@ async fn failed_at(cluster: &str, failing: &ObjectRef) -> (Scene, Applied) {
 async fn change(scene: &Scene, prior: &Dynamic, unfinished: Option<&Unfinished>, config: ServiceExportModel) -> Applied {
     let planned = planned::<ServiceExport>(config.clone());
     let change = Change { prior, config: &encode(&Value::Value(config)), planned, unfinished, is_resumed: false };
-    erase::<ServiceExport>().apply(change, &scene.world, CancellationToken::new()).await
+    erase::<ServiceExport>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await
 }
 
 async fn destroy_after(scene: &Scene, failed: &Applied) -> Applied {
@@ -107,7 +107,7 @@ async fn destroy_after(scene: &Scene, failed: &Applied) -> Applied {
         unfinished: failed.unfinished.as_ref(),
         is_resumed: false,
     };
-    erase::<ServiceExport>().apply(destroy, &scene.world, CancellationToken::new()).await
+    erase::<ServiceExport>().apply(destroy, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn created<const IN_RECORD: bool>() -> Applied {
     let mut planned = config.clone();
     set_attribute(&mut planned, "address", Value::Unknown);
     let change = Change { prior: &Value::Null, config: &config, planned, unfinished: None, is_resumed: false };
-    erase::<Thing<IN_RECORD>>().apply(change, &(), CancellationToken::new()).await
+    erase::<Thing<IN_RECORD>>().apply(change, &mut Memory::new(), &(), CancellationToken::new()).await
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn what_an_import_finds_incomplete_can_be_destroyed() {
     let destroyed = async |id: &str| {
         let prior = encode(&Value::Value(ThingModel { id: Value::Value(id.to_owned()), ..ThingModel::default() }));
         let change = Change { prior: &prior, config: &Value::Null, planned: Value::Null, unfinished: None, is_resumed: false };
-        erase::<Thing<false>>().apply(change, &(), CancellationToken::new()).await
+        erase::<Thing<false>>().apply(change, &mut Memory::new(), &(), CancellationToken::new()).await
     };
     let Applied { state, diagnostics, .. } = destroyed("a").await;
     assert!(state.is_null() && diagnostics.errors.is_empty(), "{diagnostics:?}");
