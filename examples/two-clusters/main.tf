@@ -11,6 +11,12 @@ variable "clusters" {
   type        = map(object({ config_path = string, config_context = optional(string) }))
 }
 
+variable "members" {
+  description = "The keys of the clusters that are in the mesh; all of `clusters` if left out. A cluster leaves the mesh by leaving this list, and stays in `clusters` until that is applied."
+  type        = set(string)
+  default     = null
+}
+
 variable "helm" {
   description = "Where Istio's charts come from; Istio's own repository if left out."
   type        = object({ repository = optional(string), version = optional(string), plain_http = optional(bool), binary = optional(string) })
@@ -28,6 +34,10 @@ provider "mesh" {
   helm     = var.helm
 }
 
+locals {
+  members = toset(var.members == null ? keys(var.clusters) : var.members)
+}
+
 # One root of trust; its key stays in a Secret of the US cluster.
 resource "mesh_root_ca" "mesh" {
   cluster = "us"
@@ -39,13 +49,13 @@ resource "mesh_root_ca" "mesh" {
 }
 
 resource "mesh_cluster_ca" "this" {
-  for_each = var.clusters
+  for_each = local.members
   cluster  = each.key
   root_ca  = mesh_root_ca.mesh
 }
 
 resource "mesh_cluster" "this" {
-  for_each     = var.clusters
+  for_each     = local.members
   cluster      = each.key
   ca           = mesh_cluster_ca.this[each.key]
   mesh_id      = "training-mesh"
@@ -56,7 +66,7 @@ resource "mesh_cluster" "this" {
 }
 
 resource "mesh_eastwest_gateway" "this" {
-  for_each = var.clusters
+  for_each = local.members
   cluster  = each.key
   network  = mesh_cluster.this[each.key].network
   values   = var.values.gateway

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::names::{ClusterKey, Host};
-use crate::data::{INSTALLED_BY, MANAGER};
+use crate::{
+    data::{INSTALLED_BY, MANAGER},
+    istio::well_known,
+};
 
 /// The label that names the manager of an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -93,6 +96,11 @@ pub fn exporter_of(object: &Json) -> Option<ClusterKey> {
 /// The label selector that finds everything of all exports of a cluster.
 pub fn exported_by(exporter: &ClusterKey) -> String {
     format!("{},{EXPORTED_BY}={exporter}", managed_selector())
+}
+
+/// Returns the label selector that finds the pods with a sidecar, which istiod labels when it injects one.
+pub fn injected_selector() -> String {
+    format!("{}={}", well_known::TLS_MODE_LABEL, well_known::TLS_MODE_ISTIO)
 }
 
 /// The label selector for objects with all of these labels.

@@ -1,27 +1,28 @@
 //! `mesh_eastwest_gateway`: the gateway through which other networks reach this one. Owns one Helm release, and is ready when the load
 //! balancer has an address.
 
+mod addresses;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
-
-use async_trait::async_trait;
-use serde_json::Value as Json;
 
 use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
         ClusterKey, EastwestGatewaySettings, Namespace, NetworkName, ReleaseName, Values,
-        helm::gateway::{CHART, PORT, addresses, gateway_pod_labels, passthrough_port},
+        helm::gateway::{CHART, PORT, gateway_pod_labels},
         labels::selector_of,
     },
     ports::Failure,
 };
+use addresses::{External, port_value};
+use async_trait::async_trait;
 use framework::{
-    AttributePath, Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Set, Timeouts, Value,
-    computed, model, optional, required,
+    Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Set, Timeouts, Value, computed, model,
+    optional, required,
 };
 
 model! {
@@ -46,16 +47,24 @@ model! {
         load_balancer_class: String => optional(),
         /// CIDR ranges from which the load balancer accepts connections, for example `203.0.113.0/24`. Defaults to all.
         source_ranges: Set<String> => optional(),
+        /// Addresses by which other clusters reach the gateway: IP addresses or hostnames, for example `["203.0.113.7"]`. Set them where no load
+        /// balancer gives the Service an address that they can use, as on bare metal, behind NAT or a VPN, or for a DNS name of your own. The
+        /// apply then doesn't wait for a load balancer.
+        external_addresses: Set<String> => optional(),
+        /// Port of `external_addresses` that leads to the gateway: 1 to 65535. Defaults to the node port for a Service of type NodePort, or else
+        /// to the Service's port.
+        external_port: i64 => optional(),
         /// Fixed number of pods. If not set, the chart's autoscaler decides.
         replicas: i64 => optional().at_least(1),
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
         /// all of them.
         values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),
-        /// Addresses of the load balancer: IP addresses, or hostnames, depending on the cloud.
-        addresses: Vec<Value<String>> =>
-            computed().kept_unless(&["service_annotations", "load_balancer_class", "values", "drift"]),
-        /// Port of the load balancer for mutual TLS from other networks: 15443, unless `values` set another.
-        port: i64 => computed().kept_unless(&["values"]),
+        /// Addresses by which other clusters reach the gateway: `external_addresses`, or those of the load balancer: IP addresses, or hostnames,
+        /// depending on the cloud.
+        addresses: Vec<Value<String>> => computed().kept_unless(&["service_annotations", "load_balancer_class"]),
+        /// Port of `addresses` for mutual TLS from other networks: `external_port`, or that of the Service, which is 15443 unless `values` set
+        /// another.
+        port: i64 => computed().kept(),
         /// Installed version of Istio.
         installed_version: String => computed(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
@@ -69,6 +78,7 @@ model! {
 pub struct EastwestGateway {
     cluster: ClusterKey,
     gateway: EastwestGatewaySettings,
+    external: External,
     istio_version: Option<String>,
 }
 
@@ -123,52 +133,46 @@ impl EastwestGateway {
         Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), &labels).await))
     }
 
-    fn no_balancer(&self, sort: &str) -> Error {
-        Error::new(
-            "The gateway has no address",
-            format!(
-                "{} of cluster \"{}\" has the type {sort}, which gets no load balancer, and no `spec.externalIPs`, so other clusters can't reach \
-                 the gateway. Remove `service.type` from `values`, or set `service.externalIPs` to addresses that lead to the gateway.",
-                self.service(),
-                self.cluster
-            ),
-        )
-        .at(AttributePath::new("values"))
+    /// Parses the attributes that the configuration sets.
+    fn parse_model(model: &EastwestGatewayModel, parse: &mut Parse<'_>) -> Option<Self> {
+        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
+        let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
+        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
+        let name = parse.required("name", &model.name, |text| ReleaseName::parse(text));
+        let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
+        let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
+        let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
+        let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
+            text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a valid CIDR range. Write one such as `203.0.113.0/24`."))
+        });
+        let replicas = parse.optional("replicas", &model.replicas, |count| match u32::try_from(*count) {
+            Ok(count @ 1..) => Ok(count),
+            _ => Err(format!("Must be at least 1, got {count}.")),
+        });
+        let external = External::parse(model, parse);
+        let values = parse.each("values", &model.values, |text| Values::parse(text));
+        Some(Self {
+            cluster: cluster?,
+            gateway: EastwestGatewaySettings {
+                name: name?,
+                namespace: namespace?,
+                network: network?,
+                service_annotations: annotations?,
+                load_balancer_class: class?,
+                source_ranges: ranges?,
+                replicas: replicas?,
+                values: values?,
+            },
+            external: external?,
+            istio_version: istio_version?,
+        })
     }
-
-    async fn wait_for_addresses(&self, cx: &Cx<'_, World>) -> Result<Option<Json>, Error> {
-        let live = self.on(cx).get(&self.service()).await?;
-        if let Some(sort) = live.as_ref().and_then(without_balancer) {
-            return Err(self.no_balancer(sort));
-        }
-        let has_address = |live: Option<&Json>| live.is_some_and(|service| !addresses(service).is_empty());
-        let what = "the load balancer to give the gateway's Service an address";
-        match self.on(cx).wait(&self.service(), what, &has_address).await {
-            Ok(service) => Ok(service),
-            Err(failure) => Err(self.with_evidence(failure, cx).await),
-        }
-    }
-}
-
-/// Returns the type of a Service that has no address and gets none, as it has no load balancer.
-fn without_balancer(service: &Json) -> Option<&str> {
-    service["spec"]["type"].as_str().filter(|sort| *sort != "LoadBalancer" && addresses(service).is_empty())
-}
-
-/// The port of a Service, or the usual one.
-fn port(service: Option<&Json>) -> u16 {
-    service.and_then(passthrough_port).unwrap_or(PORT)
 }
 
 /// A collection as an attribute: null if it is empty.
 fn some_of<T, U, C: FromIterator<U>>(elements: impl IntoIterator<Item = T>, value: impl Fn(T) -> U) -> Value<C> {
     let mut elements = elements.into_iter().map(value).peekable();
     if elements.peek().is_none() { Value::Null } else { Value::Value(elements.collect()) }
-}
-
-/// The addresses of a Service, as strings.
-fn names(service: Option<&Json>) -> Vec<String> {
-    service.map(addresses).unwrap_or_default().iter().map(ToString::to_string).collect()
 }
 
 #[async_trait]
@@ -188,55 +192,15 @@ impl Resource for EastwestGateway {
     }
 
     fn parse(model: &EastwestGatewayModel, parse: &mut Parse<'_>) -> Option<Self> {
-        let cluster = parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key));
-        let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
-        let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
-        let name = parse.required("name", &model.name, |text| ReleaseName::parse(text));
-        let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
-        let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
-        let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
-        let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
-            text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a valid CIDR range. Write one such as `203.0.113.0/24`."))
-        });
-        let replicas = parse.optional("replicas", &model.replicas, |count| match u32::try_from(*count) {
-            Ok(count @ 1..) => Ok(count),
-            _ => Err(format!("Must be at least 1, got {count}.")),
-        });
-        let values = parse.each("values", &model.values, |text| Values::parse(text));
-        Some(Self {
-            cluster: cluster?,
-            gateway: EastwestGatewaySettings {
-                name: name?,
-                namespace: namespace?,
-                network: network?,
-                service_annotations: annotations?,
-                load_balancer_class: class?,
-                source_ranges: ranges?,
-                replicas: replicas?,
-                values: values?,
-            },
-            istio_version: istio_version?,
-        })
+        Self::parse_model(model, parse)
     }
 
     fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Parsed<Self>) {
-        crate::world::plan_version(
-            &plan.planned.istio_version,
-            plan.prior.as_ref().map(|prior| &prior.installed_version),
-            &mut plan.planned.installed_version,
-            plan.world,
-            plan.report,
-        );
-        if plan.prior.as_ref() != Some(&plan.planned) {
-            crate::world::check_helm(plan.world, plan.report);
-        }
-        if let Parsed::Ready(spec) = spec {
-            crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
-            for lint in spec.gateway.lints() {
-                plan.report
-                    .warning(Error::new(format!("Helm value {} has no effect", lint.key), lint.message).at(AttributePath::new("values")));
-            }
-        }
+        plan::plan(plan, spec);
+    }
+
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, EastwestGatewayModel, World>) {
+        crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
     }
 
     async fn apply(
@@ -245,6 +209,7 @@ impl Resource for EastwestGateway {
         reached: &mut Reached<EastwestGatewayStatus>,
         cx: &Cx<'_, World>,
     ) -> Result<(), Error> {
+        spec.check_reachable()?;
         cx.world.releases.check().await?;
         let live = spec.own_release(prior, cx).await?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
@@ -259,7 +224,7 @@ impl Resource for EastwestGateway {
         };
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
         let service = spec.wait_for_addresses(cx).await?;
-        let (addresses, port) = (names(service.as_ref()), port(service.as_ref()));
+        let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version.clone(), drift: Vec::new() });
         if deployed.mark.is_some() {
             spec.on(cx).unmark_release(spec.namespace(), spec.gateway.name.as_str()).await?;
@@ -276,11 +241,12 @@ impl Resource for EastwestGateway {
         }
         let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
-        let (service, drift) = tokio::try_join!(
+        let (service, mut drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
             release_drift(spec.on(cx), &wanted, Some(&live)),
         )?;
-        let (addresses, port) = (names(service.as_ref()), port(service.as_ref()));
+        let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
+        drift.extend(spec.lost_addresses(&addresses));
         Ok(Observed::Found(EastwestGatewayStatus { addresses, port, installed_version: live.version, drift }))
     }
 
@@ -316,6 +282,9 @@ impl Resource for EastwestGateway {
             source_ranges: some_of(found.source_ranges, Value::Value),
             replicas: found.replicas.map(i64::from).into(),
             values: found.rest.map(|rest| vec![Value::Value(rest)]).into(),
+            // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
+            external_addresses: Value::Null,
+            external_port: Value::Null,
             addresses: Value::Null,
             port: Value::Null,
             installed_version: Value::Null,
@@ -326,7 +295,7 @@ impl Resource for EastwestGateway {
 
     fn record(status: &EastwestGatewayStatus, model: &mut EastwestGatewayModel) {
         model.addresses = crate::world::strings(&status.addresses);
-        model.port = Value::Value(i64::from(status.port));
+        model.port = port_value(status.port);
         model.installed_version = Value::Value(status.installed_version.trim_start_matches('v').to_owned());
         model.drift = crate::world::strings(&status.drift);
     }

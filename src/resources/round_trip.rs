@@ -37,6 +37,8 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "namespace_labels",
     "namespace_annotations",
     "istio_version",
+    "external_addresses",
+    "external_port",
     "delete_crds",
     "renew_before_days",
     "warn_before_days",
@@ -208,7 +210,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
         "mesh_eastwest_gateway" => vec![json!({
             "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "istio_version": "1.30.0",
             "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
-            "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
+            "external_addresses": ["198.51.100.9"], "external_port": 15443, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
         })],
         "mesh_service_export" => vec![json!({
             "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use framework::{AttributePath, Cx, Error, Report};
+use framework::{AttributePath, Cx, Error, Report, Value};
 
 use super::World;
 use crate::mesh::ClusterKey;
@@ -53,6 +53,20 @@ pub(crate) fn check_cluster(world: Option<&World>, cluster: &ClusterKey, path: A
     if let Some(problem) = world.and_then(|world| world.clusters.problem(cluster)) {
         report.error(Error::new("Unknown cluster", problem).at(path));
     }
+}
+
+/// Reports that something in a cluster can't be destroyed, as the cluster is no longer one of the provider's `clusters`.
+pub(crate) fn check_destroyable(world: Option<&World>, cluster: &Value<String>, report: &mut Report) {
+    let key = cluster.as_ref_option().and_then(|key| ClusterKey::parse(key).ok());
+    let Some(key) = key.filter(|key| world.is_some_and(|world| world.clusters.problem(key).is_some())) else { return };
+    report.error(Error::new(
+        format!("No access to cluster \"{key}\""),
+        format!(
+            "The object is in cluster \"{key}\", which is missing in the provider's `clusters`, so it can't be destroyed. Keep a cluster in \
+             `clusters` until everything in it is destroyed, and remove it in a second apply.\n\nIf the cluster no longer exists, or should keep \
+             the object, run `terraform state rm` (or `tofu state rm`) with the resource's address instead."
+        ),
+    ));
 }
 
 /// The error of a cluster that isn't one of the provider's `clusters`, or of which not enough is known to contact it.

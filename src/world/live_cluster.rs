@@ -159,6 +159,14 @@ impl<'a> LiveCluster<'a> {
         self.recognized().await?.objects.get(self.key.as_str(), object, self.deadline).await
     }
 
+    /// Returns whether a live object, seen under another key, is the object that has this reference here: a cluster whose key changes has both
+    /// keys for a while.
+    pub(crate) async fn holds(self, object: &ObjectRef, live: &Json) -> Result<bool, Failure> {
+        let uid = |object: &Json| object["metadata"]["uid"].as_str().map(str::to_owned);
+        let Some(theirs) = uid(live) else { return Ok(false) };
+        Ok(self.get(object).await?.as_ref().and_then(uid) == Some(theirs))
+    }
+
     /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
     pub(crate) async fn list(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
         self.recognized().await?.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await

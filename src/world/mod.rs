@@ -14,7 +14,7 @@ mod values;
 mod versions;
 
 pub use clusters::Clusters;
-pub(crate) use clusters::{check_cluster, reachable};
+pub(crate) use clusters::{check_cluster, check_destroyable, reachable};
 pub(crate) use creation::{Creation, marked};
 pub(crate) use errors::{all_failed, check_helm, not_ours};
 pub use listing::{Discover, InClusters, ListModel};

@@ -73,6 +73,11 @@ impl PlannedMesh {
         planned.exports.values().filter(|other| other.id != export.id).flat_map(|other| export.conflicts(other)).collect()
     }
 
+    /// Returns the trust domain of a cluster that this run has planned, if it is known.
+    pub fn trust_domain(&self, cluster: &ClusterKey) -> Option<TrustDomain> {
+        self.lock().clusters.get(cluster)?.trust_domain.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Planned> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,6 +1,13 @@
 //! Calls through the mesh, from the client in the US to the echo server in the EU.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
 use mesh_lab::Lab;
 
@@ -55,4 +62,39 @@ pub(crate) fn call_host_until_ok(lab: &Lab) -> String {
 /// Whether an answer has the status 200.
 pub(crate) fn is_ok(answer: &str) -> bool {
     answer.lines().any(|line| line.trim() == "200")
+}
+
+/// Calls of the exported host, a fresh connection each, one after the other until they are counted.
+pub(crate) struct Calls {
+    stop: Arc<AtomicBool>,
+    calls: JoinHandle<(usize, Vec<String>)>,
+}
+
+impl Calls {
+    pub(crate) fn start(lab: &Lab) -> Self {
+        call_host_until_ok(lab);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let calls = std::thread::spawn(move || {
+            let (lab, mut count, mut failed) = (crate::fixture::lab(), 0, Vec::new());
+            while !stopped.load(Ordering::Relaxed) {
+                count += 1;
+                let answer = call(&lab, &format!("http://{HOST}/"));
+                if !is_ok(&answer) {
+                    failed.push(answer);
+                }
+            }
+            (count, failed)
+        });
+        Self { stop, calls }
+    }
+
+    /// Ends the calls, and returns how many of them failed.
+    pub(crate) fn failed(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        let (count, failed) = self.calls.join().expect("calls");
+        assert!(count > 3, "only {count} calls were made");
+        println!("{} of {count} calls failed {}", failed.len(), failed.first().cloned().unwrap_or_default());
+        failed.len()
+    }
 }

@@ -16,24 +16,25 @@ resource "mesh_root_ca" "this" {
 }
 
 resource "mesh_cluster_ca" "this" {
-  for_each = var.networks
+  for_each = var.members
   cluster  = each.key
   root_ca  = mesh_root_ca.this
 }
 
 resource "mesh_cluster" "this" {
-  for_each     = var.networks
+  for_each     = var.members
   cluster      = each.key
   ca           = mesh_cluster_ca.this[each.key]
   mesh_id      = var.mesh_id
   trust_domain = var.trust_domain
-  network      = each.value
+  network      = each.value.network
+  cluster_name = each.value.cluster_name
   mtls_mode    = var.mtls_mode
   values       = var.istiod_values
 }
 
 resource "mesh_eastwest_gateway" "this" {
-  for_each            = var.networks
+  for_each            = var.members
   cluster             = each.key
   network             = mesh_cluster.this[each.key].network
   service_annotations = lookup(var.gateway_annotations, each.key, null)
@@ -50,6 +51,6 @@ resource "mesh_service_export" "this" {
 
   # By reference, so that an export waits for the control planes of the clusters that import it.
   importers = [
-    for key in coalesce(each.value.importers, setsubtract(keys(var.networks), [each.value.cluster])) : mesh_cluster.this[key].cluster
+    for key in coalesce(each.value.importers, setsubtract(keys(var.members), [each.value.cluster])) : mesh_cluster.this[key].cluster
   ]
 }

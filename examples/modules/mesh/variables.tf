@@ -1,6 +1,6 @@
-variable "networks" {
-  description = "The network of each cluster, by the cluster's key in the provider's `clusters`."
-  type        = map(string)
+variable "members" {
+  description = "The clusters of the mesh, by their keys in the provider's `clusters`, with their networks. A cluster leaves the mesh by leaving this map, and stays in `clusters` until that is applied. `cluster_name` is Istio's name for the cluster; its key if left out."
+  type        = map(object({ network = string, cluster_name = optional(string) }))
 }
 
 variable "mesh_id" {
@@ -15,7 +15,7 @@ variable "trust_domain" {
 }
 
 variable "root_cluster" {
-  description = "The cluster that keeps the root CA's key: one of `networks`. A change moves the root there."
+  description = "The cluster that keeps the root CA's key: one of `members`. A change moves the root there."
   type        = string
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::{
-    lint::{self, Lint},
+    discovery,
+    lint::{self, Effect, Lint},
     setting::{self, Decision, Setting},
     values::{self, Values},
 };
@@ -111,6 +112,7 @@ impl ControlPlane {
         let own = Values::merged(&self.values);
         let mut lints = lint::dead_keys(&own);
         lints.extend(lint::overridden(&own, &self.decisions()));
+        lints.extend(discovery::lint(&own, &self.namespace, &json!(self.namespace_labels())));
         lints
     }
 
@@ -132,6 +134,7 @@ impl ControlPlane {
         if let Some(root) = moved.filter(|_| self.mtls_mode.is_some()) {
             refusals.push(Lint {
                 key: values::key(&root_namespace),
+                effect: Effect::Unsupported,
                 message: format!(
                     "With `mtls_mode` set, the root namespace must be `{}`: the policy is written there, and in any namespace but `{root}` it would \
                      not hold for the mesh. Remove the key, or remove `mtls_mode` and manage a PeerAuthentication in `{root}`.",

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde_json::Value as Json;
 
 use super::{
+    gateway_lint,
     lint::{self, Lint},
     setting::{self, Decision, Setting},
     values::{self, Values},
@@ -126,6 +127,17 @@ pub fn passthrough_port(service: &Json) -> Option<u16> {
     u16::try_from(found["port"].as_u64()?).ok()
 }
 
+/// Returns the node port of a gateway's Service that leads to the port for mutual TLS from other networks.
+pub fn node_port(service: &Json) -> Option<u16> {
+    let ports = service["spec"]["ports"].as_array()?;
+    u16::try_from(ports.iter().find(|port| port["targetPort"] == PORT)?["nodePort"].as_u64()?).ok()
+}
+
+/// Returns the type of a Service that has no address and gets none, as it has no load balancer.
+pub fn without_balancer(service: &Json) -> Option<&str> {
+    service["spec"]["type"].as_str().filter(|sort| *sort != "LoadBalancer" && addresses(service).is_empty())
+}
+
 /// The labels of a gateway's pods, as the chart makes them of the release's name.
 pub fn gateway_pod_labels(name: &ReleaseName) -> BTreeMap<String, String> {
     BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), label(name).to_owned())])
@@ -152,7 +164,17 @@ impl EastwestGatewaySettings {
 
     /// Returns warnings about the user's values.
     pub fn lints(&self) -> Vec<Lint> {
-        lint::overridden(&Values::merged(&self.values), &self.decisions())
+        let own = Values::merged(&self.values);
+        let mut lints = gateway_lint::lints(&own, &self.service_annotations);
+        lints.extend(lint::overridden(&own, &self.decisions()));
+        lints
+    }
+
+    /// Returns the Service's type according to the user's values, if a Service of that type gets no address by itself.
+    pub fn without_balancer(&self) -> Option<String> {
+        let service = &Values::merged(&self.values)["service"];
+        let has_addresses = service["externalIPs"].as_array().is_some_and(|addresses| !addresses.is_empty());
+        service["type"].as_str().filter(|sort| *sort != "LoadBalancer" && !has_addresses).map(str::to_owned)
     }
 
     /// The release.

@@ -9,8 +9,33 @@ use super::{setting::Decision, values};
 pub struct Lint {
     /// The key, its parts joined by dots: `global.trustDomain`.
     pub key: String,
+    /// What it does.
+    pub effect: Effect,
     /// Why, and what to use instead; sentences.
     pub message: String,
+}
+
+/// What a key that a warning is about does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Nothing,
+    /// It breaks calls, or the installation.
+    Breaks,
+    /// It takes away what the provider needs.
+    Unsupported,
+}
+
+impl Lint {
+    /// Returns the warning's or error's title.
+    pub fn title(&self) -> String {
+        let effect = match self.effect {
+            Effect::Nothing => "has no effect",
+            Effect::Breaks => "breaks calls",
+            Effect::Unsupported => "is not supported",
+        };
+        format!("Helm value {} {effect}", self.key)
+    }
 }
 
 /// A key that Istio's charts don't read, or no longer read, and what to use instead.
@@ -75,7 +100,11 @@ pub(super) fn dead_keys(values: &Json) -> Vec<Lint> {
     DEAD_KEYS
         .iter()
         .flat_map(|dead| {
-            places(dead.path).into_iter().filter(found).map(|path| Lint { key: values::key(&path), message: dead.why.to_owned() })
+            places(dead.path).into_iter().filter(found).map(|path| Lint {
+                key: values::key(&path),
+                effect: Effect::Nothing,
+                message: dead.why.to_owned(),
+            })
         })
         .collect()
 }
@@ -118,7 +147,11 @@ const UNSUPPORTED: &[Unsupported] = &[
 /// Returns the keys with which a control plane can't be managed.
 pub(super) fn unsupported(values: &Json) -> Vec<Lint> {
     let lint = |key: &Unsupported, path: Vec<String>| {
-        values::at(values, &path).filter(|value| (key.is_set)(value)).map(|_| Lint { key: values::key(&path), message: key.why.to_owned() })
+        values::at(values, &path).filter(|value| (key.is_set)(value)).map(|_| Lint {
+            key: values::key(&path),
+            effect: Effect::Unsupported,
+            message: key.why.to_owned(),
+        })
     };
     UNSUPPORTED.iter().flat_map(|key| places(key.path).into_iter().filter_map(|path| lint(key, path))).collect()
 }
@@ -136,6 +169,7 @@ pub(super) fn overridden(values: &Json, decisions: &[Decision]) -> Vec<Lint> {
         let found = values::at(values, path).filter(|found| !found.is_null())?;
         (!values::same_scalar(found, &decision.value)).then(|| Lint {
             key: values::key(path),
+            effect: Effect::Nothing,
             message: format!(
                 "`values` sets {} to {found}, but the attribute `{}` is {}. The attribute wins: remove the key from `values`, or make them equal.",
                 values::key(path),

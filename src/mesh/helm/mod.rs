@@ -1,7 +1,9 @@
 //! Helm releases of Istio's charts: the user's values, what attributes set over them, and the values of istiod and of east-west gateways.
 
 pub mod control_plane;
+mod discovery;
 pub mod gateway;
+mod gateway_lint;
 mod lint;
 mod setting;
 pub mod values;

@@ -1,19 +1,45 @@
 //! What istiod and its charts leave behind when they are uninstalled: ConfigMaps in every namespace, istiod's own root, and the custom
 //! resource definitions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use super::Cluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef},
-    mesh::{helm::control_plane::BASE_RELEASE, observe::occupant},
+    mesh::{helm::control_plane::BASE_RELEASE, labels, observe::occupant},
     world::World,
 };
 use framework::{Cx, Error};
 
 impl Cluster {
+    /// Warns of workloads that still have a sidecar, and lose their certificates with istiod.
+    pub(super) async fn warn_of_sidecars(&self, cx: &Cx<'_, World>) {
+        // Without the permission to list pods there is nothing to warn of.
+        let pods = self.on(cx).list_metadata(Kind::POD, None, &labels::injected_selector()).await.unwrap_or_default();
+        let namespaces =
+            pods.iter().filter_map(|pod| pod["metadata"]["namespace"].as_str()).filter(|namespace| *namespace != self.namespace());
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for namespace in namespaces {
+            *counts.entry(namespace).or_default() += 1;
+        }
+        if counts.is_empty() {
+            return;
+        }
+        let counts: Vec<_> = counts.into_iter().map(|(namespace, count)| format!("{namespace} ({count})")).collect();
+        cx.warn(Error::new(
+            "Workloads still have sidecars",
+            format!(
+                "Istio was removed from cluster \"{}\", where pods of these namespaces still have sidecars: {}. The sidecars get no new configuration, \
+                 and their certificates expire within a day by default; then calls between them fail. Remove the namespaces' injection labels, \
+                 and restart the workloads with `kubectl rollout restart deployment --namespace NAMESPACE`.",
+                self.cluster,
+                counts.join(", ")
+            ),
+        ));
+    }
+
     /// Removes what istiod created by itself, in its own and in every other namespace.
     pub(super) async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = self.on(cx);

@@ -203,16 +203,18 @@ impl Resource for Cluster {
                 plan.report.warning(warning);
             }
             for refusal in plane.refusals() {
-                let title = format!("Helm value {} is not supported", refusal.key);
-                plan.report.error(Error::new(title, refusal.message).at(AttributePath::new("values")));
+                plan.report.error(Error::new(refusal.title(), refusal.message).at(AttributePath::new("values")));
             }
             for (attribute, lints) in [("values", plane.lints()), ("base_values", plane.base_lints())] {
                 for lint in lints {
-                    let title = format!("Helm value {} has no effect", lint.key);
-                    plan.report.warning(Error::new(title, lint.message).at(AttributePath::new(attribute)));
+                    plan.report.warning(Error::new(lint.title(), lint.message).at(AttributePath::new(attribute)));
                 }
             }
         }
+    }
+
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, ClusterModel, World>) {
+        crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
@@ -288,6 +290,7 @@ impl Resource for Cluster {
             return Ok(());
         }
         cx.world.releases.check().await?;
+        spec.warn_of_sidecars(cx).await;
         if spec.plane.mtls_mode.is_some() {
             spec.delete_policy(cx).await?;
         }
@@ -380,6 +383,9 @@ fn restart_needed(prior: &ControlPlane, planned: &ControlPlane) -> Option<Error>
     } else if prior.network != planned.network {
         let what = "sidecars keep the network with which they were injected: until they restart, calls between networks can fail";
         ("network", prior.network.as_str(), planned.network.as_str(), what)
+    } else if prior.trust_domain != planned.trust_domain {
+        let what = "workloads keep certificates of the old trust domain, which callers that expect the new one refuse, until they restart";
+        ("trust_domain", prior.trust_domain.as_str(), planned.trust_domain.as_str(), what)
     } else {
         return None;
     };

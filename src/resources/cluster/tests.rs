@@ -342,3 +342,44 @@ async fn values_that_somebody_has_added_to_the_base_chart_are_drift() {
     let imported: ClusterModel = model(&import(erase::<Cluster>(), &scene, "eu/istio-system").await);
     assert!(format!("{:?}", imported.base_values).contains("excludedCRDs"), "{:?}", imported.base_values);
 }
+
+#[tokio::test]
+async fn a_destroy_names_the_workloads_that_still_have_a_sidecar() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let state = created::<Cluster>(&scene, cluster()).await;
+    for (namespace, name) in [("shop", "a"), ("shop", "b"), ("istio-system", "gateway")] {
+        let labels = json!({"security.istio.io/tlsMode": "istio"});
+        scene
+            .objects
+            .put("eu", json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace, "labels": labels}}));
+    }
+    let (gone, diagnostics) = destroy::<Cluster>(&scene, &state).await;
+    assert!(gone.is_null());
+    let warning = &diagnostics.warnings[0];
+    assert!(warning.detail.contains("still have sidecars: shop (2)."), "{}", warning.detail);
+}
+
+#[test]
+fn a_new_trust_domain_is_warned_of() {
+    let plane = |trust_domain: &str| {
+        let model = ClusterModel { trust_domain: text(trust_domain), ..crate::resources::testing::cluster() };
+        let planned = crate::resources::testing::planned::<Cluster>(model);
+        super::parse_plane(&super::super::testing::model(&planned), &mut framework::Parse::new(&mut framework::Report::new()))
+            .expect("a plane")
+    };
+    let warning = super::restart_needed(&plane("corp.local"), &plane("new.local")).expect("a warning");
+    assert!(warning.detail.contains("from `corp.local` to `new.local`"), "{}", warning.detail);
+    assert!(super::restart_needed(&plane("corp.local"), &plane("corp.local")).is_none());
+}
+
+#[tokio::test]
+async fn a_destroy_in_a_cluster_that_is_no_longer_configured_is_refused_at_plan() {
+    let mut scene = scene();
+    scene.objects.put("eu", injector());
+    let state = created::<Cluster>(&scene, cluster()).await;
+    assert!(erase::<Cluster>().plan_destroy(&state, Some(&scene.world)).diagnostics.errors.is_empty());
+    scene.world.clusters = crate::world::Clusters::Known([("us".to_owned(), true)].into());
+    let refused = erase::<Cluster>().plan_destroy(&state, Some(&scene.world)).diagnostics;
+    assert!(refused.errors[0].detail.contains("Keep a cluster in `clusters` until everything in it is destroyed"), "{:?}", refused.errors);
+}

@@ -148,6 +148,10 @@ impl Resource for ClusterCa {
         plan::check(plan, spec);
     }
 
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, ClusterCaModel, World>) {
+        crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
+    }
+
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ClusterCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, secret) = (cx.cluster(&spec.cluster), spec.secret());
         if matches!(spec.source, Source::External { .. }) {

@@ -1,8 +1,8 @@
 //! The life cycle of an east-west gateway, with the fakes.
 
 use super::{EastwestGateway, EastwestGatewayModel};
-use crate::resources::testing::{apply, balancer, drift, gateway, model, read, scene, text};
-use framework::Value;
+use crate::resources::testing::{Scene, apply, balancer, created, drift, gateway, model, planned, read, scene, text};
+use framework::{Diagnostics, Dynamic, Value, encode, erase};
 use serde_json::json;
 
 #[tokio::test]
@@ -54,4 +54,99 @@ async fn a_gateway_that_never_got_an_address_is_completed_by_a_create() {
     let (_, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
     assert_eq!(apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await.1.errors[0].summary, "Already exists");
+}
+
+/// Plans a configuration over a state as the protocol does, where nothing but the configuration may change.
+fn plan(scene: &Scene, state: &Dynamic, config: EastwestGatewayModel) -> (EastwestGatewayModel, Diagnostics) {
+    let mut draft = planned::<EastwestGateway>(config.clone());
+    for kept in ["addresses", "port", "installed_version"] {
+        framework::set_attribute(&mut draft, kept, framework::attribute(state, kept).clone());
+    }
+    let planned = erase::<EastwestGateway>().plan(state, &encode(&Value::Value(config)), draft, Some(&scene.world));
+    (model(&planned.state), planned.diagnostics)
+}
+
+fn with_values(values: &str) -> EastwestGatewayModel {
+    EastwestGatewayModel { values: Value::Value(vec![self::text(values)]), ..gateway() }
+}
+
+/// The state with this drift.
+fn drifted(state: &Dynamic, line: &str) -> Dynamic {
+    let mut state = state.clone();
+    framework::set_attribute(&mut state, "drift", encode(&Value::Value(vec![text(line)])));
+    state
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_move_the_load_balancer_does_not_open_its_address() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let created = created::<EastwestGateway>(&scene, gateway()).await;
+    let state = drifted(&created, "Deployment istio-system/istio-eastwestgateway: spec.replicas: 1 wanted, 2 found");
+    let kept = Value::Value(vec![text("198.51.100.9")]);
+    assert_eq!(plan(&scene, &state, gateway()).0.addresses, kept);
+    assert_eq!(plan(&scene, &state, with_values("resources: {limits: {cpu: 1}}")).0.addresses, kept);
+    assert_eq!(plan(&scene, &state, with_values("service: {loadBalancerIP: 198.51.100.10}")).0.addresses, Value::Unknown);
+    assert_eq!(plan(&scene, &state, with_values("networkGatewayPorts: {tls: {port: 443}}")).0.port, Value::Unknown);
+    let state = drifted(&created, "Service istio-system/istio-eastwestgateway: spec.ports[tls]: it is gone");
+    assert_eq!(plan(&scene, &state, gateway()).0.addresses, Value::Unknown);
+}
+
+#[tokio::test]
+async fn a_gateway_that_loses_its_address_waits_for_another() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let state = created::<EastwestGateway>(&scene, gateway()).await;
+    let mut service = balancer("198.51.100.9");
+    service["status"] = json!({"loadBalancer": {}});
+    scene.objects.put("eu", service);
+    let (lost, _) = read::<EastwestGateway>(&scene, &state).await;
+    assert!(drift(&lost)[0].contains("it has no address"), "{:?}", drift(&lost));
+    assert_eq!(plan(&scene, &lost, gateway()).0.addresses, Value::Unknown, "so exports wait for it, too");
+    scene.objects.put("eu", balancer("198.51.100.10"));
+    let (found, diagnostics) = apply::<EastwestGateway>(&scene, &lost, gateway()).await;
+    assert!(diagnostics.errors.is_empty());
+    assert_eq!(model::<EastwestGatewayModel>(&found).addresses, Value::Value(vec![text("198.51.100.10")]));
+}
+
+fn behind_nat(sort: &str, port: Option<i64>) -> EastwestGatewayModel {
+    EastwestGatewayModel {
+        external_addresses: Value::Value([text("gw.example.com"), text("203.0.113.7")].into()),
+        external_port: port.into(),
+        ..with_values(&format!("service: {{type: {sort}}}"))
+    }
+}
+
+#[tokio::test]
+async fn external_addresses_replace_those_of_a_load_balancer() {
+    let scene = scene();
+    let mut service = balancer("198.51.100.9");
+    service["spec"] = json!({"type": "NodePort", "ports": [{"name": "tls", "port": 15443, "targetPort": 15443, "nodePort": 31443}]});
+    service["status"] = json!({"loadBalancer": {}});
+    scene.objects.put("eu", service);
+    let state = created::<EastwestGateway>(&scene, behind_nat("NodePort", None)).await;
+    let found: EastwestGatewayModel = model(&state);
+    assert_eq!(found.addresses, Value::Value(vec![text("203.0.113.7"), text("gw.example.com")]));
+    assert_eq!(found.port, Value::Value(31443), "nodes are reached at the node port");
+    assert_eq!(read::<EastwestGateway>(&scene, &state).await.0, state);
+    let (planned, _) = plan(&scene, &state, behind_nat("NodePort", Some(443)));
+    assert_eq!(planned.port, Value::Value(443));
+    let state = created::<EastwestGateway>(&self::scene(), behind_nat("None", Some(443))).await;
+    assert_eq!(model::<EastwestGatewayModel>(&state).port, Value::Value(443));
+}
+
+#[tokio::test]
+async fn a_service_type_that_gets_no_address_is_refused_at_once() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let state = created::<EastwestGateway>(&scene, gateway()).await;
+    for sort in ["NodePort", "ClusterIP", "None"] {
+        let config = with_values(&format!("service: {{type: {sort}}}"));
+        let (_, diagnostics) = plan(&scene, &state, config.clone());
+        assert!(diagnostics.errors[0].detail.contains(&format!("has the type {sort}")), "{:?}", diagnostics.errors);
+        assert!(diagnostics.errors[0].detail.contains("external_addresses"), "{:?}", diagnostics.errors);
+        let (none, diagnostics) = apply::<EastwestGateway>(&self::scene(), &Value::Null, config).await;
+        assert!(none.is_null() && !diagnostics.errors.is_empty(), "nothing is installed");
+    }
+    assert!(plan(&scene, &state, with_values("service: {type: NodePort, externalIPs: [203.0.113.7]}")).1.errors.is_empty());
 }

@@ -227,6 +227,10 @@ impl Resource for RootCa {
         plan::check(plan, spec);
     }
 
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, RootCaModel, World>) {
+        crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
+    }
+
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let root = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
         let creation = Creation::begin(&spec.location.cluster, prior, cx).await;
@@ -243,6 +247,12 @@ impl Resource for RootCa {
             return Err(failure.into());
         }
         for old in spec.old_locations(prior, cx) {
+            // Under another key of the same cluster there is no copy.
+            if let Some(live) = cx.cluster(&old.cluster).get(&old.secret()).await?
+                && cluster.holds(&spec.location.secret(), &live).await?
+            {
+                continue;
+            }
             // Nothing is deleted before the copy has been read.
             match read_root(cluster, &spec.location.secret()).await? {
                 Some(copy) if copy == root => old.remove(cx).await?,

@@ -190,3 +190,20 @@ async fn the_end_of_a_root_is_warned_of_when_nothing_else_changes() {
     assert!(warnings(Value::Null)[0].detail.contains("in 350 days"));
     assert!(warnings(Value::Value(300)).is_empty());
 }
+
+#[tokio::test]
+async fn a_root_whose_cluster_gets_another_key_is_kept() {
+    let mut scene = scene();
+    scene.world.clusters = crate::world::Clusters::Known(["us", "america"].map(|key| (key.to_owned(), true)).into());
+    let state = created::<RootCa>(&scene, root()).await;
+    let secret = secret("mesh-root-ca");
+    let mut live = scene.objects.live("us", &secret).expect("the root");
+    live["metadata"]["uid"] = serde_json::json!("one");
+    for key in ["us", "america"] {
+        scene.objects.put(key, live.clone());
+    }
+    let (moved, diagnostics) = apply::<RootCa>(&scene, &state, RootCaModel { cluster: text("america"), ..root() }).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert!(scene.objects.live("us", &secret).is_some(), "it is the same Secret");
+    assert_eq!(model::<RootCaModel>(&moved).fingerprint, model::<RootCaModel>(&state).fingerprint);
+}

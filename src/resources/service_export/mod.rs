@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use futures::future::{Either, join, join_all, select};
 
 pub use model::ServiceExportModel;
-use objects::{Seen, obsolete, remove};
+use objects::{Seen, remove_obsolete};
 use ports::ExportedPortModel;
 use resolve::{Resolved, Unresolved};
 
@@ -97,6 +97,12 @@ impl Resource for ServiceExport {
         plan::plan(plan);
     }
 
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, ServiceExportModel, World>) {
+        if let Value::Value(gateway) = &destruction.prior.gateway {
+            crate::world::check_destroyable(destruction.world, &gateway.cluster, destruction.report);
+        }
+    }
+
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let left = if prior.is_none() { spec.left(cx).await? } else { None };
         let prior = left.as_ref().unwrap_or(prior);
@@ -114,7 +120,7 @@ impl Resource for ServiceExport {
             spec.begin(&export, creation, cx).await?;
         }
         all_failed(spec.write(&export, claim, was_open, creation.as_ref(), cx).await)?;
-        all_failed(remove(&obsolete(prior, &export), cx).await)?;
+        all_failed(remove_obsolete(prior, &export, cx).await)?;
         if creation.is_some() {
             cx.cluster(&spec.id.exporter).unmark(&spec.entry()).await?;
         }

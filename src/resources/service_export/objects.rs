@@ -152,27 +152,33 @@ impl ServiceExport {
     }
 }
 
-/// Returns the objects of prior configurations, those of applies that failed included, that `export` doesn't have.
-pub(super) fn obsolete(prior: &Prior<ServiceExport>, export: &Export) -> Vec<(ClusterKey, ObjectRef)> {
+/// Removes the objects of prior configurations, those of applies that failed included, that `export` doesn't have, if they are ours. A cluster
+/// that was removed from the provider's configuration is skipped; the plan has warned about it.
+pub(super) async fn remove_obsolete(prior: &Prior<ServiceExport>, export: &Export, cx: &Cx<'_, World>) -> Vec<Failure> {
     let kept: Vec<_> = export.members().flat_map(|member| references(export, member).map(move |object| (member.clone(), object))).collect();
-    prior.in_place().flat_map(ServiceExport::objects).filter(|object| !kept.contains(object)).collect()
-}
-
-/// Removes objects that are no longer wanted, if they are ours. A cluster that was removed from the provider's configuration is
-/// skipped; the plan has warned about it.
-pub(super) async fn remove(obsolete: &[(ClusterKey, ObjectRef)], cx: &Cx<'_, World>) -> Vec<Failure> {
-    let configured = obsolete.iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none());
-    let removals = configured.map(|(cluster, object)| async move {
+    let obsolete = prior.in_place().flat_map(ServiceExport::objects).filter(|object| !kept.contains(object));
+    let configured: Vec<_> = obsolete.filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none()).collect();
+    let removals = configured.iter().map(|(cluster, object)| async {
         let live = cx.cluster(cluster);
         if live.leaves_behind(&object.to_string()).await {
             return Ok(());
         }
         match live.get(object).await?.filter(labels::is_ours) {
-            Some(_) => live.delete(object).await,
-            None => Ok(()),
+            Some(found) if !is_kept(&found, object, &kept, cx).await? => live.delete(object).await,
+            _ => Ok(()),
         }
     });
     join_all(removals).await.into_iter().filter_map(Result::err).collect()
+}
+
+/// Returns whether a live object is one that the export keeps in a cluster of another key.
+async fn is_kept(live: &Json, object: &ObjectRef, kept: &[(ClusterKey, ObjectRef)], cx: &Cx<'_, World>) -> Result<bool, Failure> {
+    for (cluster, _) in kept.iter().filter(|(_, kept)| kept == object) {
+        if cx.cluster(cluster).holds(object, live).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// References of the objects that an export has in a cluster.

@@ -3,7 +3,7 @@
 
 use super::{ServiceExportModel, model::GatewayRef};
 use crate::{
-    mesh::{ClusterKey, ExportId, Host, Namespace, Vip},
+    mesh::{ClusterKey, ExportId, Host, Namespace, TrustDomain, Vip},
     world::{PlannedExport, World, check_cluster},
 };
 use framework::{AttributePath, Error, Parse, Plan, Value};
@@ -31,6 +31,13 @@ pub(super) fn plan(plan: &mut Plan<'_, ServiceExportModel, World>) {
     };
     let address = host.as_ref().zip(vip).map(|(host, vip)| vip.unwrap_or_else(|| Vip::of_host(host)));
     plan.planned.address = address.map_or(Value::Unknown, |address| Value::Value(address.to_string()));
+    if let (Some(world), Some(exporter)) = (plan.world, &exporter)
+        && let Some(domain) = world.planned.trust_domain(exporter)
+        && has_other_domain(&plan.planned, &domain)
+    {
+        // The same apply changes the exporter's trust domain, and with it the identities.
+        plan.planned.identities = Value::Unknown;
+    }
     let namespace = plan.planned.namespace.as_ref_option().and_then(|namespace| Namespace::parse(namespace).ok());
     if let (Some(world), Some(exporter), Some(namespace), Some(host)) = (plan.world, exporter, namespace, host) {
         let export = PlannedExport { id: ExportId { exporter, namespace, host }, importers: importers.into_iter().collect(), address };
@@ -38,6 +45,13 @@ pub(super) fn plan(plan: &mut Plan<'_, ServiceExportModel, World>) {
             plan.report.warning(warning);
         }
     }
+}
+
+/// Returns whether the identities, which follow the exporting cluster, are of another trust domain than this one.
+fn has_other_domain(planned: &ServiceExportModel, domain: &TrustDomain) -> bool {
+    let identities = planned.identities.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option);
+    let prefix = format!("spiffe://{domain}/");
+    planned.trust_domain.is_null() && identities.into_iter().any(|identity| !identity.starts_with(&prefix))
 }
 
 fn exporter(gateway: &Value<GatewayRef>) -> Option<ClusterKey> {

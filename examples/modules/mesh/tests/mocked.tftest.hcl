@@ -14,7 +14,7 @@ mock_provider "mesh" {
 variables {
   mesh_id      = "training-mesh"
   root_cluster = "us"
-  networks     = { us = "us-net", eu = "eu-net" }
+  members      = { us = { network = "us-net" }, eu = { network = "eu-net" } }
   exports      = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
 }
 

@@ -11,7 +11,7 @@ provider "mesh" {
 variables {
   mesh_id      = "training-mesh"
   root_cluster = "us"
-  networks     = { us = "us-net", eu = "eu-net" }
+  members      = { us = { network = "us-net" }, eu = { network = "eu-net" } }
   exports      = { "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo" } }
 }
 
@@ -19,7 +19,7 @@ run "a_third_cluster_does_not_move_the_root" {
   command = plan
 
   variables {
-    networks = { ap = "ap-net", us = "us-net", eu = "eu-net" }
+    members = { ap = { network = "ap-net" }, us = { network = "us-net" }, eu = { network = "eu-net" } }
   }
 
   assert {
@@ -32,7 +32,7 @@ run "each_gateway_is_on_the_network_of_its_cluster" {
   command = plan
 
   assert {
-    condition     = alltrue([for key, gateway in mesh_eastwest_gateway.this : gateway.network == var.networks[key]])
+    condition     = alltrue([for key, gateway in mesh_eastwest_gateway.this : gateway.network == var.members[key].network])
     error_message = "A gateway is on another network than its cluster."
   }
 }
@@ -56,5 +56,33 @@ run "an_importer_can_be_left_out" {
   assert {
     condition     = length(mesh_service_export.this["echo.eu.mesh.local"].importers) == 0
     error_message = "Somebody imports."
+  }
+}
+
+run "a_cluster_leaves_while_the_provider_still_reaches_it" {
+  command = plan
+
+  variables {
+    members = { us = { network = "us-net" } }
+    exports = {}
+  }
+
+  assert {
+    condition     = keys(mesh_cluster.this) == ["us"] && keys(mesh_eastwest_gateway.this) == ["us"]
+    error_message = "The EU is still a member."
+  }
+}
+
+run "a_cluster_with_another_key_keeps_its_name_in_istio" {
+  command = plan
+
+  variables {
+    members = { us = { network = "us-net" }, ap = { network = "eu-net", cluster_name = "eu" } }
+    exports = {}
+  }
+
+  assert {
+    condition     = mesh_cluster.this["ap"].cluster_name == "eu"
+    error_message = "Sidecars of the cluster would have to restart."
   }
 }

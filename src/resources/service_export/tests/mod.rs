@@ -227,3 +227,27 @@ async fn the_address_is_known_in_the_first_plan_and_checked_against_other_export
     assert!(planned("d.mesh.local", text("240.0.0.2")).1.contains("`d.mesh.local` and `a.mesh.local` both have the address 240.0.0.2"));
     assert!(planned("e.mesh.local", address).1.contains("Virtual address used twice"), "computed ones count");
 }
+
+#[tokio::test]
+async fn identities_follow_a_trust_domain_that_the_same_run_changes() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let domain = |domain: &str| {
+        let mesh = json!({"mesh": format!("trustDomain: {domain}\n")});
+        scene.objects.put(
+            "eu",
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "istio", "namespace": "istio-system"}, "data": mesh}),
+        );
+    };
+    domain("corp.local");
+    let pinned = ServiceExportModel { service_accounts: Value::Value([text("echo")].into()), trust_domain: Value::Null, ..export(ADDRESS) };
+    let state = created::<ServiceExport>(&scene, pinned.clone()).await;
+    let plan_beside = |trust_domain: &str| {
+        let cluster = crate::resources::ClusterModel { trust_domain: text(trust_domain), ..crate::resources::testing::cluster() };
+        let planned = crate::resources::testing::planned::<crate::resources::Cluster>(cluster.clone());
+        erase::<crate::resources::Cluster>().plan(&Value::Null, &encode(&Value::Value(cluster)), planned, Some(&scene.world));
+        plan(&scene, &state, &pinned).0
+    };
+    assert_eq!(plan_beside("corp.local"), state);
+    assert_eq!(model::<ServiceExportModel>(&plan_beside("new.local")).identities, Value::Unknown, "an update in the same apply");
+}

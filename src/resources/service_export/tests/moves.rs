@@ -210,3 +210,32 @@ async fn a_second_export_of_a_host_is_refused_and_the_first_is_named() {
     let elsewhere = ServiceExportModel { importers: importers(&[]), ..through("ap", "istio-system") };
     created::<ServiceExport>(&scene, elsewhere).await;
 }
+
+#[tokio::test]
+async fn a_cluster_that_gets_another_key_keeps_its_objects() {
+    let mut scene = three();
+    scene.world.clusters = Clusters::Known(["eu", "europe", "us", "america"].map(|key| (key.to_owned(), true)).into());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let renamed = ServiceExportModel { importers: importers(&["america"]), ..through("europe", "istio-system") };
+    // Both keys lead to the same clusters, and so to the same objects.
+    for (before, after) in [("eu", "europe"), ("us", "america")] {
+        for object in [
+            object(Kind::SERVICE_ENTRY, "echo"),
+            object(Kind::GATEWAY, "istio-system"),
+            object(Kind::SERVICE_ENTRY, "istio-system"),
+            object(Kind::DESTINATION_RULE, "istio-system"),
+        ] {
+            if let Some(mut live) = scene.objects.live(before, &object) {
+                live["metadata"]["uid"] = json!(format!("uid of {before} {object}"));
+                scene.objects.put(before, live.clone());
+                scene.objects.put(after, live);
+            }
+        }
+    }
+    scene.objects.put("europe", echo());
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, renamed).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!((exported(&scene, "eu").len(), exported(&scene, "us").len()), (2, 2), "they are the new ones");
+    let exporter = scene.objects.live("europe", &object(Kind::GATEWAY, "istio-system")).expect("the gateway");
+    assert_eq!(exporter["metadata"]["labels"]["mesh.terraform.io/exported-by"], "europe");
+}
