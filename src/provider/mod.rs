@@ -93,6 +93,7 @@ impl Provider for Mesh {
         Ok(World {
             clusters: known.map_or(Clusters::Unknown, Clusters::Known),
             forgettable: configuration.forgettable,
+            unreachable: std::sync::Mutex::default(),
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
             objects: kubernetes,

@@ -1,6 +1,6 @@
 //! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
 
-use std::time::Duration;
+use std::{sync::PoisonError, time::Duration};
 
 use framework::{Cut, Cx, Deadline, Error};
 use serde_json::{Value as Json, json};
@@ -71,7 +71,15 @@ impl<'a> LiveCluster<'a> {
         if !self.cx.world.forgettable.contains(self.key.as_str()) {
             return None;
         }
+        let unreachable = || self.cx.world.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each look takes seconds, and there may be many objects.
+        if let Some(failure) = unreachable().get(self.key.as_str()) {
+            return Some(failure.clone());
+        }
         let failure = self.recognized().await.err()?;
+        if failure.kind == FailureKind::Unreachable {
+            unreachable().insert(self.key.to_string(), failure.clone());
+        }
         matches!(failure.kind, FailureKind::Unreachable | FailureKind::OtherCluster).then_some(failure)
     }
 

@@ -24,11 +24,14 @@ pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::plan_version;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{Authority, Clock, Objects, Releases, Runs, Tokens};
+use crate::ports::{Authority, Clock, Failure, Objects, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -36,6 +39,8 @@ pub struct World {
     pub clusters: Clusters,
     /// Those of which a destroy forgets what is in them if they can't be reached.
     pub forgettable: BTreeSet<String>,
+    /// Those of them that this run couldn't reach.
+    pub unreachable: Mutex<BTreeMap<String, Failure>>,
     /// Their objects.
     pub objects: Arc<dyn Objects>,
     /// Their Helm releases.
@@ -61,6 +66,7 @@ impl World {
         Self {
             clusters: Clusters::Known(std::collections::BTreeMap::from([("us".to_owned(), true), ("eu".to_owned(), true)])),
             forgettable: BTreeSet::new(),
+            unreachable: Mutex::default(),
             objects: objects.clone(),
             releases: releases.clone(),
             tokens: objects.clone(),

@@ -7,6 +7,7 @@
 
 mod fixture;
 mod inventory;
+mod kills;
 mod offline;
 mod on_a_mesh;
 mod on_bare_clusters;

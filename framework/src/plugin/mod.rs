@@ -92,10 +92,12 @@ async fn serve<P: Provider>(provider: P, start: &Start, mask: Mask) -> Result<()
         server.cancel();
         let _ = Deadline::after(LAST_WORDS, CancellationToken::new()).pause(LAST_WORDS).await;
     };
-    tokio::select! {
+    let outcome = tokio::select! {
         outcome = serving => outcome.map_err(Into::into),
         () = ended => Ok(()),
-    }
+    };
+    server.close();
+    outcome
 }
 
 /// Standard output is for this line only.

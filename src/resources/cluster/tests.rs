@@ -7,13 +7,14 @@ use crate::{
     resources::{
         ClusterCa, EastwestGateway, RootCa,
         testing::{
-            Scene, apply, balancer, cluster, cluster_ca, created, destroy, drift, gateway, import, injector, mark, model, read, root,
-            scene, text,
+            Scene, apply, balancer, cluster, cluster_ca, created, destroy, drift, gateway, import, injector, mark, model, planned, read,
+            root, scene, text,
         },
     },
 };
-use framework::{Diagnostics, Dynamic, Value, encode, erase};
+use framework::{Change, Diagnostics, Dynamic, Unfinished, Value, encode, erase};
 use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_control_plane_that_fails_half_way_is_in_the_state_and_planned_again() {
@@ -190,6 +191,32 @@ async fn a_policy_of_somebody_else_is_neither_changed_nor_deleted() {
     assert_eq!(imported.mtls_mode, Value::Null, "no attribute expresses a policy with exceptions");
     destroy::<Cluster>(&scene, &updated).await;
     assert_eq!(scene.objects.live("eu", &policy_ref()), Some(theirs));
+}
+
+/// `mtls_mode` is added, or removed, by an apply in which Helm fails, and the next apply takes that back, or completes it.
+#[tokio::test]
+async fn a_policy_of_an_update_that_fails_is_orphaned_by_no_way_on() {
+    for (before, failing, after) in [(strict(), cluster(), cluster()), (cluster(), strict(), cluster()), (strict(), cluster(), strict())] {
+        let scene = scene();
+        scene.objects.put("eu", injector());
+        let state = created::<Cluster>(&scene, before).await;
+        let change = async |prior: &Dynamic, unfinished: Option<&Unfinished>, model: ClusterModel| {
+            let (config, planned) = (encode(&Value::Value(model.clone())), planned::<Cluster>(model));
+            let change = Change { prior, config: &config, planned, unfinished, is_resumed: false };
+            erase::<Cluster>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await
+        };
+        scene.releases.fail("istiod", Failure::new(FailureKind::TimedOut, "Can't upgrade istiod", "It takes too long."));
+        let failed = change(&state, None, failing).await;
+        assert_eq!(failed.diagnostics.errors.len(), 1);
+        scene.releases.mend();
+        let wanted = after.mtls_mode.is_value();
+        let done = change(&failed.state, failed.unfinished.as_ref(), after).await;
+        assert!(done.diagnostics.errors.is_empty(), "{:?}", done.diagnostics);
+        assert_eq!(scene.objects.live("eu", &policy_ref()).is_some(), wanted);
+        let destroyed = destroy::<Cluster>(&scene, &done.state).await;
+        assert!(destroyed.0.is_null());
+        assert_eq!(scene.objects.live("eu", &policy_ref()), None);
+    }
 }
 
 #[tokio::test]

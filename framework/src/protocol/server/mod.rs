@@ -72,6 +72,11 @@ impl<P: Provider> Server<P> {
         std::mem::take(&mut *work).cancel();
     }
 
+    /// Lets go of what the configuration gave access to, so that it is dropped although the process ends: it may have files to remove.
+    pub fn close(&self) {
+        self.0.world.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Waits until no call is in flight.
     pub async fn idle(&self) {
         self.0.calls.wait().await;
