@@ -212,8 +212,7 @@ fn config(server: &Cluster, auth_info: AuthInfo) -> Result<Config, String> {
     let url: http::Uri = address.parse().map_err(|error| format!("{address} is not a valid URL: {error}"))?;
     let proxy = proxy::proxy_for(&url, server.proxy_url.as_deref(), &proxy::Environment::read());
     let mut config = Config::new(url);
-    let proxy =
-        proxy.map(|url| proxy::parse_proxy_url(&url).map_err(|error| format!("the proxy's URL is not valid: {error}"))).transpose()?;
+    let proxy = proxy.map(|url| proxy::parse_proxy_url(&url).map_err(|error| format!("the URL of the proxy {error}"))).transpose()?;
     config.proxy_url = proxy.and_then(|url| url.parse().ok());
     config.root_cert = authorities(server)?;
     config.accept_invalid_certs = server.insecure_skip_tls_verify.unwrap_or(false);

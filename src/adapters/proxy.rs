@@ -43,9 +43,9 @@ const SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 pub fn parse_proxy_url(url: &str) -> Result<String, String> {
     match url.parse::<http::Uri>() {
         Ok(uri) if uri.scheme_str().is_some_and(|scheme| !SCHEMES.contains(&scheme)) => Err(format!(
-            "a proxy of the scheme `{}` can't be used; the schemes are {}.",
-            uri.scheme_str().unwrap_or_default(),
-            SCHEMES.map(|scheme| format!("`{scheme}`")).join(", ")
+            "must have one of the schemes {}, got `{}`.",
+            SCHEMES.map(|scheme| format!("`{scheme}`")).join(", "),
+            uri.scheme_str().unwrap_or_default()
         )),
         Ok(uri) if uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()) => Ok(url.to_owned()),
         _ => Err("must be the URL of a proxy, for example `http://proxy.example.com:3128`.".to_owned()),

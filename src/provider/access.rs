@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::filled;
+use super::{filled, not_empty};
 use crate::{
     adapters::{
         Base, ClusterAccess, Credentials, ExecPlugin, KubeconfigFiles, ServerSettings, parse_certificate, parse_host, parse_key,
@@ -142,7 +142,7 @@ fn parse_access(access: &AccessModel, parse: &mut Parse<'_>) -> Option<ClusterAc
 /// Reads where the cluster's entry comes from. What of it is set shows that, known or not.
 fn parse_base(access: &AccessModel, parse: &mut Parse<'_>) -> Option<Base> {
     let path = parse.optional("config_path", &access.config_path, |path| filled(path));
-    let paths = parse.optional_each("config_paths", &access.config_paths, |path: &String| filled(path));
+    let paths = parse.optional_each("config_paths", &access.config_paths, |path: &String| not_empty(path));
     let context = parse.optional("config_context", &access.config_context, |name| filled(name));
     let cluster = parse.optional("config_context_cluster", &access.config_context_cluster, |name| filled(name));
     let user = parse.optional("config_context_auth_info", &access.config_context_auth_info, |name| filled(name));
@@ -265,7 +265,7 @@ fn parse_exec(exec: &ExecModel, parse: &mut Parse<'_>) -> Option<ExecPlugin> {
             Err(format!("must be `{}` or `{}`, got `{other}`. Use the one that the program prints.", EXEC_VERSIONS[0], EXEC_VERSIONS[1]))
         }
     });
-    let command = parse.required("command", &exec.command, |command| filled(command));
+    let command = parse.required("command", &exec.command, |command| not_empty(command));
     let args = parse.each("args", &exec.args, any);
     let env = parse.entries("env", &exec.env, |value| any(value).map(Secret::new));
     let install_hint = parse.optional("install_hint", &exec.install_hint, |hint| filled(hint));

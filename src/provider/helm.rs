@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::filled;
+use super::{filled, not_empty};
 use crate::{
     adapters::{ChartSource, HelmSettings, PostRenderer, Repository, Storage},
     data::Secret,
@@ -81,7 +81,7 @@ model! {
         /// Where Helm stores releases: `secret` or `configmap`. Defaults to `secret`.
         driver: String => optional(),
         /// How many revisions Helm keeps of each release; 0 keeps all. Defaults to 5.
-        max_history: u32 => optional(),
+        max_history: u32 => optional().between(0, 1000),
         /// Whether objects that exist and belong to no release, or to another one, become part of the release that is installed. Defaults to
         /// false: they are an error. Destroying the resource deletes them.
         take_ownership: bool => optional(),
@@ -125,7 +125,7 @@ fn parse_settings(helm: &HelmModel, parse: &mut Parse<'_>) -> Option<HelmSetting
     let max_history = parse.optional("max_history", &helm.max_history, |count| Ok::<_, String>(*count));
     let takes_ownership = parse.optional("take_ownership", &helm.take_ownership, switch);
     let post_renderer = parse.nested("post_renderer", &helm.post_renderer, |renderer, parse| {
-        let program = parse.required("binary_path", &renderer.binary_path, |path| parse_path(path));
+        let program = parse.required("binary_path", &renderer.binary_path, |path| not_empty(path).map(PathBuf::from));
         let args = parse.each("args", &renderer.args, |text| Ok::<_, String>(text.clone()));
         Some(PostRenderer { program: program?, args: args? })
     });

@@ -29,7 +29,8 @@ model! {
     /// cluster call those of another by name, with mutual TLS from sidecar to sidecar.
     ///
     /// One provider block serves the whole mesh: `clusters` is a map, so `for_each` works over it and no aliases are needed. Values of
-    /// clusters that are made in the same apply may be unknown while planning; nothing is contacted then.
+    /// clusters that are made in the same apply may be unknown while planning; nothing is contacted then. Every way to reach a cluster is in
+    /// the guide [Configuring access](guides/configuring-access.md).
     pub struct ProviderModel {
         /// The clusters, by the key that resources name them with. An entry that is null counts as left out.
         clusters: BTreeMap<String, Value<AccessModel>> => required(),
@@ -122,7 +123,12 @@ impl Provider for Mesh {
     }
 }
 
-/// Reads a string that must not be empty. Where null has a meaning of its own, an empty string is a mistake.
+/// Reads a string that must be set.
+fn not_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("must not be empty.".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// Reads a string that may be left out. Where null has a meaning of its own, an empty string is a mistake.
 fn filled(text: &str) -> Result<String, String> {
     if text.trim().is_empty() {
         return Err("must not be empty. To leave it out, remove it or set it to null.".to_owned());

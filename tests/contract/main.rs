@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // a test that goes wrong is to stop
 
+mod bad_inputs;
 mod configurations;
 mod functions;
 mod process;

@@ -252,7 +252,10 @@ impl<'a> Parse<'a> {
     /// Reports that the attribute at `path` is wrong.
     pub fn violation(&mut self, path: AttributePath, problem: &dyn Display) {
         // With the path in the title too: the CLIs can't point into a list or map.
-        let violation = Error::new(format!("Invalid {path}"), problem.to_string()).at(path);
+        let problem = problem.to_string();
+        // A rule such as "must be a whole number" becomes a sentence about the attribute.
+        let detail = if problem.starts_with("must ") { format!("`{path}` {problem}") } else { problem };
+        let violation = Error::new(format!("Invalid {path}"), detail).at(path);
         if self.is_stored() {
             self.report.warning(violation);
         } else {

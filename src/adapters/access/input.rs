@@ -6,7 +6,7 @@ use crate::data::Secret;
 pub fn parse_host(url: &str) -> Result<String, String> {
     match url.parse::<http::Uri>() {
         Ok(uri) if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) => {
-            Err("must not contain a user name or a password. Set credentials of their own instead, such as `token`.".to_owned())
+            Err("must not contain a user name or a password. Set `username` and `password` instead, or `token`.".to_owned())
         }
         Ok(uri) if matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some_and(|host| !host.is_empty()) => {
             Ok(url.to_owned())

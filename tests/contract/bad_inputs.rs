@@ -1,0 +1,335 @@
+//! Input that is refused before anything is contacted: at which attribute, and what the message teaches.
+
+use framework::protocol::wire::{
+    AttributePath, Diagnostic, attribute_path::step::Selector, call_function, diagnostic::Severity, validate_ephemeral_resource_config,
+    validate_provider_config, validate_resource_config,
+};
+use plugin_host::{
+    rules,
+    values::{encode, object},
+};
+use rmpv::Value;
+use serde_json::{Value as Json, json};
+
+use crate::{configurations::configurations, session::Session};
+
+/// A configuration in addition to the minimal one, the path at which it is refused, and a part of the message.
+type Case = (Json, &'static str, &'static str);
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
+
+fn clusters() -> Vec<Case> {
+    let host = "https://eu.example.com";
+    let plugin = json!({"api_version": "client.authentication.k8s.io/v1", "command": "aws"});
+    let with = |mut access: Json, more: Json| {
+        access.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({"clusters": {"eu": access}})
+    };
+    let file = |more: Json| with(json!({"config_path": "~/.kube/config"}), more);
+    let token = |more: Json| with(json!({"host": host, "token": "t0ken"}), more);
+    let bare = |more: Json| with(json!({"host": host}), more);
+    vec![
+        (json!({"clusters": null}), "clusters", "is required, but its value is null"),
+        (json!({"clusters": {"prod eu": {"config_path": "c"}}}), "clusters[\"prod eu\"]", "For example: \"prod-eu\""),
+        (json!({"clusters": {"": {"config_path": "c"}}}), "clusters[\"\"]", "it is empty"),
+        (json!({"clusters": {"eu": {}}}), "clusters[\"eu\"].host", "Set `config_path` to the path of a kubeconfig"),
+        (bare(json!({})), "clusters[\"eu\"].token", "The credentials are missing"),
+        (file(json!({"config_context": ""})), "clusters[\"eu\"].config_context", "must not be empty"),
+        (file(json!({"config_context_cluster": ""})), "clusters[\"eu\"].config_context_cluster", "set it to null"),
+        (json!({"clusters": {"eu": {"config_path": " "}}}), "clusters[\"eu\"].config_path", "must not be empty"),
+        (json!({"clusters": {"eu": {"config_paths": []}}}), "clusters[\"eu\"].config_paths", "at least one path"),
+        (json!({"clusters": {"eu": {"config_paths": ["a", null]}}}), "clusters[\"eu\"].config_paths[1]", "can't be null"),
+        (file(json!({"config_paths": ["a"]})), "clusters[\"eu\"].config_paths", "not both"),
+        (file(json!({"in_cluster": true})), "clusters[\"eu\"].in_cluster", "either a kubeconfig or"),
+        (token(json!({"config_context": "eu"})), "clusters[\"eu\"].config_context", "Set `config_path`"),
+        (token(json!({"config_context_auth_info": "me"})), "clusters[\"eu\"].config_context_auth_info", "Set `config_path`"),
+        (token(json!({"host": "eu.example.com:6443"})), "clusters[\"eu\"].host", "got `eu.example.com:6443`"),
+        (token(json!({"host": "ftp://eu.example.com"})), "clusters[\"eu\"].host", "for example `https://eu.example.com:6443`"),
+        (token(json!({"host": "https://ann:s3cret@eu.example.com"})), "clusters[\"eu\"].host", "must not contain a user name"),
+        (token(json!({"token": "t0 ken"})), "clusters[\"eu\"].token", "printable characters without spaces"),
+        (token(json!({"token": ""})), "clusters[\"eu\"].token", "must be a bearer token"),
+        (token(json!({"token_file": "/run/token"})), "clusters[\"eu\"].token_file", "not both `token` and `token_file`"),
+        (token(json!({"exec": plugin})), "clusters[\"eu\"].exec", "not both `token` and `exec`"),
+        (bare(json!({"token_file": ""})), "clusters[\"eu\"].token_file", "must not be empty"),
+        (bare(json!({"username": "ann"})), "clusters[\"eu\"].password", "belong together"),
+        (bare(json!({"password": "s3cret"})), "clusters[\"eu\"].username", "belong together"),
+        (bare(json!({"client_certificate": CERTIFICATE})), "clusters[\"eu\"].client_key", "belong together"),
+        (bare(json!({"client_certificate": "LS0t", "client_key": "k"})), "clusters[\"eu\"].client_certificate", "base64decode"),
+        (bare(json!({"client_certificate": CERTIFICATE, "client_key": "s3cret"})), "clusters[\"eu\"].client_key", "PRIVATE KEY"),
+        (token(json!({"cluster_ca_certificate": "LS0tLS1CRUdJTi"})), "clusters[\"eu\"].cluster_ca_certificate", "base64decode"),
+        (token(json!({"cluster_ca_certificate": CERTIFICATE, "insecure": true})), "clusters[\"eu\"].insecure", "Set one of them"),
+        (token(json!({"tls_server_name": ""})), "clusters[\"eu\"].tls_server_name", "must not be empty"),
+        (token(json!({"proxy_url": "proxy:3128"})), "clusters[\"eu\"].proxy_url", "for example `http://proxy.example.com:3128`"),
+        (token(json!({"proxy_url": "ftp://ann:s3cret@proxy"})), "clusters[\"eu\"].proxy_url", "`http`, `https`, `socks5`"),
+        (
+            bare(json!({"exec": {"api_version": "v1", "command": "aws"}})),
+            "clusters[\"eu\"].exec.api_version",
+            "client.authentication.k8s.io/v1",
+        ),
+        (
+            bare(json!({"exec": {"api_version": "client.authentication.k8s.io/v1", "command": ""}})),
+            "clusters[\"eu\"].exec.command",
+            "must not be empty",
+        ),
+        (
+            bare(json!({"exec": {"api_version": "client.authentication.k8s.io/v1", "command": null}})),
+            "clusters[\"eu\"].exec.command",
+            "is required",
+        ),
+        (
+            bare(json!({"exec": {"api_version": "client.authentication.k8s.io/v1", "command": "aws", "args": ["a", null]}})),
+            "clusters[\"eu\"].exec.args[1]",
+            "can't be null",
+        ),
+        (
+            bare(json!({"exec": {"api_version": "client.authentication.k8s.io/v1", "command": "aws", "env": {"A": null}}})),
+            "clusters[\"eu\"].exec.env[\"A\"]",
+            "can't be null",
+        ),
+    ]
+}
+
+fn helm() -> Vec<Case> {
+    let cases = [
+        (json!({"repository": ""}), "repository", "must be an `https://…` repository"),
+        (json!({"repository": "ftp://charts.example"}), "repository", "an `oci://…` registry, or a directory"),
+        (json!({"repository": "https://ann:s3cret@charts.example"}), "repository", "set `username` and `password`"),
+        (json!({"version": "1.31"}), "version", "a full version, such as `1.31.0`"),
+        (json!({"version": "~> 1.31"}), "version", "a full version"),
+        (json!({"version": ""}), "version", "a full version"),
+        (json!({"binary": ""}), "binary", "must not be empty"),
+        (json!({"username": "ann"}), "password", "belong together"),
+        (json!({"password": "s3cret"}), "username", "belong together"),
+        (json!({"username": "", "password": "s3cret"}), "username", "must not be empty"),
+        (json!({"cert_file": "cert.pem"}), "key_file", "belong together"),
+        (json!({"key_file": "key.pem"}), "cert_file", "belong together"),
+        (json!({"ca_file": ""}), "ca_file", "must not be empty"),
+        (json!({"registry_config_path": ""}), "registry_config_path", "must not be empty"),
+        (json!({"driver": "sql"}), "driver", "must be `secret` or `configmap`, got `sql`"),
+        (json!({"max_history": -1}), "max_history", "must be between 0 and 1000, got -1"),
+        (json!({"max_history": 2.5}), "max_history", "a whole number"),
+        (json!({"post_renderer": {"binary_path": ""}}), "post_renderer.binary_path", "must not be empty"),
+        (json!({"post_renderer": {"binary_path": null}}), "post_renderer.binary_path", "is required"),
+        (json!({"repositories": {"istio": {"repository": "oci://x"}}}), "repositories[\"istio\"]", "`base`, `istiod`, `gateway`"),
+        (json!({"repositories": {"base": {"repository": null}}}), "repositories[\"base\"].repository", "is required"),
+        (
+            json!({"repositories": {"base": {"repository": "oci://x", "username": "a"}}}),
+            "repositories[\"base\"].password",
+            "belong together",
+        ),
+    ];
+    let full = |path: &'static str| &*Box::leak(format!("helm.{path}").into_boxed_str());
+    cases.into_iter().map(|(helm, path, part)| (json!({"clusters": {}, "helm": helm}), full(path), part)).collect()
+}
+
+fn resources() -> Vec<(&'static str, Case)> {
+    let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
+    let cluster: Vec<Case> = vec![
+        (json!({"cluster": null}), "cluster", "is required"),
+        (json!({"cluster": "US East"}), "cluster", "For example: \"US-East\""),
+        (json!({"mesh_id": ""}), "mesh_id", "it is empty"),
+        (json!({"mesh_id": "m!"}), "mesh_id", "'!' (position 2) is not allowed"),
+        (json!({"network": "us net"}), "network", "' ' (position 3) is not allowed"),
+        (json!({"trust_domain": "Corp.Local"}), "trust_domain", "For example: \"corp.local\""),
+        (json!({"cluster_name": "-"}), "cluster_name", "start and end with a letter or digit"),
+        (json!({"namespace": "istio_system"}), "namespace", "For example: \"istio-system\""),
+        (json!({"istio_version": "latest"}), "istio_version", "such as `1.31.0`"),
+        (json!({"values": ["a: [1,\n b: }"]}), "values[0]", "line"),
+        (json!({"values": ["a: 1", "- a"]}), "values[1]", "must be a map of keys"),
+        (json!({"values": [null]}), "values[0]", "can't be null"),
+        (json!({"base_values": ["text"]}), "base_values[0]", "must be a map of keys"),
+        (json!({"namespace_labels": {"-a": "b"}}), "namespace_labels[\"-a\"]", "start and end with a letter or digit"),
+        (json!({"namespace_labels": {"a": "b c"}}), "namespace_labels[\"a\"]", "' ' (position 2) is not allowed"),
+        (json!({"namespace_labels": {"topology.istio.io/network": "n"}}), "namespace_labels[\"topology.istio.io/network\"]", "itself"),
+        (json!({"namespace_annotations": {"a/b/c": "d"}}), "namespace_annotations[\"a/b/c\"]", "'/' (position 2) is not allowed"),
+        (json!({"mtls_mode": "strict"}), "mtls_mode", "STRICT"),
+        (json!({"ca": {"cluster": "eu", "root_fingerprint": "abc"}}), "ca", "Refer to the mesh_cluster_ca of `us`"),
+        (json!({"timeouts": {"create": "soon"}}), "timeouts.create", "is not a duration"),
+        (json!({"timeouts": {"read": "-5m"}}), "timeouts.read", "is not a duration"),
+        (json!({"installed_version": "1.31.0"}), "installed_version", "The provider sets `installed_version`"),
+    ];
+    let root: Vec<Case> = vec![
+        (json!({"cluster": ""}), "cluster", "it is empty"),
+        (json!({"name": "Root"}), "name", "For example: \"root\""),
+        (json!({"namespace": "a.b"}), "namespace", "'.' (position 2) is not allowed"),
+        (json!({"validity_days": 0}), "validity_days", "must be between 1 and 36500, got 0"),
+        (json!({"validity_days": 99999}), "validity_days", "got 99999"),
+        (json!({"warn_before_days": -1}), "warn_before_days", "must be between"),
+        (json!({"fingerprint": "abc"}), "fingerprint", "Remove it from the configuration"),
+    ];
+    let ca: Vec<Case> = vec![
+        (json!({"root_ca": null}), "root_ca", "Set `root_ca` to a mesh_root_ca"),
+        (json!({"key_algorithm": "RSA"}), "key_algorithm", "must be"),
+        (json!({"validity_days": 0}), "validity_days", "got 0"),
+        (json!({"renew_before_days": -1}), "renew_before_days", "must be"),
+        (json!({"external": true}), "root_ca", "would have no effect"),
+        (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
+    ];
+    let request: Vec<Case> =
+        vec![(json!({"key_algorithm": "ed25519"}), "key_algorithm", "must be"), (json!({"name": ""}), "name", "it is empty")];
+    let gateway: Vec<Case> = vec![
+        (json!({"network": null}), "network", "is required"),
+        (json!({"replicas": -1}), "replicas", "must be at least 1, got -1"),
+        (json!({"replicas": 1.5}), "replicas", "a whole number"),
+        (json!({"source_ranges": ["10.0.0.0"]}), "source_ranges", "10.0.0.0"),
+        (json!({"source_ranges": ["10.0.0.0/33"]}), "source_ranges", "10.0.0.0/33"),
+        (json!({"name": "gateway!"}), "name", "is not allowed"),
+        (json!({"values": ["a: b: c"]}), "values[0]", "line"),
+        (json!({"istio_version": "1.31"}), "istio_version", "a full version"),
+    ];
+    let export: Vec<Case> = vec![
+        (json!({"host": "*.mesh.local"}), "host", "\"*.mesh.local\""),
+        (json!({"host": "echo"}), "host", "\"echo\""),
+        (json!({"host": ""}), "host", "Write a DNS name such as"),
+        (json!({"host": "echo.eu.mesh.local."}), "host", "it ends with a dot"),
+        (json!({"importers": ["eu"]}), "importers", "is the exporting cluster"),
+        (json!({"importers": ["u s"]}), "importers", "For example: \"u-s\""),
+        (json!({"vip": "8.8.8.8"}), "vip", "8.8.8.8"),
+        (json!({"vip": "240.0.0.2/32"}), "vip", "240.0.0.2/32"),
+        (json!({"ports": []}), "ports", "leave `ports` out to export those of the live Service"),
+        (json!({"ports": [{"number": 70000, "protocol": "HTTP"}]}), "ports[0].number", "must be between 1 and 65535, got 70000"),
+        (json!({"ports": [{"number": 80, "protocol": "http3"}]}), "ports[0].protocol", "HTTP"),
+        (json!({"ports": [{"number": 80, "protocol": null}]}), "ports[0].protocol", "is required"),
+        (json!({"ports": [{"number": 80, "protocol": "UDP"}]}), "ports[0].protocol", "UDP"),
+        (json!({"locality": "eu//a"}), "locality", "a part of it is empty"),
+        (json!({"export_to": ["A"]}), "export_to", "Other than a namespace, it can be"),
+        (json!({"service_accounts": ["a b"]}), "service_accounts", "is not allowed"),
+        (
+            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["x y"]}}),
+            "gateway.addresses[0]",
+            "neither an IP address nor a hostname",
+        ),
+        (
+            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["198.51.100.9"], "port": 0}}),
+            "gateway.port",
+            "must be between 1 and 65535, got 0",
+        ),
+        (json!({"importer_namespace": "Echo"}), "importer_namespace", "For example: \"echo\""),
+        (json!({"service": "Echo_1"}), "service", "For example: \"echo-1\""),
+        (json!({"address": "240.241.0.1"}), "address", "The provider sets `address`"),
+    ];
+    of("mesh_cluster", cluster)
+        .chain(of("mesh_root_ca", root))
+        .chain(of("mesh_cluster_ca", ca))
+        .chain(of("mesh_cluster_ca_request", request))
+        .chain(of("mesh_eastwest_gateway", gateway))
+        .chain(of("mesh_service_export", export))
+        .collect()
+}
+
+fn token() -> Vec<Case> {
+    vec![
+        (json!({"service_account": ""}), "service_account", "it is empty"),
+        (json!({"service_account": null}), "service_account", "is required"),
+        (json!({"lifetime_seconds": 10}), "lifetime_seconds", "between 600 (ten minutes) and 86400 (a day), got 10"),
+        (json!({"namespace": "NS"}), "namespace", "For example: \"ns\""),
+        (json!({"token": "t"}), "token", "The provider sets `token`"),
+    ]
+}
+
+/// As the protocol carries it.
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::Nil,
+        Json::Bool(on) => (*on).into(),
+        Json::Number(number) => number.as_i64().map_or_else(|| number.as_f64().unwrap_or_default().into(), Value::from),
+        Json::String(text) => text.as_str().into(),
+        Json::Array(elements) => Value::Array(elements.iter().map(value).collect()),
+        Json::Object(attributes) => Value::Map(attributes.iter().map(|(name, of)| (name.as_str().into(), value(of))).collect()),
+    }
+}
+
+fn path(path: Option<&AttributePath>) -> String {
+    let mut text = String::new();
+    for selector in path.iter().flat_map(|path| &path.steps).filter_map(|step| step.selector.as_ref()) {
+        match selector {
+            Selector::AttributeName(name) if text.is_empty() => text.push_str(name),
+            Selector::AttributeName(name) => text.push_str(&format!(".{name}")),
+            Selector::ElementKeyString(key) => text.push_str(&format!("[\"{key}\"]")),
+            Selector::ElementKeyInt(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    text
+}
+
+/// What is wrong with how a configuration is refused, if anything.
+fn fault(of: &str, (config, at, part): &Case, diagnostics: &[Diagnostic]) -> Option<String> {
+    let errors: Vec<_> = diagnostics.iter().filter(|found| found.severity() == Severity::Error).collect();
+    let found = errors.iter().any(|error| path(error.attribute.as_ref()) == *at && error.detail.contains(part));
+    let shows_a_secret = format!("{errors:?}").contains("s3cret");
+    let all = errors.iter().map(|error| format!("\n    {}: {}", path(error.attribute.as_ref()), error.detail)).collect::<String>();
+    (!found || shows_a_secret).then(|| format!("{of} {config} at {at}, {part:?}; found:{all}"))
+}
+
+#[tokio::test]
+async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
+    let mut session = Session::start().await;
+    let mut faults = Vec::new();
+    let mut count = 0;
+    let provider = session.schema.provider.as_ref().and_then(|schema| schema.block.clone()).expect("a block").attributes;
+    for case in clusters().into_iter().chain(helm()) {
+        let set: Vec<_> = case.0.as_object().expect("an object").iter().map(|(name, of)| (name.as_str(), value(of))).collect();
+        let request = validate_provider_config::Request { config: Some(encode(&rules::config(&provider, &set))) };
+        let answer = session.provider.validate_provider_config(request).await.expect("an answer").into_inner();
+        faults.extend(fault("provider", &case, &answer.diagnostics));
+        count += 1;
+    }
+    let minimal: std::collections::BTreeMap<_, _> = configurations(&session).into_iter().collect();
+    for (name, case) in resources() {
+        let mut set = minimal[name].clone();
+        let extra = case.0.as_object().expect("an object");
+        set.retain(|(attribute, _)| !extra.contains_key(*attribute));
+        let extra: Vec<_> = extra.iter().map(|(attribute, of)| (attribute.as_str(), value(of))).collect();
+        let set: Vec<_> = set.iter().map(|(attribute, of)| (*attribute, of.clone())).chain(extra).collect();
+        let request = validate_resource_config::Request {
+            type_name: name.to_owned(),
+            config: Some(encode(&session.config(name, &set))),
+            client_capabilities: None,
+        };
+        let answer = session.provider.validate_resource_config(request).await.expect("an answer").into_inner();
+        faults.extend(fault(name, &case, &answer.diagnostics));
+        count += 1;
+    }
+    for case in token() {
+        let mut set = json!({"cluster": "eu", "service_account": "ci", "namespace": "ci"});
+        set.as_object_mut().expect("an object").extend(case.0.as_object().expect("an object").clone());
+        let request =
+            validate_ephemeral_resource_config::Request { type_name: "mesh_cluster_token".to_owned(), config: Some(encode(&value(&set))) };
+        let answer = session.provider.validate_ephemeral_resource_config(request).await.expect("an answer").into_inner();
+        faults.extend(fault("mesh_cluster_token", &case, &answer.diagnostics));
+        count += 1;
+    }
+    for (name, arguments, argument, part) in [
+        ("sni", json!([0, "echo.eu.mesh.local"]), 0, "must be between 1 and 65535, got 0"),
+        ("sni", json!([80, "echo"]), 1, "\"echo\""),
+        ("vip", json!(["a b", []]), 0, "\"a b\""),
+        ("spiffe_id", json!(["Corp", "ns", "sa"]), 0, "For example: \"corp\""),
+        ("spiffe_id", json!(["corp", "n s", "sa"]), 1, "is not allowed"),
+        ("spiffe_id", json!(["corp", "ns", ""]), 2, "it is empty"),
+    ] {
+        let encoded = arguments.as_array().expect("a list").iter().map(|argument| encode(&value(argument))).collect();
+        let request = call_function::Request { name: name.to_owned(), arguments: encoded };
+        let error = session.provider.call_function(request).await.expect("an answer").into_inner().error.expect("an error");
+        if error.function_argument != Some(argument) || !error.text.contains(part) {
+            faults.push(format!("{name}{arguments}: argument {argument}, {part:?}; found {error:?}"));
+        }
+        count += 1;
+    }
+    assert!(faults.is_empty(), "{} of {count}:\n{}", faults.len(), faults.join("\n"));
+    assert!(count >= 100, "{count}");
+}
+
+#[tokio::test]
+async fn what_none_of_the_cases_changes_is_valid() {
+    let mut session = Session::start().await;
+    for (name, set) in configurations(&session) {
+        let config = Some(encode(&session.config(&name, &set)));
+        let request = validate_resource_config::Request { type_name: name.clone(), config, client_capabilities: None };
+        let answer = session.provider.validate_resource_config(request).await.expect("an answer").into_inner();
+        assert!(answer.diagnostics.is_empty(), "{name}: {:?}", answer.diagnostics);
+    }
+    let set = object(&[("cluster", "eu".into()), ("service_account", "ci".into()), ("namespace", "ci".into())]);
+    let request = validate_ephemeral_resource_config::Request { type_name: "mesh_cluster_token".to_owned(), config: Some(encode(&set)) };
+    let answer = session.provider.validate_ephemeral_resource_config(request).await.expect("an answer").into_inner();
+    assert!(answer.diagnostics.is_empty(), "{:?}", answer.diagnostics);
+}
