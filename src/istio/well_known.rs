@@ -21,6 +21,12 @@ pub const SYSTEM_NAMESPACE: &str = "istio-system";
 /// The name of a cluster for which `global.multiCluster.clusterName` is not set.
 pub const DEFAULT_CLUSTER_NAME: &str = "Kubernetes";
 
+/// The container of a pod's proxy.
+pub const PROXY_CONTAINER: &str = "istio-proxy";
+
+/// The ConfigMap that istiod writes to each namespace, with the roots that workloads trust.
+pub const ROOT_CONFIG_MAP: &str = "istio-ca-root-cert";
+
 /// The Secret out of which istiod takes its certificate authority.
 pub const CACERTS: &str = "cacerts";
 

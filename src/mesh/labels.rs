@@ -19,7 +19,7 @@ pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 /// Label of an export's objects: the host.
 const EXPORT: &str = "mesh.terraform.io/export";
 
-/// Annotation of istiod's pods: the fingerprint of the root that they start with. Another root, which a running istiod would ignore, restarts
+/// Annotation of istiod's pods: the fingerprints of the roots that they start with, the one that signs first. Another root, which a running istiod would ignore, restarts
 /// them.
 pub const ROOT: &str = "mesh.terraform.io/root";
 
@@ -28,6 +28,9 @@ pub const RESTARTED_AT: &str = "mesh.terraform.io/restarted-at";
 
 /// Annotation of a CA's Secret: what the CA was issued for, as JSON. No part of a key is in it.
 pub const CA_RECORD: &str = "mesh.terraform.io/ca-record";
+
+/// Annotation of the Secret `cacerts`: since when its roots have been served, and which of them istiod has signed for, as JSON.
+pub const TRUST_RECORD: &str = "mesh.terraform.io/trust-record";
 
 /// Label of an export's objects: the key of the cluster that exports.
 const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";

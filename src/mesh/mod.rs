@@ -1,7 +1,8 @@
 //! The domain: pure functions of what users write and clusters show, without clock, cluster or environment.
 //!
 //! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`] and [`export`] render Helm releases and manifests from
-//! them, and read them back for an import; [`trust`] does so for certificates. [`observe`] compares and summarizes what a cluster shows.
+//! them, and read them back for an import; [`trust`] does so for certificates, and [`rotation`] has the rules of
+//! a change of roots. [`observe`] compares and summarizes what a cluster shows.
 
 pub mod export;
 pub mod helm;
@@ -9,6 +10,7 @@ pub mod labels;
 pub mod manifest;
 pub mod names;
 pub mod observe;
+pub mod rotation;
 pub mod trust;
 
 pub use crate::istio::MutualTlsMode;

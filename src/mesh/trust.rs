@@ -6,12 +6,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
 use super::{
-    labels::{CA_RECORD, Owner},
+    labels::{CA_RECORD, Owner, TRUST_RECORD},
     manifest::{annotated, manifest},
     names::{Namespace, ObjectName, ServiceAccountName, TrustDomain},
+    rotation::TrustRecord,
 };
 use crate::{
-    data::{CaBundle, CaPart, Certificate, Kind, Secret, SigningRequest},
+    data::{CaBundle, CaPart, Certificate, Kind, ObjectRef, Secret, SigningRequest},
     istio::well_known,
 };
 
@@ -80,6 +81,16 @@ pub fn writer_of(secret: &Json) -> Option<String> {
     secret["data"][TLS_CERTIFICATE].is_string().then(|| format!("the writer of its key {TLS_CERTIFICATE}"))
 }
 
+/// The ConfigMap of a namespace with the roots that istiod serves.
+pub fn served_roots(namespace: &str) -> ObjectRef {
+    ObjectRef::namespaced(Kind::CONFIG_MAP, namespace, well_known::ROOT_CONFIG_MAP)
+}
+
+/// Reads the roots of that ConfigMap, PEM.
+pub fn read_served_roots(served: &Json) -> Option<&str> {
+    served["data"][ROOTS].as_str()
+}
+
 /// Reads the root's Secret.
 ///
 /// # Errors
@@ -102,8 +113,9 @@ pub fn bundle(intermediate: &Certificate, between: &str, roots: &str) -> CaBundl
     CaBundle { certificate: intermediate.certificate.clone(), key: intermediate.key.clone(), chain, roots: roots.to_owned() }
 }
 
-/// The Secret `cacerts`, with a record of what the CA was issued for. istiod needs all four keys: without one of them it doesn't start.
-pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle, record: &Json) -> Json {
+/// The Secret `cacerts`, with a record of what the CA was issued for, and one of its roots. istiod needs all four keys: without one of them
+/// it doesn't start.
+pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle, record: &Json, trust: &TrustRecord) -> Json {
     let data = json!({
         CA_CERTIFICATE: STANDARD.encode(&bundle.certificate),
         CA_KEY: STANDARD.encode(bundle.key.reveal()),
@@ -111,7 +123,9 @@ pub fn cacerts_secret(namespace: &Namespace, bundle: &CaBundle, record: &Json) -
         CHAIN: STANDARD.encode(&bundle.chain),
     });
     let content = [("type", json!("Opaque")), ("data", data)];
-    recorded(manifest(Kind::SECRET, Some(namespace), CACERTS, &Owner::ClusterCa, &content), record)
+    let mut annotations = BTreeMap::from([(CA_RECORD, record.to_string())]);
+    annotations.extend(trust.annotation().map(|record| (TRUST_RECORD, record)));
+    annotated(manifest(Kind::SECRET, Some(namespace), CACERTS, &Owner::ClusterCa, &content), &annotations)
 }
 
 /// Reads the Secret `cacerts`, in either of the forms that istiod knows: its own with four keys, or, preferred if both are there, that of
@@ -175,7 +189,7 @@ mod tests {
     fn a_bundle_is_read_as_it_was_written() {
         let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
         let bundle = bundle(&intermediate, "", "ROOT\n");
-        let secret = cacerts_secret(&namespace(), &bundle, &json!({"roots": []}));
+        let secret = cacerts_secret(&namespace(), &bundle, &json!({"roots": []}), &TrustRecord::default());
         assert_eq!(read_cacerts(&secret), Ok(bundle));
         assert_eq!(ca_record(&secret), Some(json!({"roots": []})));
         assert_eq!(writer_of(&secret), None);
@@ -186,7 +200,7 @@ mod tests {
     #[test]
     fn a_bundle_without_its_chain_is_damaged() {
         let intermediate = Certificate { certificate: "INT".into(), key: Secret::new("KEY") };
-        let mut secret = cacerts_secret(&namespace(), &bundle(&intermediate, "", "ROOT"), &json!({}));
+        let mut secret = cacerts_secret(&namespace(), &bundle(&intermediate, "", "ROOT"), &json!({}), &TrustRecord::default());
         secret["data"].as_object_mut().unwrap().remove("cert-chain.pem");
         assert_eq!(read_cacerts(&secret).unwrap_err(), "it has no key cert-chain.pem.");
     }

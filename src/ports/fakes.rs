@@ -99,8 +99,8 @@ impl FakeObjects {
 
 fn selected(object: &Json, selector: &str) -> bool {
     selector.split(',').filter(|part| !part.is_empty()).all(|part| {
-        let (label, value) = part.split_once('=').expect("label=value");
         let live = |label: &str| &object["metadata"]["labels"][label];
+        let Some((label, value)) = part.split_once('=') else { return !live(part).is_null() };
         label.strip_suffix('!').map_or_else(|| *live(label) == value, |label| *live(label) != value)
     })
 }

@@ -20,7 +20,7 @@ use tonic::Request;
 use super::testing::{balancer, echo};
 use crate::{
     data::{CaSubject, Certificate, KeyAlgorithm},
-    mesh::{Namespace, trust},
+    mesh::{Namespace, rotation::TrustRecord, trust},
     ports::{
         Authority,
         fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
@@ -41,6 +41,7 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "external_port",
     "delete_crds",
     "renew_before_days",
+    "force_root_change",
     "warn_before_days",
     "root_private_key_wo_version",
     "intermediate_private_key_wo_version",
@@ -179,6 +180,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
                 "cluster": "eu", "namespace": NAMESPACE, "common_name": "CA", "organization": "Corp", "validity_days": 200,
                 "renew_before_days": 20, "warn_before_days": 30, "key_algorithm": "RSA-4096", "timeouts": timeouts,
                 "root_ca": {"cluster": "us", "namespace": NAMESPACE, "name": "root", "fingerprint": root_fingerprint},
+                "trusted_roots": [backup().certificate], "force_root_change": true,
             }),
             json!({
                 "cluster": "us", "namespace": "ready-made", "root_certificate": own_root().certificate,
@@ -202,7 +204,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
         })],
         "mesh_cluster" => vec![json!({
             "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "cluster_name": "europe",
-            "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint}, "istio_version": "1.30.0",
+            "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint, "trusted_fingerprints": [trusted_fingerprint()]}, "istio_version": "1.30.0",
             "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
             "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},
             "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true, "timeouts": timeouts,
@@ -242,6 +244,11 @@ fn backup() -> Certificate {
     }
     let subject = CaSubject { common_name: "Backup".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
     authority.create_root(&subject, std::time::Duration::from_secs(86_400 * 1000)).expect("a root")
+}
+
+/// The fingerprint of the backup, which the clusters trust as well.
+fn trusted_fingerprint() -> String {
+    FakeAuthority::at(FakeClock::default()).inspect(&backup().certificate).expect("a certificate").fingerprint
 }
 
 /// An intermediate that the user's own root has signed by way of another, and that other one.
@@ -302,7 +309,7 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     );
     let external = trust::bundle(&ready_made()[0], &ready_made()[1].certificate, &own_root().certificate);
     let namespace = Namespace::parse("external").expect("a namespace");
-    let mut external = trust::cacerts_secret(&namespace, &external, &Json::Null);
+    let mut external = trust::cacerts_secret(&namespace, &external, &Json::Null, &TrustRecord::default());
     external["metadata"]["ownerReferences"] = json!([{"kind": "ExternalSecret", "name": "cacerts"}]);
     session.objects.put("us", external);
     let (mut root_fingerprint, mut request) = (String::new(), String::new());

@@ -42,8 +42,13 @@ pub enum PlannedRoot {
     OwnOfIstiod,
     /// The cluster has a `ca` whose root isn't known yet.
     Unknown,
-    /// The SHA-256 fingerprint of the root's certificate.
-    Fingerprint(String),
+    /// The roots that its workloads trust, by their SHA-256 fingerprints.
+    Trusted {
+        /// The root that signs.
+        signer: String,
+        /// Further ones.
+        further: Vec<String>,
+    },
 }
 
 /// An export as far as its plan knows it.
@@ -127,7 +132,8 @@ impl PlannedCluster {
                 ),
             );
         }
-        if let (PlannedRoot::Fingerprint(ours), Some(different)) = (&self.root, differing(&|other| has_other_root(&self.root, &other.root)))
+        if let (PlannedRoot::Trusted { signer: ours, .. }, Some(different)) =
+            (&self.root, differing(&|other| has_other_root(&self.root, &other.root)))
         {
             warn(
                 "ca",
@@ -154,9 +160,14 @@ impl PlannedCluster {
     }
 }
 
-/// Whether both roots are known, and differ.
+/// Whether both roots are known, and one cluster doesn't trust that of the other.
 fn has_other_root(one: &PlannedRoot, other: &PlannedRoot) -> bool {
-    matches!((one, other), (PlannedRoot::Fingerprint(one), PlannedRoot::Fingerprint(other)) if one != other)
+    match (one, other) {
+        (PlannedRoot::Trusted { signer: one, further: with_one }, PlannedRoot::Trusted { signer: other, further: with_other }) => {
+            one != other && !(with_one.contains(other) && with_other.contains(one))
+        }
+        _ => false,
+    }
 }
 
 /// Names the clusters of a mesh that have no `ca`; `None` if all have one, or the cluster is alone.
@@ -240,7 +251,10 @@ mod tests {
             root: match root {
                 "" => PlannedRoot::OwnOfIstiod,
                 "?" => PlannedRoot::Unknown,
-                fingerprint => PlannedRoot::Fingerprint(fingerprint.to_owned()),
+                roots => {
+                    let mut roots = roots.split(',').map(str::to_owned);
+                    PlannedRoot::Trusted { signer: roots.next().unwrap(), further: roots.collect() }
+                }
             },
         }
     }
@@ -299,6 +313,9 @@ mod tests {
         assert_eq!(summaries(&mesh.add_cluster(other)), expected);
         assert_eq!(summaries(&mesh.add_cluster(cluster("eu", "n", "eu-net", "r"))), ["Clusters have different mesh IDs"]);
         assert_eq!(mesh.add_cluster(cluster("eu", "n", "eu-net", "s")).len(), 0, "two meshes with two roots");
+        mesh.add_cluster(cluster("us", "m", "us-net", "r,s"));
+        assert_eq!(summaries(&mesh.add_cluster(cluster("eu", "m", "eu-net", "s"))), expected[1..], "only one trusts both");
+        assert_eq!(mesh.add_cluster(cluster("eu", "m", "eu-net", "s,r")).len(), 0, "each trusts both");
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct ControlPlane {
     pub mtls_mode: Option<MutualTlsMode>,
     /// Fingerprint of the root that istiod's CA leads to, if istiod doesn't create one itself.
     pub root: Option<String>,
+    /// Fingerprints of the further roots that workloads trust.
+    pub further_roots: Vec<String>,
 }
 
 /// The attributes that a deployed release's values show.
@@ -103,7 +105,9 @@ impl ControlPlane {
             TRUST_DOMAIN.to(self.trust_domain.as_str()),
             DNS_CAPTURE.to(if self.dns_capture { "true" } else { "false" }),
         ];
-        decisions.extend(self.root.as_ref().map(|root| POD_ANNOTATIONS.entry(labels::ROOT, root.as_str())));
+        let roots = self.root.iter().chain(self.further_roots.iter().filter(|_| self.root.is_some()));
+        let roots = roots.map(String::as_str).collect::<Vec<_>>().join(",");
+        decisions.extend((!roots.is_empty()).then(|| POD_ANNOTATIONS.entry(labels::ROOT, roots.as_str())));
         decisions
     }
 
@@ -261,6 +265,7 @@ pilot:
             base_values: Vec::new(),
             mtls_mode: Some(MutualTlsMode::Strict),
             root: None,
+            further_roots: Vec::new(),
         }
     }
 
@@ -336,6 +341,8 @@ pilot:
         let release = ControlPlane { root: Some("abc".to_owned()), ..own }.istiod_release(None);
         assert_eq!(release.values["podAnnotations"], json!({"a.example/b": "c", "mesh.terraform.io/root": "abc"}));
         assert!(ControlPlane::is_for_a_root(&release.values));
+        let two = ControlPlane { root: Some("abc".to_owned()), further_roots: vec!["def".to_owned()], ..plane("us-net", &[]) };
+        assert_eq!(two.istiod_release(None).values["podAnnotations"]["mesh.terraform.io/root"], "abc,def");
         let rest = ControlPlane::read_values(&release.values).rest.unwrap();
         assert!(values::same_yaml(&rest, "podAnnotations: {a.example/b: c}"), "{rest}");
     }

@@ -32,7 +32,7 @@ impl FakeAuthority {
         *made += 1;
         let begin = self.now.now();
         let text = json!({
-            "serial": *made, "cn": subject.common_name, "o": subject.organization, "issuer": issuer, "path_len": path_len,
+            "kind": "-----BEGIN FAKE-----", "serial": *made, "cn": subject.common_name, "o": subject.organization, "issuer": issuer, "path_len": path_len,
             "begin": begin.unix_timestamp(), "end": (begin + validity).unix_timestamp(),
         });
         Certificate { certificate: format!("{text}\n"), key: Secret::new(format!("key of {made}")) }

@@ -13,9 +13,6 @@ use crate::{
 };
 use framework::{AttributePath, Cx, Error};
 
-/// The ConfigMap that istiod writes to each namespace, with the root that it signs for.
-const SERVED_ROOT: &str = "istio-ca-root-cert";
-
 /// How often istiod is asked for its root, and how many times before it is restarted. A new pod serves its root within seconds.
 const PAUSE: Duration = Duration::from_millis(500);
 const PATIENCE: u32 = 40;
@@ -30,6 +27,10 @@ impl Cluster {
         let found = cx.world.authority.inspect(&bundle.roots).map_err(|failure| self.wrong_ca(&failure.why))?.fingerprint;
         if found != *wanted {
             return Err(self.wrong_ca(&format!("its root has the fingerprint {found}, not {wanted}.")));
+        }
+        let roots = cx.world.authority.inspect_all(&bundle.roots).map_err(|failure| self.wrong_ca(&failure.why))?;
+        if let Some(missing) = self.plane.further_roots.iter().find(|wanted| roots.iter().all(|root| root.fingerprint != **wanted)) {
+            return Err(self.wrong_ca(&format!("it lacks the further root with the fingerprint {missing}.")));
         }
         let purpose = CaUse {
             at: cx.world.clock.now(),
@@ -60,11 +61,11 @@ impl Cluster {
     pub(super) async fn other_root(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Failure> {
         let Some(wanted) = &self.plane.root else { return Ok(None) };
         let served = self.on(cx).get(&self.served_root()).await?;
-        Ok(served.and_then(|served| found_instead(&served, wanted, cx.world)))
+        Ok(served.and_then(|served| found_instead(&served, wanted, &self.plane.further_roots, cx.world)))
     }
 
     fn served_root(&self) -> ObjectRef {
-        ObjectRef::namespaced(Kind::CONFIG_MAP, self.namespace(), SERVED_ROOT)
+        trust::served_roots(self.namespace())
     }
 
     /// Waits until istiod serves the root of `ca`. A running istiod ignores a new root in its Secret, so it is restarted if need be.
@@ -96,11 +97,12 @@ impl Cluster {
     }
 }
 
-/// Reports the roots in istiod's ConfigMap unless the wanted one is among them.
-fn found_instead(served: &Json, wanted: &str, world: &World) -> Option<String> {
-    let roots = served["data"]["root-cert.pem"].as_str()?;
+/// Reports the roots in istiod's ConfigMap unless the wanted ones are among them. Where there are several, the one that signs comes first.
+fn found_instead(served: &Json, wanted: &str, further: &[String], world: &World) -> Option<String> {
+    let roots = trust::read_served_roots(served)?;
     let found: Vec<_> = world.authority.inspect_all(roots).unwrap_or_default().into_iter().map(|facts| facts.fingerprint).collect();
-    if found.iter().any(|root| root == wanted) {
+    let signs = if further.is_empty() { found.iter().any(|root| root == wanted) } else { found.first().is_some_and(|root| root == wanted) };
+    if signs && further.iter().all(|root| found.contains(root)) {
         return None;
     }
     Some(if found.is_empty() { "nothing that can be read".to_owned() } else { found.join(", ") })
@@ -128,7 +130,14 @@ mod tests {
 
     fn with_ca(ca: &Dynamic) -> ClusterModel {
         let root_fingerprint = model::<ClusterCaModel>(ca).root_fingerprint;
-        ClusterModel { ca: Value::Value(ClusterCaRef { cluster: text("eu"), root_fingerprint }), ..cluster() }
+        ClusterModel {
+            ca: Value::Value(ClusterCaRef {
+                cluster: text("eu"),
+                root_fingerprint,
+                trusted_fingerprints: model::<ClusterCaModel>(ca).trusted_fingerprints,
+            }),
+            ..cluster()
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,9 +63,13 @@ fn mode_of(policy: &Json) -> Option<String> {
 async fn find_ca(cluster: LiveCluster<'_>, namespace: &str, cx: &Cx<'_, World>) -> Result<Value<ClusterCaRef>, Error> {
     let secret = cluster.get(&ObjectRef::namespaced(Kind::SECRET, namespace, trust::CACERTS)).await?;
     let Some(Ok(bundle)) = secret.as_ref().map(trust::read_cacerts) else { return Ok(Value::Null) };
+    let mut roots = cx.world.authority.inspect_all(&bundle.roots)?.into_iter().map(|root| root.fingerprint);
+    let root_fingerprint = roots.next().into();
+    let further: Vec<_> = roots.collect();
     Ok(Value::Value(ClusterCaRef {
         cluster: Value::Value(cluster.key.to_string()),
-        root_fingerprint: Value::Value(cx.world.authority.inspect(&bundle.roots)?.fingerprint),
+        root_fingerprint,
+        trusted_fingerprints: if further.is_empty() { Value::Null } else { crate::world::strings(&further) },
     }))
 }
 

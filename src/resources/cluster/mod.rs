@@ -155,7 +155,9 @@ impl Resource for Cluster {
         let ca = parse.nested("ca", &model.ca, |ca, parse| {
             let cluster = parse.required("cluster", &ca.cluster, |key| ClusterKey::parse(key));
             let fingerprint = parse.required("root_fingerprint", &ca.root_fingerprint, |text| Ok::<_, String>(text.clone()));
-            Some((cluster?, fingerprint?))
+            let further = parse.each("trusted_fingerprints", &ca.trusted_fingerprints, |text| Ok::<_, String>(text.clone()));
+            cluster?;
+            Some((fingerprint?, further?))
         });
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let metadata = NamespaceMetadata::parse(model, parse);
@@ -172,7 +174,10 @@ impl Resource for Cluster {
         }
         Some(Self {
             cluster: cluster?,
-            plane: ControlPlane { root: ca?.map(|(_, fingerprint)| fingerprint), ..plane? },
+            plane: match ca? {
+                Some((root, further_roots)) => ControlPlane { root: Some(root), further_roots, ..plane? },
+                None => plane?,
+            },
             metadata: metadata?,
             istio_version: istio_version?,
             delete_crds: delete_crds?,
@@ -268,6 +273,7 @@ impl Resource for Cluster {
         )?;
         let mut drift = [base_drift, istiod_drift].concat();
         if let (Some(wanted), Some(found)) = (&spec.plane.root, other_root) {
+            let wanted = std::iter::once(wanted).chain(&spec.plane.further_roots).map(String::as_str).collect::<Vec<_>>().join(", ");
             drift.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
         }
         let labels = json!({"metadata": {"labels": spec.namespace_labels(), "annotations": spec.metadata.annotations}});
@@ -325,17 +331,28 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
         trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
         root: match &model.ca {
             Value::Null => PlannedRoot::OwnOfIstiod,
-            Value::Value(ClusterCaRef { root_fingerprint: Value::Value(fingerprint), .. }) => PlannedRoot::Fingerprint(fingerprint.clone()),
-            _ => PlannedRoot::Unknown,
+            Value::Value(ca) => match (&ca.root_fingerprint, &ca.trusted_fingerprints) {
+                (_, Value::Unknown) => PlannedRoot::Unknown,
+                (Value::Value(fingerprint), _) => PlannedRoot::Trusted { signer: fingerprint.clone(), further: further_roots(ca) },
+                _ => PlannedRoot::Unknown,
+            },
+            Value::Unknown => PlannedRoot::Unknown,
         },
     })
+}
+
+fn further_roots(ca: &ClusterCaRef) -> Vec<String> {
+    Parse::each_known(&ca.trusted_fingerprints, |root| Ok::<_, String>(root.clone()))
 }
 
 /// Warns that istiod gets another root.
 fn warn_of_another_root(plan: &mut Plan<'_, ClusterModel, World>) {
     let fingerprint = |model: &ClusterModel| model.ca.as_ref_option().and_then(|ca| ca.root_fingerprint.as_ref_option()).cloned();
     let Some(prior) = &plan.prior else { return };
-    if let Some(root) = fingerprint(&plan.planned).filter(|root| fingerprint(prior).as_ref() != Some(root)) {
+    // A root that all workloads trust already makes no call fail.
+    let is_trusted = |root: &String| prior.ca.as_ref_option().is_some_and(|ca| further_roots(ca).contains(root));
+    let other = fingerprint(&plan.planned).filter(|root| fingerprint(prior).as_ref() != Some(root) && !is_trusted(root));
+    if let Some(root) = other {
         plan.report.warning(
             Error::new(
                 "istiod gets another root of trust",
@@ -372,6 +389,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         base_values: base_values?,
         mtls_mode: mtls_mode?,
         root: None,
+        further_roots: Vec::new(),
     })
 }
 

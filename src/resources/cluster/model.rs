@@ -16,6 +16,8 @@ model! {
         /// SHA-256 fingerprint of the root's certificate. The Secret `cacerts` is verified before istiod is installed; if the fingerprint changes,
         /// istiod is restarted, and the apply waits until it serves the root.
         root_fingerprint: String => required(),
+        /// SHA-256 fingerprints of the further roots that workloads trust. Other ones restart istiod as well.
+        trusted_fingerprints: Vec<Value<String>> => optional(),
     }
 }
 

@@ -88,7 +88,7 @@ async fn a_control_plane_with_another_root_is_not_installed() {
     let scene = scene();
     let root = created::<RootCa>(&scene, root()).await;
     created::<ClusterCa>(&scene, cluster_ca(&root)).await;
-    let ca = ClusterCaRef { cluster: text("eu"), root_fingerprint: text("another") };
+    let ca = ClusterCaRef { cluster: text("eu"), root_fingerprint: text("another"), trusted_fingerprints: Value::Null };
     let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, ClusterModel { ca: Value::Value(ca), ..cluster() }).await;
     assert!(state.is_null());
     assert!(diagnostics.errors[0].detail.contains("not another"), "{:?}", diagnostics.errors);

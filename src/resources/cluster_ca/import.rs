@@ -12,7 +12,7 @@ use super::{
     root::find_root,
 };
 use crate::{
-    data::{CaBundle, KeyAlgorithm, Kind, ObjectRef},
+    data::{CaBundle, CertificateFacts, KeyAlgorithm, Kind, ObjectRef},
     mesh::{ClusterKey, helm::control_plane::ISTIOD_CHART, labels::Owner, trust},
     ports::Failure,
     world::{ClusterAccess, World, import, listing::Discover},
@@ -31,13 +31,18 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaMode
     let facts = cx.world.authority.inspect(&bundle.certificate).map_err(|failure| damaged(failure.why))?;
     let roots = cx.world.authority.inspect_all(&bundle.roots).map_err(|failure| damaged(failure.why))?;
     let is_external = trust::writer_of(&live).is_some();
-    let root_ca = match roots.as_slice() {
+    let record = trust::ca_record(&live).unwrap_or_default();
+    // Which roots are further ones is recorded; without a record all of them are the CA's own.
+    let is_own =
+        |root: &&CertificateFacts| record["roots"].as_array().is_none_or(|own| own.iter().any(|own| *own == root.fingerprint.as_str()));
+    let (own, trusted): (Vec<_>, Vec<_>) = roots.iter().partition(is_own);
+    let root_ca = match own.as_slice() {
         [root] if !is_external => find_root(&root.fingerprint, cx).await,
         _ => Value::Null,
     };
+    let pem = |roots: &[&CertificateFacts]| roots.iter().map(|root| root.pem.clone()).collect::<Vec<_>>();
     // What a configuration can't say of a CA that something else made, such as a subject without an organization, is left at its default.
     let validity_days = (facts.not_after - facts.not_before).whole_days();
-    let record = trust::ca_record(&live).unwrap_or_default();
     let is_ready_made = !is_external && record["ready_made"] == true;
     let is_issued = !is_external && !is_ready_made;
     let root_ca = if is_ready_made { Value::Null } else { root_ca };
@@ -45,8 +50,12 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaMode
     Ok(ClusterCaModel {
         cluster: Value::Value(cluster.to_string()),
         namespace: Value::Value(namespace),
-        root_certificate: (root_ca.is_null() && !is_external).then(|| bundle.roots.clone()).into(),
+        root_certificate: (root_ca.is_null() && !is_external)
+            .then(|| if trusted.is_empty() { bundle.roots.clone() } else { pem(&own).concat() })
+            .into(),
         root_ca,
+        trusted_roots: if trusted.is_empty() || is_external { Value::Null } else { crate::world::strings(&pem(&trusted)) },
+        force_root_change: Value::Null,
         external: if is_external { Value::Value(true) } else { Value::Null },
         intermediate_certificate: is_ready_made.then(|| facts.pem.clone()).into(),
         request: if is_ready_made { find_request(&cluster, &bundle.key, cx).await } else { Value::Null },
@@ -69,6 +78,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterCaMode
         certificate: Value::Null,
         fingerprint: Value::Null,
         root_fingerprint: Value::Null,
+        trusted_fingerprints: Value::Null,
         expires_at: Value::Null,
         drift: Value::Null,
         timeouts: Value::Null,
@@ -90,20 +100,25 @@ fn key_algorithm(found: &str, record: &Json) -> Value<String> {
     algorithm.filter(|algorithm| *algorithm != KeyAlgorithm::default()).map(|algorithm| algorithm.name().to_owned()).into()
 }
 
+/// Returns the namespaces of a cluster that have a CA: one of this provider, or one that istiod reads.
+pub(super) async fn namespaces_with_a_ca(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<BTreeSet<String>, Failure> {
+    let (ours, cluster) = (Owner::ClusterCa.selector(), cx.cluster(cluster));
+    let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(ISTIOD_CHART))?;
+    let mut namespaces: BTreeSet<_> =
+        secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
+    for istiod in istiods {
+        let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
+        if cluster.get(&secret).await?.is_some() {
+            namespaces.insert(istiod.namespace);
+        }
+    }
+    Ok(namespaces)
+}
+
 #[async_trait]
 impl Discover for ClusterCa {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
         // Where istiod is, its CA may be somebody else's: that is what an import is for.
-        let (ours, cluster) = (Owner::ClusterCa.selector(), cx.cluster(cluster));
-        let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(ISTIOD_CHART),)?;
-        let mut namespaces: BTreeSet<_> =
-            secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
-        for istiod in istiods {
-            let secret = ObjectRef::namespaced(Kind::SECRET, &istiod.namespace, trust::CACERTS);
-            if cluster.get(&secret).await?.is_some() {
-                namespaces.insert(istiod.namespace);
-            }
-        }
-        Ok(namespaces.into_iter().map(|namespace| format!("{}/{namespace}", cluster.key)).collect())
+        Ok(namespaces_with_a_ca(cluster, cx).await?.into_iter().map(|namespace| format!("{cluster}/{namespace}")).collect())
     }
 }

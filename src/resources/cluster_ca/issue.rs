@@ -24,7 +24,7 @@ impl ClusterCa {
             Source::Issued(issued) => {
                 let root = load_root(issued, cx).await?;
                 let intermediate = cx.world.authority.issue_intermediate(&root, &issued.wanted)?;
-                trust::bundle(&intermediate, "", &root.certificate)
+                trust::bundle(&intermediate, "", &self.roots(&root.certificate, cx.world))
             }
             Source::Given(given) => self.assemble(given, live, cx).await?,
             Source::External { .. } => return Err(Error::new("External CA", "An external CA is never written.")),
@@ -43,7 +43,7 @@ impl ClusterCa {
         };
         let path = authority.verify_path(&given.certificate, &given.chain, &given.roots, &self.purpose(cx.world)).map_err(at_attribute)?;
         let certificate = path.0.first().map(|facts| facts.pem.clone()).unwrap_or_default();
-        Ok(trust::bundle(&Certificate { certificate, key }, &between(&path), &given.roots))
+        Ok(trust::bundle(&Certificate { certificate, key }, &between(&path), &self.roots(&given.roots, cx.world)))
     }
 
     /// What the Secret's annotation records: the request that its CA was issued for.

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{ClusterCa, root::RootSource, source::Source};
+use super::{ClusterCa, root::RootSource, roots::fingerprints, source::Source};
 use crate::{
     data::{CaBundle, CaPath, CaUse, Certificate},
     mesh::{labels, trust},
@@ -17,6 +17,8 @@ pub(super) struct Live {
     pub(super) bundle: Option<CaBundle>,
     /// The path to the root, if it verifies.
     path: Option<CaPath>,
+    /// The roots to be written with this CA, PEM.
+    roots: Option<String>,
     /// Why istiod can't go on with this CA.
     pub(super) unusable: Vec<String>,
     /// What differs, although the CA can stay.
@@ -34,7 +36,7 @@ impl Live {
         match (self.unusable.is_empty(), self.bundle, self.path) {
             (true, Some(bundle), Some(path)) if !self.untidy.is_empty() => {
                 let certificate = Certificate { certificate: path.0.first()?.pem.clone(), key: bundle.key.clone() };
-                Some(trust::bundle(&certificate, &between(&path), &bundle.roots))
+                Some(trust::bundle(&certificate, &between(&path), self.roots.as_deref().unwrap_or(&bundle.roots)))
             }
             (true, bundle, Some(_)) => bundle,
             _ => None,
@@ -77,7 +79,7 @@ impl ClusterCa {
             Source::Given(given) => &given.roots,
             Source::External { roots } => roots.as_ref()?,
         };
-        fingerprints(roots, world)
+        Some(sorted(fingerprints(roots, world)))
     }
 
     /// Compares the Secret with what is wanted.
@@ -97,15 +99,22 @@ impl ClusterCa {
         match world.authority.verify(&bundle, &self.purpose(world)) {
             Ok(path) => {
                 self.compare_chain(&bundle, &path, &mut live, world);
+                live.roots = path.root().map(|root| self.roots(&root.pem, world));
                 live.path = Some(path);
             }
             Err(flaw) => live.unusable.push(format!("{}: {flaw}", trust::key_of(secret, flaw.part))),
         }
-        if let (Some(wanted), Some(found)) = (self.wanted_roots(world), fingerprints(&bundle.roots, world))
-            && wanted != found
+        let found = fingerprints(&bundle.roots, world);
+        if let Some(wanted) = self.all_roots(world)
+            && sorted(wanted.clone()) != sorted(found.clone())
         {
             let key = trust::key_of(secret, crate::data::CaPart::Roots);
-            live.unusable.push(format!("{key}: the roots with the fingerprints {} wanted, {} found", wanted.join(", "), found.join(", ")));
+            let line = format!("{key}: the roots with the fingerprints {} wanted, {} found", wanted.join(", "), found.join(", "));
+            let signer = live.path.as_ref().and_then(CaPath::root).map(|root| root.fingerprint.clone());
+            let is_external = matches!(self.source, Source::External { .. });
+            // With other further roots the CA itself can stay.
+            let can_stay = !is_external && self.wanted_roots(world).is_some_and(|own| signer.is_some_and(|signer| own.contains(&signer)));
+            if can_stay { live.untidy.push(line) } else { live.unusable.push(line) }
         }
         if let (Source::Given(given), Ok(found)) = (&self.source, world.authority.inspect(&bundle.certificate))
             && world.authority.inspect(&given.certificate).is_ok_and(|wanted| wanted.fingerprint != found.fingerprint)
@@ -133,9 +142,8 @@ impl ClusterCa {
     }
 }
 
-fn fingerprints(certificates: &str, world: &World) -> Option<Vec<String>> {
-    let mut fingerprints: Vec<_> = world.authority.inspect_all(certificates).ok()?.into_iter().map(|facts| facts.fingerprint).collect();
+fn sorted(mut fingerprints: Vec<String>) -> Vec<String> {
     fingerprints.sort_unstable();
     fingerprints.dedup();
-    Some(fingerprints)
+    fingerprints
 }

@@ -2,12 +2,17 @@
 
 mod import;
 mod issue;
+mod jump;
 mod live;
 pub(super) mod model;
 mod plan;
 mod request;
 mod root;
+mod roots;
 mod source;
+#[cfg(test)]
+mod stage_tests;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +23,14 @@ use serde_json::Value as Json;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use model::ClusterCaModel;
+use roots::{fingerprints, further};
 use source::{Source, parse_source};
 
 use super::authority::parse_days;
 use crate::world::{ClusterAccess, Creation, World, marked, namespace};
 use crate::{
     data::{CaBundle, CertificateFacts, Kind, ObjectRef},
-    mesh::{ClusterKey, Namespace, trust},
+    mesh::{ClusterKey, Namespace, rotation::TrustRecord, trust},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
@@ -39,6 +45,9 @@ pub struct ClusterCa {
     cluster: ClusterKey,
     namespace: Namespace,
     source: Source,
+    /// Further roots, PEM.
+    trusted: Vec<String>,
+    force_root_change: bool,
     warn_before: Duration,
 }
 
@@ -46,6 +55,7 @@ pub struct ClusterCa {
 pub struct ClusterCaStatus {
     certificate: Option<(String, CertificateFacts)>,
     root_fingerprint: Option<String>,
+    further_roots: Vec<String>,
     drift: Vec<String>,
 }
 
@@ -66,6 +76,11 @@ impl ClusterCa {
             root_fingerprint: match self.first_root(cx.world) {
                 Some(wanted) => Some(wanted),
                 None => bundle.and_then(|bundle| inspect(&bundle.roots)).map(|facts| facts.fingerprint),
+            },
+            further_roots: match (self.all_roots(cx.world), bundle) {
+                (Some(wanted), _) => further(wanted),
+                (None, Some(bundle)) => further(fingerprints(&bundle.roots, cx.world)),
+                (None, None) => Vec::new(),
             },
             drift,
         }
@@ -138,7 +153,16 @@ impl Resource for ClusterCa {
         let source = parse_source(cluster.as_ref(), model, parse);
         let warn_before = parse.optional("warn_before_days", &model.warn_before_days, |days| parse_days(*days));
         let warn_before = warn_before?.map_or_else(|| parse_days(WARN_BEFORE_DAYS).ok(), Some);
-        Some(Self { cluster: cluster?, namespace: namespace?, source: source?, warn_before: warn_before? })
+        let trusted = parse.each("trusted_roots", &model.trusted_roots, |pem| Ok::<_, String>(pem.clone()));
+        let force = parse.optional("force_root_change", &model.force_root_change, |on| Ok::<_, String>(*on));
+        Some(Self {
+            cluster: cluster?,
+            namespace: namespace?,
+            source: source?,
+            trusted: trusted?,
+            force_root_change: force?.unwrap_or_default(),
+            warn_before: warn_before?,
+        })
     }
 
     fn plan(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<Self>) {
@@ -181,10 +205,14 @@ impl Resource for ClusterCa {
             (Some(bundle), Source::Issued(_)) => bundle,
             _ => spec.make(in_place.as_ref(), cx).await?,
         };
+        let trust = match (&found, &in_place) {
+            (Some(found), Some(before)) => spec.check_stage(found, before, &bundle, prior, cx).await?,
+            _ => TrustRecord::default(),
+        };
         namespace::ensure(cluster, &spec.namespace).await?;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(spec.status(Some(&bundle), Vec::new(), cx));
-        let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world));
+        let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world), &trust);
         cluster.apply(&marked(manifest, creation.as_ref())).await?;
         if creation.is_some() {
             cluster.unmark(&secret).await?;
@@ -230,6 +258,8 @@ impl Resource for ClusterCa {
         if let Some(fingerprint) = &status.root_fingerprint {
             model.root_fingerprint = Value::Value(fingerprint.clone());
         }
+        model.trusted_fingerprints =
+            if status.further_roots.is_empty() { Value::Null } else { crate::world::strings(&status.further_roots) };
         model.drift = crate::world::strings(&status.drift);
     }
 }

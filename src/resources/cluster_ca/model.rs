@@ -90,6 +90,12 @@ model! {
         request: CaRequestRef => optional(),
         /// The CAs between `intermediate_certificate` and `root_certificate`, in PEM, if any.
         intermediate_chain: String => optional(),
+        /// Further roots that workloads trust, each in PEM, for example `[mesh_root_ca.next.certificate]`. A root is replaced without a failed
+        /// call if every cluster trusts the next one first, and the old one until no workload has a certificate of it any more.
+        trusted_roots: Vec<Value<String>> => optional(),
+        /// Whether another root may sign, or a trusted root be dropped, although workloads may still depend on the old one. Calls between them
+        /// then fail until all have new certificates. Defaults to `false`.
+        force_root_change: bool => optional(),
         /// Whether something else writes the Secret. It is then only verified, and never changed or deleted; `root_certificate`, if set, is
         /// the root that it has to lead to. Defaults to `false`.
         external: bool => optional(),
@@ -114,6 +120,8 @@ model! {
         /// SHA-256 fingerprint of the root's certificate, or of the first of several, in lower-case hexadecimal; the same in all clusters of a
         /// mesh.
         root_fingerprint: String => computed().kept_unless(&["root_ca", "root_certificate", "external", "drift"]),
+        /// SHA-256 fingerprints of the further roots that workloads trust, in the order in which the Secret has them. Null if there are none.
+        trusted_fingerprints: Vec<Value<String>> => computed().kept_unless(&["root_ca", "root_certificate", "trusted_roots", "external", "drift"]),
         /// When the intermediate expires, in RFC 3339 and UTC, for example `2028-01-01T00:00:00Z`.
         expires_at: String => computed().kept_unless(REISSUED_BY),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.

@@ -7,8 +7,10 @@ use super::{
     super::authority::expiry_warnings,
     ClusterCaModel, is_due,
     issue::no_key,
+    jump::check_jump,
     live::between,
     root::check_root,
+    roots::{further, planned_roots},
     source::{Given, Issued, Source},
 };
 use crate::{
@@ -42,6 +44,15 @@ pub(super) fn check(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<su
     if let Some(fingerprint) = root_fingerprint(&plan.planned, world) {
         plan.planned.root_fingerprint = Value::Value(fingerprint);
     }
+    if plan.planned.external != Value::Value(true) {
+        plan.planned.trusted_fingerprints = match planned_roots(&plan.planned, world).map(further) {
+            None => Value::Unknown,
+            Some(further) if further.is_empty() => Value::Null,
+            Some(further) => crate::world::strings(&further),
+        };
+        check_trusted(plan, world);
+        check_jump(plan, world);
+    }
     let Parsed::Ready(spec) = spec else { return };
     match &spec.source {
         Source::Issued(issued) => check_issued(plan, issued, world),
@@ -49,6 +60,17 @@ pub(super) fn check(plan: &mut Plan<'_, ClusterCaModel, World>, spec: &Parsed<su
         Source::External { .. } => {}
     }
     warn_of_expiry(plan, &spec.source, spec.warn_before, world);
+}
+
+/// Checks that further roots can be roots at all.
+fn check_trusted(plan: &mut Plan<'_, ClusterCaModel, World>, world: &World) {
+    for (index, root) in plan.planned.trusted_roots.as_ref_option().into_iter().flatten().enumerate() {
+        let Some(root) = root.as_ref_option() else { continue };
+        if let Err(flaw) = world.authority.verify_root(root, None, world.clock.now()) {
+            let path = AttributePath::new("trusted_roots").index(i64::try_from(index).unwrap_or_default());
+            plan.report.error(Error::new("Invalid trusted_roots", flaw.reason).at(path));
+        }
+    }
 }
 
 fn check_issued(plan: &mut Plan<'_, ClusterCaModel, World>, issued: &Issued, world: &World) {

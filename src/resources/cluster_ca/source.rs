@@ -94,7 +94,7 @@ type Group = &'static [&'static str];
 const ROOT_KEY: Group = &["root_ca", "root_private_key_wo", "root_private_key_wo_version"];
 const INTERMEDIATE: Group =
     &["intermediate_certificate", "intermediate_private_key_wo", "intermediate_private_key_wo_version", "intermediate_chain", "request"];
-const EXTERNAL: &[Group] = &[ROOT_KEY, INTERMEDIATE];
+const EXTERNAL: &[Group] = &[ROOT_KEY, INTERMEDIATE, &["trusted_roots"]];
 const GIVEN: &[Group] = &[ROOT_KEY];
 const ISSUED: &[Group] = &[INTERMEDIATE];
 
@@ -112,6 +112,7 @@ fn only(model: &ClusterCaModel, parse: &mut Parse<'_>, reason: &str, others: &[G
         ("intermediate_private_key_wo_version", is_set(&model.intermediate_private_key_wo_version)),
         ("intermediate_chain", is_set(&model.intermediate_chain)),
         ("request", is_set(&model.request)),
+        ("trusted_roots", is_set(&model.trusted_roots)),
     ];
     for (name, _) in set.into_iter().filter(|(name, set)| *set && others.iter().any(|group| group.contains(name))) {
         parse.violation(parse.path(name), &format!("{reason}, so `{name}` would have no effect. Remove it."));

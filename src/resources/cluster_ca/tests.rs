@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{ClusterCa, ClusterCaModel};
 use crate::{
     data::{CaSubject, Certificate, KeyAlgorithm, Mark},
-    mesh::{Namespace, trust},
+    mesh::{Namespace, rotation::TrustRecord, trust},
     ports::{Authority as _, fakes::FakeAuthority},
     resources::{
         RootCa, RootCaModel,
@@ -95,7 +95,7 @@ impl Company {
     /// The Secret as somebody else writes it.
     fn secret(&self) -> Json {
         let bundle = trust::bundle(&self.istio, &self.issuing.certificate, &self.root.certificate);
-        let mut secret = trust::cacerts_secret(&Namespace::parse("istio-system").unwrap(), &bundle, &Json::Null);
+        let mut secret = trust::cacerts_secret(&Namespace::parse("istio-system").unwrap(), &bundle, &Json::Null, &TrustRecord::default());
         secret["metadata"] = json!({"name": "cacerts", "namespace": "istio-system"});
         secret
     }

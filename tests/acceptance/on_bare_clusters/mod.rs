@@ -7,4 +7,5 @@ mod helm_values;
 mod listing;
 mod mission;
 mod module;
+mod rotation;
 mod trust;
