@@ -39,6 +39,22 @@ pub fn release_differences(wanted: &Json, live: &Json, autoscaled: bool) -> Vec<
     comparison.lines
 }
 
+/// Returns where Helm values differ from those that were applied, a path each. The values themselves aren't shown: they may come from a sensitive
+/// variable, which a provider can't know.
+pub fn value_differences(wanted: &Json, live: &Json) -> Vec<String> {
+    let mut comparison = Comparison { lines: Vec::new(), is_secret: false, ignored: &|_| false, is_whole: &|_| false };
+    comparison.compare(&mut Vec::new(), wanted, live);
+    comparison.lines.iter().map(|line| format!("{}: another value than configured", line.split(": ").next().unwrap_or_default())).collect()
+}
+
+/// Returns whether a field of a chart's object may hold what the user's Helm values say in confidence: a Secret's data, a ConfigMap's, or an
+/// environment variable.
+fn is_confidential(is_secret: bool, path: &[String]) -> bool {
+    let is_data = path.first().is_some_and(|first| first == "data" || first == "binaryData");
+    let is_variable = path.last().is_some_and(|last| last == "value") && path.iter().any(|part| part.starts_with("env["));
+    is_variable || is_data || is_secret && path.first().is_some_and(|first| first.starts_with("data"))
+}
+
 struct Comparison<'a> {
     lines: Vec<String>,
     is_secret: bool,
@@ -112,7 +128,7 @@ impl Comparison<'_> {
 
     fn differ(&mut self, path: &[String], wanted: &Json, live: &Json) {
         let place = path.join(".");
-        let line = if self.is_secret && place.starts_with("data") {
+        let line = if is_confidential(self.is_secret, path) {
             format!("{place}: another value than wanted")
         } else {
             format!("{place}: {} wanted, {} found", shown(wanted), if live.is_null() { "nothing".to_owned() } else { shown(live) })
@@ -252,6 +268,23 @@ mod tests {
     fn empty_and_missing_are_the_same() {
         let wanted = json!({"metadata": {"annotations": {}, "creationTimestamp": null, "uid": null}, "spec": {"hostNetwork": false, "args": [], "weight": 0}});
         assert_eq!(differences(&wanted, &json!({"metadata": {}, "spec": {}})), [""; 0]);
+    }
+
+    #[test]
+    fn what_helm_values_may_say_in_confidence_is_not_shown() {
+        let wanted = json!({"env": {"LICENSE": "one: secret"}, "list": ["secret"], "replicaCount": 1});
+        let live = json!({"env": {"LICENSE": "another"}, "list": ["x", "y"], "replicaCount": 1});
+        assert_eq!(
+            value_differences(&wanted, &live),
+            ["env.LICENSE: another value than configured", "list: another value than configured"]
+        );
+        let container = |value: &str| json!({"spec": {"containers": [{"name": "a", "env": [{"name": "LICENSE", "value": value}]}]}});
+        assert_eq!(
+            release_differences(&container("secret"), &container("another"), false),
+            ["spec.containers[a].env[LICENSE].value: another value than wanted"]
+        );
+        let map = |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"mesh": value}});
+        assert_eq!(release_differences(&map("secret"), &map("another"), false), ["data.mesh: another value than wanted"]);
     }
 
     #[test]

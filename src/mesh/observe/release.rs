@@ -15,7 +15,7 @@ pub fn differences(wanted: &Release, live: &Deployed) -> Vec<String> {
     if let Some(version) = wanted.version.as_ref().filter(|version| *version != live.version.trim_start_matches('v')) {
         lines.push(format!("version: {version} wanted, {} found (revision {})", live.version, live.revision));
     }
-    lines.extend(drift::differences(&wanted.values, &live.values).into_iter().map(|line| format!("values: {line}")));
+    lines.extend(drift::value_differences(&wanted.values, &live.values).into_iter().map(|line| format!("values: {line}")));
     let mut added = Vec::new();
     collect_added(&mut Vec::new(), &wanted.values, &live.values, &mut added);
     // A value that somebody else has set may be a secret.
@@ -100,7 +100,10 @@ mod tests {
         let lines = differences(&wanted(None, applied.clone()), &live(found.clone()));
         assert_eq!(
             lines[..2],
-            ["values: replicaCount: 1 wanted, 2 found", "values: meshConfig.outboundTrafficPolicy.mode: it was added (revision 4)"]
+            [
+                "values: replicaCount: another value than configured",
+                "values: meshConfig.outboundTrafficPolicy.mode: it was added (revision 4)"
+            ]
         );
         assert_eq!(lines.len(), 3, "{lines:?}");
     }
