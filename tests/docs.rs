@@ -53,7 +53,7 @@ fn the_documents_are_those_of_the_schemas() {
 
 fn provider_page() -> String {
     let schema = Schema::of::<Configuration>();
-    let mut page = front_matter("mesh Provider", &schema.description);
+    let mut page = index_front_matter("mesh Provider", &schema.description);
     write!(page, "# mesh Provider\n\n{}\n\n## Example Usage\n\n{}", schema.description, example("provider/provider.tf")).expect("a string");
     page.push_str(&schema_section(&schema));
     page
@@ -144,8 +144,13 @@ fn function_page(function: &dyn Function) -> String {
 }
 
 fn front_matter(title: &str, description: &str) -> String {
+    index_front_matter(title, description).replacen("description:", "subcategory: \"\"\ndescription:", 1)
+}
+
+/// The provider's own page belongs to no subcategory, not even an empty one.
+fn index_front_matter(title: &str, description: &str) -> String {
     let first = description.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-    format!("---\npage_title: \"{title}\"\nsubcategory: \"\"\ndescription: |-\n  {first}\n---\n\n")
+    format!("---\npage_title: \"{title}\"\ndescription: |-\n  {first}\n---\n\n")
 }
 
 fn example(file: &str) -> String {

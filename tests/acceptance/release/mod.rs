@@ -2,6 +2,7 @@
 
 mod chroot;
 mod dist;
+mod docs;
 mod files;
 mod install;
 mod server;
