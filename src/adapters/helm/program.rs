@@ -182,6 +182,12 @@ mod tests {
         Workspace::for_release(&Kubeconfig::default(), &json!({"global": {}}), Storage::Secrets).unwrap()
     }
 
+    /// Whether a file in the folder has the text.
+    fn is_in_files(folder: &Path, text: &str) -> bool {
+        let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.any(|entry| fs::read_to_string(entry.path()).is_ok_and(|found| found.contains(text)))
+    }
+
     fn within(time: Duration) -> Deadline {
         Deadline::after(time, CancellationToken::new())
     }
@@ -239,13 +245,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helm_whose_provider_is_killed_ends_and_leaves_no_credentials() {
+    async fn a_helm_whose_provider_is_killed_ends_and_leaves_no_credentials_anywhere() {
         let folder = tempfile::tempdir().unwrap();
         let note = folder.path().join("note");
         let text = format!("trap 'echo ended > {}; exit 1' TERM; while :; do sleep 0.1; done", note.display());
         let program = script(folder.path(), "v4.3.1", &text);
         let workspace = workspace();
         let home = workspace.folder().to_path_buf();
+        source().credentials_arguments(&workspace, None).unwrap();
+        assert!(is_in_files(&home, "s3cret"), "the search would find it");
         // The guard is all there is of a provider that is killed: it sees the end of its standard input.
         let mut guard = std::process::Command::new(SHELL)
             .args(["-c", include_str!("guard.sh"), SHELL])
@@ -255,6 +263,17 @@ mod tests {
             .unwrap();
         within(Duration::from_millis(500)).pause(Duration::from_millis(300)).await.unwrap();
         assert!(home.exists() && !note.exists());
+        let mut seen = 0;
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let read = |file: &str| String::from_utf8_lossy(&fs::read(process.path().join(file)).unwrap_or_default()).into_owned();
+            let (arguments, environment) = (read("cmdline"), read("environ"));
+            // The guard, and Helm; other tests have processes of their own.
+            if [&home, &program.path].into_iter().any(|path| arguments.contains(&path.display().to_string())) {
+                seen += 1;
+                assert!(!arguments.contains("s3cret") && !environment.contains("s3cret"), "{arguments}");
+            }
+        }
+        assert!(seen >= 2 || !Path::new("/proc").exists(), "{seen} processes");
         drop(guard.stdin.take());
         assert!(!guard.wait().unwrap().success());
         assert_eq!(fs::read_to_string(note).unwrap(), "ended\n");
