@@ -154,9 +154,15 @@ impl Workspace {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.cli.program);
+        let mut command = self.command_of(&self.cli.program);
+        command.args(arguments);
         command
-            .args(arguments)
+    }
+
+    /// Returns a program to be run in the folder, in the environment in which the CLI runs.
+    pub(crate) fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(self.folder.path())
             .env("TF_CLI_CONFIG_FILE", self.path("cli.tfrc"))
             .env("TF_IN_AUTOMATION", "1")

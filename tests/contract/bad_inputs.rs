@@ -257,8 +257,8 @@ fn fault(of: &str, (config, at, part): &Case, diagnostics: &[Diagnostic]) -> Opt
     let errors: Vec<_> = diagnostics.iter().filter(|found| found.severity() == Severity::Error).collect();
     let found = errors.iter().any(|error| path(error.attribute.as_ref()) == *at && error.detail.contains(part));
     let shows_a_secret = format!("{errors:?}").contains("s3cret");
-    let all = errors.iter().map(|error| format!("\n    {}: {}", path(error.attribute.as_ref()), error.detail)).collect::<String>();
-    (!found || shows_a_secret).then(|| format!("{of} {config} at {at}, {part:?}; found:{all}"))
+    let all: Vec<_> = errors.iter().map(|error| format!("\n    {}: {}", path(error.attribute.as_ref()), error.detail)).collect();
+    (!found || shows_a_secret).then(|| format!("{of} {config} at {at}, {part:?}; found:{}", all.concat()))
 }
 
 #[tokio::test]

@@ -5,4 +5,5 @@ mod dist;
 mod docs;
 mod files;
 mod install;
+mod pipeline;
 mod server;
