@@ -90,7 +90,14 @@ async fn a_termination_ends_the_work_first() {
     let mut provider = plugin.provider().await;
     configure(&mut provider).await;
     // A look at a cluster that doesn't answer takes some seconds, if nobody interrupts.
-    let state = object(&[("cluster", "us".into()), ("namespace", "n".into()), ("name", "r".into()), ("validity_days", 1.into())]);
+    let state = object(&[
+        ("cluster", "us".into()),
+        ("namespace", "n".into()),
+        ("name", "r".into()),
+        ("common_name", "root".into()),
+        ("organization", "mesh".into()),
+        ("validity_days", 1.into()),
+    ]);
     let request = read_resource::Request { type_name: "mesh_root_ca".into(), current_state: Some(encode(&state)), ..Default::default() };
     let call = tokio::spawn(async move { provider.read_resource(request).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
