@@ -8,6 +8,7 @@
 mod fixture;
 mod inventory;
 mod kills;
+mod long;
 mod offline;
 mod on_a_mesh;
 mod on_bare_clusters;

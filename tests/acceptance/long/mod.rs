@@ -1,0 +1,4 @@
+//! Tests that take longer than a pull request may wait: `make test-long`. docs/reliability.md has their last results.
+
+mod changes;
+mod mesh;
