@@ -79,8 +79,6 @@ fn replace_the_root(cli: &str) {
     assert!(calls.made > 2000, "only {} calls", calls.made);
     assert_eq!([&us, &eu].map(names_of_pods), pods, "no workload was restarted");
     us.kubectl(&["delete", "destinationrule", "-n", "echo", "fresh-connections"]).expect("deleted");
-    // The example protects its root.
-    workspace.edit("prevent_destroy = true", "prevent_destroy = false");
     workspace.destroy();
 }
 
