@@ -1,9 +1,11 @@
 //! In-memory stand-ins for fast unit tests of the life cycles.
 
 mod authority;
+mod faulty;
 mod runs;
 
 pub use authority::FakeAuthority;
+pub use faulty::{Effect, Faulty};
 pub use runs::FakeRuns;
 
 use std::{

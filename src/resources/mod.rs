@@ -6,6 +6,8 @@ mod cluster;
 mod cluster_ca;
 mod eastwest_gateway;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod lost_clusters;
 mod root_ca;
 #[cfg(test)]

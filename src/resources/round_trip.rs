@@ -150,7 +150,7 @@ impl Session {
 }
 
 /// A configuration as the wire carries it.
-fn value(json: &Json) -> Value {
+pub(super) fn value(json: &Json) -> Value {
     match json {
         Json::Null => Value::Nil,
         Json::Bool(on) => Value::from(*on),

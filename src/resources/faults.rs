@@ -1,0 +1,263 @@
+//! A fault at each step. Whichever call behind the ports fails while a resource is created, updated or destroyed, and whether or not the call
+//! did its work: a plain apply after it converges, replaces nothing, and leaves the objects of an apply that was not disturbed.
+
+use std::sync::Arc;
+
+use framework::{AnyResource, Parse, Provider, protocol::wire::Diagnostic};
+use plugin_host::{Action, Object, Outcome, diagnostics::has_errors, rules, serve, values::get};
+use rmpv::Value;
+use serde_json::{Value as Json, json};
+
+use super::{
+    round_trip::value,
+    testing::{balancer, echo, injector},
+};
+use crate::{
+    ports::fakes::{Effect, FakeClock, FakeObjects, FakeReleases, Faulty},
+    world::World,
+};
+
+/// The provider with its own resources, over fakes of which one call fails.
+#[derive(Clone)]
+struct FaultyMesh {
+    objects: Arc<FakeObjects>,
+    releases: Arc<FakeReleases>,
+    faulty: Faulty,
+}
+
+#[async_trait::async_trait]
+impl Provider for FaultyMesh {
+    type World = World;
+    type Model = framework::Timeouts;
+    type Spec = ();
+
+    fn name(&self) -> &'static str {
+        "mesh"
+    }
+
+    fn parse(&self, _: &framework::Timeouts, _: &mut Parse<'_>) -> Option<()> {
+        Some(())
+    }
+
+    async fn configure(&self, (): (), _: &mut framework::Setup) -> Result<World, framework::Error> {
+        let world = World::fake(&self.objects, &self.releases, &FakeClock::default());
+        Ok(World { objects: Arc::new(self.faulty.clone()), releases: Arc::new(self.faulty.clone()), ..world })
+    }
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
+        super::all()
+    }
+}
+
+/// What a resource is created with, and what it is updated to.
+fn configurations(name: &str, root: &Json) -> [Json; 2] {
+    match name {
+        "mesh_root_ca" => [json!({"cluster": "us"}), json!({"cluster": "us", "rotation": 1})],
+        "mesh_cluster_ca" => [json!({"cluster": "eu", "root_ca": root}), json!({"cluster": "eu", "root_ca": root, "organization": "Corp"})],
+        "mesh_cluster" => [
+            json!({"cluster": "eu", "mesh_id": "m", "network": "eu-net", "mtls_mode": "STRICT"}),
+            json!({"cluster": "eu", "mesh_id": "m", "network": "other-net", "dns_capture": false}),
+        ],
+        "mesh_service_export" => {
+            let gateway = |cluster: &str| json!({"cluster": cluster, "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});
+            let export = json!({"host": "echo.mesh.local", "namespace": "echo", "service": "echo", "trust_domain": "corp.local"});
+            let with = |more: Json| {
+                let fields = [&export, &more].into_iter().filter_map(Json::as_object).flatten();
+                fields.map(|(key, value)| (key.clone(), value.clone())).collect()
+            };
+            [
+                with(json!({"gateway": gateway("eu"), "importers": ["us"]})),
+                with(json!({"gateway": gateway("eu"), "importers": ["us"], "importer_namespace": "imports", "export_to": ["."]})),
+            ]
+        }
+        other => panic!("{other} has no configurations here: add two, the second an update of the first"),
+    }
+}
+
+/// A CLI with a provider over clusters of its own.
+struct Scene {
+    name: &'static str,
+    mesh: FaultyMesh,
+    session: plugin_host::Session,
+    root: Json,
+}
+
+impl Scene {
+    /// With all that the resource needs in place.
+    async fn new(name: &'static str) -> Self {
+        let (objects, releases) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()));
+        for cluster in ["us", "eu"] {
+            // A namespace of somebody else: one of ours that is empty stays behind if a destroy fails between its last object and itself.
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}});
+            for object in [namespace, echo(), balancer("198.51.100.9"), injector()] {
+                objects.put(cluster, object);
+            }
+        }
+        let mesh = FaultyMesh { faulty: Faulty::new(&objects, &releases), objects, releases };
+        let mut session = Self::begin(&mesh).await;
+        let mut root = Json::Null;
+        if name == "mesh_cluster_ca" {
+            let config = session.config("mesh_root_ca", &[("cluster", "us".into())]);
+            let made = session.apply("mesh_root_ca", &Object::absent(), &config).await.object.state;
+            let part = |name: &str| get(&made, name).as_str().expect("a string").to_owned();
+            root = json!({"cluster": "us", "namespace": part("namespace"), "name": part("name"), "fingerprint": part("fingerprint")});
+        }
+        Self { name, mesh, session, root }
+    }
+
+    /// A process of the provider.
+    async fn begin(mesh: &FaultyMesh) -> plugin_host::Session {
+        let mut session = plugin_host::Session::begin(serve(mesh.clone()).await.0).await;
+        let attributes = session.schema.provider.clone().and_then(|schema| schema.block).expect("a block").attributes;
+        assert!(!has_errors(&session.configure(&rules::config(&attributes, &[])).await));
+        session
+    }
+
+    /// The configuration of the resource with this number.
+    fn config(&self, number: usize) -> Value {
+        let configuration = &configurations(self.name, &self.root)[number];
+        let set: Vec<_> = configuration.as_object().expect("an object").iter().map(|(key, set)| (key.as_str(), value(set))).collect();
+        self.session.config(self.name, &set)
+    }
+
+    /// A run of the CLI: refreshes, plans and applies.
+    async fn run(&mut self, object: &Object, config: &Value) -> (Action, Outcome) {
+        let object = self.session.refresh(self.name, object).await.object;
+        let plan = self.session.plan(self.name, &object, config).await;
+        (plan.action, self.session.apply_plan(self.name, &object, config, &plan).await)
+    }
+
+    /// Applies without a fault.
+    async fn settled(&mut self, object: &Object, config: &Value) -> Object {
+        let outcome = self.run(object, config).await.1;
+        assert!(!has_errors(&outcome.diagnostics), "{}: {:#?}", self.name, outcome.diagnostics);
+        outcome.object
+    }
+
+    /// Everything in both clusters.
+    fn everything(&self) -> Vec<String> {
+        let of = |cluster: &'static str| {
+            let names = self.mesh.objects.names(cluster).into_iter().chain(self.mesh.releases.names(cluster));
+            names.map(move |name| format!("{cluster}: {name}"))
+        };
+        of("us").chain(of("eu")).collect()
+    }
+}
+
+/// How an apply that meets a fault begins, what it applies, and what is applied after it; null destroys.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    before: Option<usize>,
+    disturbed: Option<usize>,
+    after: Option<usize>,
+}
+
+const COURSES: [Course; 6] = [
+    Course { before: None, disturbed: Some(0), after: Some(0) },
+    // A create that failed is given up.
+    Course { before: None, disturbed: Some(0), after: None },
+    Course { before: Some(0), disturbed: Some(1), after: Some(1) },
+    // An update that failed is taken back.
+    Course { before: Some(0), disturbed: Some(1), after: Some(0) },
+    Course { before: Some(0), disturbed: None, after: None },
+    // A destroy that failed is thought better of.
+    Course { before: Some(0), disturbed: None, after: Some(0) },
+];
+
+/// Goes through a course with a fault at a call; returns what went wrong, and whether there was such a call.
+async fn disturbed(name: &'static str, course: Course, call: usize, effect: Effect) -> (Vec<String>, bool) {
+    let (mut undisturbed, mut scene) = (Scene::new(name).await, Scene::new(name).await);
+    let config = |scene: &Scene, number: Option<usize>| number.map_or(Value::Nil, |number| scene.config(number));
+
+    let mut wanted = Object::absent();
+    for step in [course.before, course.after] {
+        if step.is_some() || wanted != Object::absent() {
+            let to = config(&undisturbed, step);
+            wanted = undisturbed.settled(&wanted, &to).await;
+        }
+    }
+
+    let mut object = Object::absent();
+    if course.before.is_some() {
+        let to = config(&scene, course.before);
+        object = scene.settled(&object, &to).await;
+    }
+    let to = config(&scene, course.disturbed);
+    object = scene.session.refresh(name, &object).await.object;
+    let plan = scene.session.plan(name, &object, &to).await;
+    scene.mesh.faulty.fail_at(call, effect);
+    let failed = scene.session.apply_plan(name, &object, &to, &plan).await;
+    let is_met = scene.mesh.faulty.mend();
+    let mut problems = Vec::new();
+    if !is_met && has_errors(&failed.diagnostics) {
+        problems.push(format!("failed without a fault: {}", told(&failed.diagnostics)));
+    }
+
+    // The next run is another process.
+    scene.session = Scene::begin(&scene.mesh).await;
+    let to = config(&scene, course.after);
+    let (action, outcome) = scene.run(&failed.object, &to).await;
+    if has_errors(&outcome.diagnostics) {
+        problems.push(format!("{action:?} did not converge after `{}`: {}", told(&failed.diagnostics), told(&outcome.diagnostics)));
+    }
+    let deleted = scene.mesh.faulty.deleted();
+    if course.disturbed == Some(0) && course.after == Some(0) && !deleted.is_empty() {
+        problems.push(format!("{action:?} deletes {deleted:?}"));
+    }
+    if scene.everything() != undisturbed.everything() {
+        problems.push(format!("left {:?} instead of {:?}", scene.everything(), undisturbed.everything()));
+    }
+    if course.after.is_some() {
+        let object = scene.session.refresh(name, &outcome.object).await.object;
+        let action = scene.session.plan(name, &object, &to).await.action;
+        if action != Action::NoOp {
+            problems.push(format!("the plan after it is {action:?}"));
+        }
+    }
+    (problems, is_met)
+}
+
+fn told(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
+        .iter()
+        .map(|one| format!("{}: {}", one.summary, one.detail.lines().next().unwrap_or_default()))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+async fn gets_over_every_fault(name: &'static str) {
+    let mut problems = Vec::new();
+    for course in COURSES {
+        for effect in [Effect::None, Effect::Done] {
+            for call in 0.. {
+                let (found, is_met) = disturbed(name, course, call, effect).await;
+                problems.extend(found.into_iter().map(|problem| format!("{course:?}, call {call}, effect {effect:?}: {problem}")));
+                if !is_met {
+                    assert!(call > 0, "{name}: {course:?} calls nothing");
+                    break;
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{name}: {} problems\n{}", problems.len(), problems.join("\n"));
+}
+
+#[tokio::test]
+async fn a_root_ca_gets_over_every_fault() {
+    gets_over_every_fault("mesh_root_ca").await;
+}
+
+#[tokio::test]
+async fn a_cluster_ca_gets_over_every_fault() {
+    gets_over_every_fault("mesh_cluster_ca").await;
+}
+
+#[tokio::test]
+async fn a_cluster_gets_over_every_fault() {
+    gets_over_every_fault("mesh_cluster").await;
+}
+
+#[tokio::test]
+async fn an_export_gets_over_every_fault() {
+    gets_over_every_fault("mesh_service_export").await;
+}
