@@ -58,8 +58,8 @@ helm_version if input.configuration.provider_config.mesh.expressions.helm
 
 # Nobody checks whose certificate that is. The setting is in the provider's block, or in a variable that it refers to.
 deny contains message if {
-	some part in [input.configuration.provider_config, input.variables]
-	walk(part, [path, true])
+	some part in ["configuration", "variables"]
+	walk(input[part], [path, true])
 	path[count(path) - 1] == "insecure"
 	message := sprintf("provider mesh: a cluster is insecure (%s)", [concat(".", [sprintf("%v", [step]) | some step in path])])
 }

@@ -62,7 +62,7 @@ test_api_servers_are_verified if {
 		plan("mesh_cluster", good_cluster),
 		{"configuration": {"provider_config": {"mesh": {"expressions": {"clusters": {"constant_value": access}}}}}},
 	)
-	deny["provider mesh: a cluster is insecure (mesh.expressions.clusters.constant_value.us.insecure)"] with input as block
+	deny["provider mesh: a cluster is insecure (provider_config.mesh.expressions.clusters.constant_value.us.insecure)"] with input as block
 	variable := object.union(plan("mesh_cluster", good_cluster), {"variables": {"clusters": {"value": access}}})
 	deny["provider mesh: a cluster is insecure (clusters.value.us.insecure)"] with input as variable
 }
