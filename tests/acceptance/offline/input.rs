@@ -60,7 +60,7 @@ fn invalid_input_is_refused_at_its_attribute() {
         ("validate", "", export("importers = [\"us\"]", "importers = [\"eu\"]"), "is the exporting cluster", "importers = [\"eu\"]"),
         ("validate", "", cluster("values = [\"a: [1,\\n  b: }\"]"), "line 1, column", "values = ["),
         ("validate", "", cluster("mtls_mode = \"strict\""), "STRICT", "mtls_mode = \"strict\""),
-        ("validate", "", cluster("timeouts = { create = \"soon\" }"), "`soon` is not a duration", "Invalid timeouts.create"),
+        ("validate", "", cluster("timeouts = { create = \"soon\" }"), "\"soon\" is not a duration", "Invalid timeouts.create"),
         ("plan", "helm = { binary = \"/nowhere/helm\" }", cluster(""), "/nowhere/helm", "helm"),
     ];
     for cli in clis(&lab()) {
