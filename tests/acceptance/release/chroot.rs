@@ -21,7 +21,7 @@ fn a_mesh_is_applied_in_an_empty_container() {
     fs::write(lab.layout().hosts(), format!("{} {NAME}\n", us.name().address())).expect("a name");
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path();
-    for name in ["bin", "etc", "tmp", "dev", "proc", "work"] {
+    for name in ["bin", "etc", "tmp", "dev", "proc", "configuration"] {
         fs::create_dir(root.join(name)).expect("a folder");
     }
     run(Command::new("mknod").arg(root.join("dev/null")).args(["-m", "666", "c", "1", "3"]));
@@ -30,12 +30,17 @@ fn a_mesh_is_applied_in_an_empty_container() {
     fs::write(root.join("etc/cli.tfrc"), "provider_installation {\n  filesystem_mirror {\n    path = \"/mirror\"\n  }\n}\n")
         .expect("written");
     for cli in clis(&lab) {
-        let work = root.join("work").join(cli.name);
+        let work = root.join("configuration").join(cli.name);
         prepare(&lab, &cli, root, &work);
         let alone = |arguments: &[&str]| {
             let mut command = Command::new("unshare");
             command.args(["--mount", "--pid", "--fork", "--kill-child"]).arg(format!("--mount-proc={}", root.join("proc").display()));
-            command.arg("chroot").arg(root).arg(format!("/bin/{}", cli.name)).arg(format!("-chdir=/work/{}", cli.name)).args(arguments);
+            command
+                .arg("chroot")
+                .arg(root)
+                .arg(format!("/bin/{}", cli.name))
+                .arg(format!("-chdir=/configuration/{}", cli.name))
+                .args(arguments);
             // The path is for finding unshare and chroot: inside, none of its folders exists.
             let path = std::env::var_os("PATH").expect("a path");
             run(command.env_clear().env("PATH", path).env("TF_CLI_CONFIG_FILE", "/etc/cli.tfrc").env("CHECKPOINT_DISABLE", "1"))
