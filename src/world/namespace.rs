@@ -96,7 +96,8 @@ fn abandoned(cluster: LiveCluster<'_>, namespace: &Namespace, what: &str) -> Err
     Error::new(
         "An interrupted creation has left objects",
         format!(
-            "Namespace {namespace} of cluster \"{}\" was kept, because it has {what} of a resource whose creation was interrupted and that is in              no state. If the resource is in the configuration, an apply completes it; to remove it, apply, then destroy.",
+            "Namespace {namespace} of cluster \"{}\" was kept, because it has {what} of a resource whose creation was interrupted and that is in \
+             no state. If the resource is in the configuration, an apply completes it; to remove it, apply, then destroy.",
             cluster.key
         ),
     )

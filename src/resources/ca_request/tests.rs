@@ -97,7 +97,9 @@ async fn a_new_request_leaves_the_ca_alone_until_it_is_signed() {
 
     let other = company.authority.sign(&company.root, "Other", Some(0), DAY * 300);
     let wrong = ClusterCaModel { intermediate_certificate: text(&other.certificate), ..waiting };
-    assert_eq!(plan(wrong.clone(), &kept).errors[0].summary, "The certificate is not for the request");
+    let refused = plan(wrong.clone(), &kept).errors.remove(0);
+    assert_eq!(refused.summary, "The certificate is not for the request");
+    assert!(refused.detail.contains("of the mesh_cluster_ca_request signed, and"), "{}", refused.detail);
     assert_eq!(apply::<ClusterCa>(&scene, &kept, wrong).await.1.errors[0].summary, "The certificate is not for the request");
 
     let renewed = company.signed(&second);

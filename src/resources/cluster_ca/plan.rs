@@ -157,7 +157,8 @@ pub(super) fn unanswered(consequence: &str) -> Error {
     Error::new(
         "The certificate is not for the request",
         format!(
-            "`intermediate_certificate` is for another key than that of `request`. Have `certificate_request` of the mesh_cluster_ca_request              signed, and set `intermediate_certificate` to the result. {consequence}"
+            "`intermediate_certificate` is for another key than that of `request`. Have `certificate_request` of the mesh_cluster_ca_request \
+             signed, and set `intermediate_certificate` to the result. {consequence}"
         ),
     )
     .at(AttributePath::new("intermediate_certificate"))

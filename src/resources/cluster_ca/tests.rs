@@ -37,6 +37,7 @@ async fn a_ca_that_an_interrupted_create_has_left_is_kept_and_its_namespace_warn
     let (gone, diagnostics) = destroy::<RootCa>(&scene, &root).await;
     assert!(gone.is_null());
     assert!(diagnostics.warnings[0].detail.contains("Secret cacerts"), "{diagnostics:?}");
+    assert!(diagnostics.warnings[0].detail.contains("is in no state."), "{diagnostics:?}");
     let (again, diagnostics) = apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await;
     assert_eq!((&again, diagnostics.errors.len(), diagnostics.warnings.len()), (&state, 0, 1), "{diagnostics:?}");
     assert!(apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await.0.is_null(), "it is complete by now");
