@@ -116,12 +116,8 @@ impl EastwestGateway {
                 return Ok(live);
             }
             let object = format!("the Helm release {}/{}", self.namespace(), self.gateway.name);
-            let Some(mark) = cluster.mark_of(live.iter()) else {
-                let import = format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name);
-                return Err(crate::world::not_ours(&self.cluster, &object, &import));
-            };
-            if !cluster.is_at_work(&mark, &object).await? {
-                cluster.continues(&object);
+            let import = || format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name);
+            if cluster.takes_up(&object, cluster.mark_of(live.iter()), import).await? {
                 return Ok(live);
             }
         }

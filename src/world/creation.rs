@@ -68,23 +68,30 @@ impl LiveCluster<'_> {
 
     /// Returns an object that an interrupted create of this cluster's key has left, for a create to go on with; `None` if there is no object. Any
     /// other object is an error that names the import.
-    pub(crate) async fn left(self, object: &ObjectRef, import: impl FnOnce() -> String) -> Result<Option<Json>, Error> {
+    pub(crate) async fn left(self, object: &ObjectRef, import: impl Fn() -> String) -> Result<Option<Json>, Error> {
         loop {
             let Some(live) = self.get(object).await? else { return Ok(None) };
-            let Some(mark) = self.mark_on(&live) else { return Err(not_ours(self.key, &object.to_string(), &import())) };
-            if !self.is_at_work(&mark, &object.to_string()).await? {
-                self.continues(&object.to_string());
+            if self.takes_up(&object.to_string(), self.mark_on(&live), &import).await? {
                 return Ok(Some(live));
             }
         }
     }
 
+    /// Whether a create goes on with an object that is not in the state: true if an interrupted create has left it with this mark, false if it
+    /// has to be looked at again. Without a mark it is an error that names the import.
+    pub(crate) async fn takes_up(self, object: &str, mark: Option<Mark>, import: impl Fn() -> String) -> Result<bool, Error> {
+        let Some(mark) = mark else { return Err(not_ours(self.key, object, &import())) };
+        if self.is_at_work(&mark, object).await? {
+            return Ok(false);
+        }
+        self.continues(object);
+        Ok(true)
+    }
+
     /// Waits a moment if the run that has made something may still be at work on it: true if it has to be looked at again. It is an error if
     /// that run may take longer than this operation.
     pub(crate) async fn is_at_work(self, mark: &Mark, object: &str) -> Result<bool, Error> {
-        let world = self.world();
-        let left = mark.until - world.clock.now();
-        if !world.runs.is_alive(&mark.run).unwrap_or(left.is_positive()) {
+        if !self.may_be_alive(mark) {
             return Ok(false);
         }
         let at_work = || {
@@ -98,7 +105,7 @@ impl LiveCluster<'_> {
                 ),
             )
         };
-        if left > self.remaining() {
+        if self.time_left(mark) > self.remaining() {
             return Err(at_work());
         }
         tracing::info!(cluster = self.key.as_str(), object, "waiting for another run of the provider");
@@ -108,9 +115,16 @@ impl LiveCluster<'_> {
 
     /// Whether an object carries the mark of a run that is over.
     pub(super) fn is_abandoned(self, object: &Json) -> bool {
-        let world = self.world();
-        self.mark_on(object)
-            .is_some_and(|mark| !world.runs.is_alive(&mark.run).unwrap_or_else(|| (mark.until - world.clock.now()).is_positive()))
+        self.mark_on(object).is_some_and(|mark| !self.may_be_alive(&mark))
+    }
+
+    /// Whether the run of a mark is alive. That of a run on another machine may be until its time is over.
+    fn may_be_alive(self, mark: &Mark) -> bool {
+        self.world().runs.is_alive(&mark.run).unwrap_or_else(|| self.time_left(mark).is_positive())
+    }
+
+    fn time_left(self, mark: &Mark) -> time::Duration {
+        mark.until - self.world().clock.now()
     }
 
     /// Reports that this apply goes on with what another one has left.

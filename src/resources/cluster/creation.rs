@@ -4,7 +4,7 @@ use super::Cluster;
 use crate::{
     data::Deployed,
     mesh::helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-    world::{ClusterAccess as _, World, not_ours},
+    world::{ClusterAccess as _, World},
 };
 use framework::{Cx, Error, Prior};
 
@@ -25,12 +25,8 @@ impl Cluster {
                 return Ok(Found { base, is_left: false });
             };
             let object = format!("the Helm release {}/{}", self.namespace(), newest.name);
-            let Some(mark) = cluster.mark_of(base.iter().chain(&istiod)) else {
-                let import = format!("mesh_cluster.<name> {}/{}", self.cluster, self.namespace());
-                return Err(not_ours(&self.cluster, &object, &import));
-            };
-            if !cluster.is_at_work(&mark, &object).await? {
-                cluster.continues(&object);
+            let import = || format!("mesh_cluster.<name> {}/{}", self.cluster, self.namespace());
+            if cluster.takes_up(&object, cluster.mark_of(base.iter().chain(&istiod)), import).await? {
                 return Ok(Found { base, is_left: true });
             }
         }
