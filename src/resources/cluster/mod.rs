@@ -7,6 +7,7 @@ mod import;
 mod leftovers;
 mod metadata;
 mod model;
+mod policy;
 #[cfg(test)]
 mod tests;
 mod webhooks;
@@ -26,7 +27,6 @@ use crate::{
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-        labels,
         observe::drift::{differences, own_differences},
     },
     ports::Failure,
@@ -63,7 +63,7 @@ impl Cluster {
         self.plane.namespace.as_str()
     }
 
-    /// `prior` keeps an unpinned version from moving by itself.
+    /// `installed` keeps an unpinned version from moving by itself.
     fn version(&self, cx: &Cx<'_, World>, installed: Option<&Deployed>) -> Option<String> {
         self.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| installed.map(|deployed| deployed.version.clone()))
     }
@@ -83,53 +83,6 @@ impl Cluster {
     /// Adds the state of istiod's pods to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
         Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))
-    }
-
-    /// Sets or takes back the mesh-wide mode of mutual TLS.
-    /// `may_have_one`: an interrupted create may have set it.
-    async fn apply_mtls(&self, prior: &Prior<Self>, may_have_one: bool, cx: &Cx<'_, World>) -> Result<(), Error> {
-        if let Some(manifest) = self.plane.mesh_peer_authentication() {
-            self.on(cx).apply_own(&manifest).await?;
-        } else if may_have_one || prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
-            self.delete_policy(cx).await?;
-        }
-        Ok(())
-    }
-
-    /// The mesh-wide policy must be ours, or one that an import took over, before it is written.
-    async fn check_policy(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        if self.plane.mtls_mode.is_none() || prior.finished().is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
-            return Ok(());
-        }
-        let policy = self.peer_authentication();
-        match self.on(cx).get(&policy).await? {
-            Some(live) if !labels::is_ours(&live) => Err(Error::new(
-                "Already exists",
-                format!(
-                    "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it \
-                     was not changed.\n\nRemove `mtls_mode` to keep the policy, or delete the policy with `kubectl -n {} delete peerauthentication \
-                     {}` and apply again.",
-                    self.cluster,
-                    self.namespace(),
-                    policy.name
-                ),
-            )
-            .at(AttributePath::new("mtls_mode"))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Deletes the mesh-wide policy if it is ours.
-    async fn delete_policy(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let policy = self.peer_authentication();
-        match self.on(cx).get(&policy).await? {
-            Some(live) if labels::is_ours(&live) => self.on(cx).delete(&policy).await.map_err(Error::from),
-            _ => Ok(()),
-        }
-    }
-
-    fn peer_authentication(&self) -> ObjectRef {
-        ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, self.namespace(), "default")
     }
 }
 

@@ -1,0 +1,57 @@
+//! The mesh-wide policy of mutual TLS: a PeerAuthentication in Istio's namespace, which may also be somebody else's.
+
+use super::Cluster;
+use crate::{
+    data::{Kind, ObjectRef},
+    mesh::labels,
+    world::World,
+};
+use framework::{AttributePath, Cx, Error, Prior};
+
+impl Cluster {
+    /// Sets or takes back the mesh-wide mode of mutual TLS. `may_have_one`: an interrupted create may have set it.
+    pub(super) async fn apply_mtls(&self, prior: &Prior<Self>, may_have_one: bool, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if let Some(manifest) = self.plane.mesh_peer_authentication() {
+            self.on(cx).apply_own(&manifest).await?;
+        } else if may_have_one || prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
+            self.delete_policy(cx).await?;
+        }
+        Ok(())
+    }
+
+    /// The mesh-wide policy must be ours, or one that an import took over, before it is written.
+    pub(super) async fn check_policy(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if self.plane.mtls_mode.is_none() || prior.finished().is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
+            return Ok(());
+        }
+        let policy = self.peer_authentication();
+        match self.on(cx).get(&policy).await? {
+            Some(live) if !labels::is_ours(&live) => Err(Error::new(
+                "Already exists",
+                format!(
+                    "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it \
+                     was not changed.\n\nRemove `mtls_mode` to keep the policy, or delete the policy with `kubectl -n {} delete peerauthentication \
+                     {}` and apply again.",
+                    self.cluster,
+                    self.namespace(),
+                    policy.name
+                ),
+            )
+            .at(AttributePath::new("mtls_mode"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes the mesh-wide policy if it is ours.
+    pub(super) async fn delete_policy(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let policy = self.peer_authentication();
+        match self.on(cx).get(&policy).await? {
+            Some(live) if labels::is_ours(&live) => self.on(cx).delete(&policy).await.map_err(Error::from),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn peer_authentication(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, self.namespace(), "default")
+    }
+}
