@@ -3,72 +3,42 @@
 
 use std::sync::Arc;
 
-use framework::{AnyResource, Parse, Provider, protocol::wire::Diagnostic};
+use framework::protocol::wire::Diagnostic;
 use plugin_host::{Action, Object, Outcome, diagnostics::has_errors, rules, serve, values::get};
 use rmpv::Value;
 use serde_json::{Value as Json, json};
 
 use super::{
     round_trip::value,
-    testing::{balancer, echo, injector},
+    testing::{FakeMesh, balancer, echo, injector},
 };
 use crate::{
     ports::fakes::{Effect, FakeClock, FakeObjects, FakeReleases, Faulty},
     world::World,
 };
 
-/// The provider with its own resources, over fakes of which one call fails.
-#[derive(Clone)]
-struct FaultyMesh {
-    objects: Arc<FakeObjects>,
-    releases: Arc<FakeReleases>,
-    faulty: Faulty,
-}
-
-#[async_trait::async_trait]
-impl Provider for FaultyMesh {
-    type World = World;
-    type Model = framework::Timeouts;
-    type Spec = ();
-
-    fn name(&self) -> &'static str {
-        "mesh"
-    }
-
-    fn parse(&self, _: &framework::Timeouts, _: &mut Parse<'_>) -> Option<()> {
-        Some(())
-    }
-
-    async fn configure(&self, (): (), _: &mut framework::Setup) -> Result<World, framework::Error> {
-        let world = World::fake(&self.objects, &self.releases, &FakeClock::default());
-        Ok(World { objects: Arc::new(self.faulty.clone()), releases: Arc::new(self.faulty.clone()), ..world })
-    }
-
-    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
-        super::all()
-    }
-}
-
 /// What a resource is created with, and what it is updated to.
 fn configurations(name: &str, root: &Json) -> [Json; 2] {
     match name {
+        "mesh_cluster_ca_request" => [json!({"cluster": "eu"}), json!({"cluster": "eu", "rotation": 1})],
         "mesh_root_ca" => [json!({"cluster": "us"}), json!({"cluster": "us", "rotation": 1})],
         "mesh_cluster_ca" => [json!({"cluster": "eu", "root_ca": root}), json!({"cluster": "eu", "root_ca": root, "organization": "Corp"})],
         "mesh_cluster" => [
             json!({"cluster": "eu", "mesh_id": "m", "network": "eu-net", "mtls_mode": "STRICT"}),
             json!({"cluster": "eu", "mesh_id": "m", "network": "other-net", "dns_capture": false}),
         ],
+        "mesh_eastwest_gateway" => {
+            [json!({"cluster": "eu", "network": "eu-net"}), json!({"cluster": "eu", "network": "eu-net", "replicas": 2})]
+        }
         "mesh_service_export" => {
-            let gateway = |cluster: &str| json!({"cluster": cluster, "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});
-            let export = json!({"host": "echo.mesh.local", "namespace": "echo", "service": "echo", "trust_domain": "corp.local"});
-            let with = |more: Json| {
-                let fields = [&export, &more].into_iter().filter_map(Json::as_object).flatten();
-                fields.map(|(key, value)| (key.clone(), value.clone())).collect()
-            };
-            [
-                with(json!({"gateway": gateway("eu"), "importers": ["us"]})),
-                with(json!({"gateway": gateway("eu"), "importers": ["us"], "importer_namespace": "imports", "export_to": ["."]})),
-            ]
+            let gateway =
+                json!({"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});
+            ["echo", "imports"].map(|namespace| {
+                json!({
+                    "host": "echo.mesh.local", "namespace": "echo", "service": "echo", "trust_domain": "corp.local", "gateway": gateway,
+                    "importers": ["us"], "importer_namespace": namespace,
+                })
+            })
         }
         other => panic!("{other} has no configurations here: add two, the second an update of the first"),
     }
@@ -77,7 +47,10 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
 /// A CLI with a provider over clusters of its own.
 struct Scene {
     name: &'static str,
-    mesh: FaultyMesh,
+    objects: Arc<FakeObjects>,
+    releases: Arc<FakeReleases>,
+    faulty: Faulty,
+    mesh: FakeMesh,
     session: plugin_host::Session,
     root: Json,
 }
@@ -89,11 +62,16 @@ impl Scene {
         for cluster in ["us", "eu"] {
             // A namespace of somebody else: one of ours that is empty stays behind if a destroy fails between its last object and itself.
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}});
-            for object in [namespace, echo(), balancer("198.51.100.9"), injector()] {
+            for object in [namespace, echo(), injector()] {
                 objects.put(cluster, object);
             }
         }
-        let mesh = FaultyMesh { faulty: Faulty::new(&objects, &releases), objects, releases };
+        let faulty = Faulty::new(&objects, &releases);
+        let world = {
+            let (objects, releases, faulty) = (objects.clone(), releases.clone(), Arc::new(faulty.clone()));
+            move || World { objects: faulty.clone(), releases: faulty.clone(), ..World::fake(&objects, &releases, &FakeClock::default()) }
+        };
+        let mesh = FakeMesh(Arc::new(world));
         let mut session = Self::begin(&mesh).await;
         let mut root = Json::Null;
         if name == "mesh_cluster_ca" {
@@ -102,11 +80,11 @@ impl Scene {
             let part = |name: &str| get(&made, name).as_str().expect("a string").to_owned();
             root = json!({"cluster": "us", "namespace": part("namespace"), "name": part("name"), "fingerprint": part("fingerprint")});
         }
-        Self { name, mesh, session, root }
+        Self { name, objects, releases, faulty, mesh, session, root }
     }
 
     /// A process of the provider.
-    async fn begin(mesh: &FaultyMesh) -> plugin_host::Session {
+    async fn begin(mesh: &FakeMesh) -> plugin_host::Session {
         let mut session = plugin_host::Session::begin(serve(mesh.clone()).await.0).await;
         let attributes = session.schema.provider.clone().and_then(|schema| schema.block).expect("a block").attributes;
         assert!(!has_errors(&session.configure(&rules::config(&attributes, &[])).await));
@@ -120,8 +98,16 @@ impl Scene {
         self.session.config(self.name, &set)
     }
 
+    /// Makes the gateways' Services, with addresses, as their chart and the cloud do.
+    fn make_services(&self) {
+        for cluster in ["us", "eu"] {
+            self.objects.put(cluster, balancer("198.51.100.9"));
+        }
+    }
+
     /// A run of the CLI: refreshes, plans and applies.
     async fn run(&mut self, object: &Object, config: &Value) -> (Action, Outcome) {
+        self.make_services();
         let object = self.session.refresh(self.name, object).await.object;
         let plan = self.session.plan(self.name, &object, config).await;
         (plan.action, self.session.apply_plan(self.name, &object, config, &plan).await)
@@ -134,11 +120,12 @@ impl Scene {
         outcome.object
     }
 
-    /// Everything in both clusters.
+    /// Everything in both clusters, but for the gateways' Services.
     fn everything(&self) -> Vec<String> {
+        let service = "Service istio-system/istio-eastwestgateway";
         let of = |cluster: &'static str| {
-            let names = self.mesh.objects.names(cluster).into_iter().chain(self.mesh.releases.names(cluster));
-            names.map(move |name| format!("{cluster}: {name}"))
+            let names = self.objects.names(cluster).into_iter().chain(self.releases.names(cluster));
+            names.filter(move |name| name != service).map(move |name| format!("{cluster}: {name}"))
         };
         of("us").chain(of("eu")).collect()
     }
@@ -183,11 +170,12 @@ async fn disturbed(name: &'static str, course: Course, call: usize, effect: Effe
         object = scene.settled(&object, &to).await;
     }
     let to = config(&scene, course.disturbed);
+    scene.make_services();
     object = scene.session.refresh(name, &object).await.object;
     let plan = scene.session.plan(name, &object, &to).await;
-    scene.mesh.faulty.fail_at(call, effect);
+    scene.faulty.fail_at(call, effect);
     let failed = scene.session.apply_plan(name, &object, &to, &plan).await;
-    let is_met = scene.mesh.faulty.mend();
+    let is_met = scene.faulty.mend();
     let mut problems = Vec::new();
     if !is_met && has_errors(&failed.diagnostics) {
         problems.push(format!("failed without a fault: {}", told(&failed.diagnostics)));
@@ -200,7 +188,7 @@ async fn disturbed(name: &'static str, course: Course, call: usize, effect: Effe
     if has_errors(&outcome.diagnostics) {
         problems.push(format!("{action:?} did not converge after `{}`: {}", told(&failed.diagnostics), told(&outcome.diagnostics)));
     }
-    let deleted = scene.mesh.faulty.deleted();
+    let deleted = scene.faulty.deleted();
     if course.disturbed == Some(0) && course.after == Some(0) && !deleted.is_empty() {
         problems.push(format!("{action:?} deletes {deleted:?}"));
     }
@@ -253,8 +241,18 @@ async fn a_cluster_ca_gets_over_every_fault() {
 }
 
 #[tokio::test]
+async fn a_request_gets_over_every_fault() {
+    gets_over_every_fault("mesh_cluster_ca_request").await;
+}
+
+#[tokio::test]
 async fn a_cluster_gets_over_every_fault() {
     gets_over_every_fault("mesh_cluster").await;
+}
+
+#[tokio::test]
+async fn a_gateway_gets_over_every_fault() {
+    gets_over_every_fault("mesh_eastwest_gateway").await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use framework::{
-    AnyResource, AttributeConstraint, Parse, Provider, Type, Value as Known,
+    AttributeConstraint, Type, Value as Known,
     protocol::{
         Mask, Server,
         wire::{self, get_provider_schema, provider_server::Provider as _, schema::Attribute},
@@ -17,7 +17,7 @@ use rmpv::Value;
 use serde_json::{Value as Json, json};
 use tonic::Request;
 
-use super::testing::{balancer, echo};
+use super::testing::{FakeMesh, balancer, echo};
 use crate::{
     data::{CaSubject, Certificate, KeyAlgorithm},
     mesh::{Namespace, rotation::TrustRecord, trust},
@@ -49,32 +49,6 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "existing_certificate",
 ];
 
-/// The provider with its own resources, over fakes.
-struct FakeMesh(Arc<FakeObjects>);
-
-#[async_trait::async_trait]
-impl Provider for FakeMesh {
-    type World = World;
-    type Model = framework::Timeouts;
-    type Spec = ();
-
-    fn name(&self) -> &'static str {
-        "mesh"
-    }
-
-    fn parse(&self, _: &framework::Timeouts, _: &mut Parse<'_>) -> Option<()> {
-        Some(())
-    }
-
-    async fn configure(&self, (): (), _: &mut framework::Setup) -> Result<World, framework::Error> {
-        Ok(World::fake(&self.0, &Arc::new(FakeReleases::default()), &FakeClock::default()))
-    }
-
-    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
-        super::all()
-    }
-}
-
 /// A configured provider, called as the core calls it.
 struct Session {
     server: Server<FakeMesh>,
@@ -89,7 +63,9 @@ fn no_errors(what: &str, diagnostics: &[wire::Diagnostic]) {
 impl Session {
     async fn new() -> Self {
         let objects = Arc::new(FakeObjects::default());
-        let server = Server::new(FakeMesh(objects.clone()), Mask::idle());
+        let fakes = objects.clone();
+        let world = move || World::fake(&fakes, &Arc::new(FakeReleases::default()), &FakeClock::default());
+        let server = Server::new(FakeMesh(Arc::new(world)), Mask::idle());
         let schemas = server.get_provider_schema(Request::new(wire::get_provider_schema::Request {})).await.expect("a schema").into_inner();
         let attributes = &schemas.provider.as_ref().and_then(|schema| schema.block.as_ref()).expect("a block").attributes;
         let config = Some(encode(&rules::config(attributes, &[])));

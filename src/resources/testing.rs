@@ -15,8 +15,8 @@ use crate::{
     },
 };
 use framework::{
-    AnyResource, AttributeConstraint, AttributePath, Change, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Resource, Value,
-    decode, encode, erase, erase_listing, set_attribute,
+    AnyResource, AttributeConstraint, AttributePath, Change, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Parse, Provider,
+    Resource, Value, decode, encode, erase, erase_listing, set_attribute,
 };
 
 /// A world of fakes, with a hand on each.
@@ -31,6 +31,33 @@ pub(super) fn scene() -> Scene {
     let (objects, releases, clock) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()), FakeClock::default());
     let world = World::fake(&objects, &releases, &clock);
     Scene { world, objects, releases, clock }
+}
+
+/// The provider with its own resources, in a world of fakes, which each configuration opens.
+#[derive(Clone)]
+pub(super) struct FakeMesh(pub(super) Arc<dyn Fn() -> World + Send + Sync>);
+
+#[async_trait::async_trait]
+impl Provider for FakeMesh {
+    type World = World;
+    type Model = framework::Timeouts;
+    type Spec = ();
+
+    fn name(&self) -> &'static str {
+        "mesh"
+    }
+
+    fn parse(&self, _: &framework::Timeouts, _: &mut Parse<'_>) -> Option<()> {
+        Some(())
+    }
+
+    async fn configure(&self, (): (), _: &mut framework::Setup) -> Result<World, framework::Error> {
+        Ok((self.0)())
+    }
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
+        super::all()
+    }
 }
 
 /// A configuration as it is planned: with the schema's defaults, and unknown in what is computed.
