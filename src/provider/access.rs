@@ -32,7 +32,7 @@ model! {
         env: BTreeMap<String, Value<String>> => optional().sensitive(),
         /// What to show if the program isn't installed, for example `Install the AWS CLI`.
         install_hint: String => optional(),
-        /// Whether the program is told the cluster's address and certificate authority, in `KUBERNETES_EXEC_INFO`. Defaults to false.
+        /// Whether the program receives the cluster's address and certificate authority, in `KUBERNETES_EXEC_INFO`. Defaults to false.
         provide_cluster_info: bool => optional(),
     }
 }

@@ -121,7 +121,7 @@ impl Check {
         }
         for limit in &rules.limits {
             if !limits(limit, &plain_type(&attribute.ty)) {
-                self.fault(path, &format!("{}, which is no rule for its type", limit.rule()));
+                self.fault(path, &format!("{}, which doesn't apply to its type", limit.rule()));
             }
             if rules.default.as_ref().is_some_and(|default| limit.fault(default, false).is_some()) {
                 self.fault(path, &format!("{}, and its own default is not", limit.rule()));
@@ -247,7 +247,7 @@ mod tests {
             "a_thing.made_at is computed, so no configuration changes it",
             "a_thing.note is not computed",
             "a_thing.revision is kept unless `lenght` changes",
-            "a_thing.width must be between 1 and 2, which is no rule for its type",
+            "a_thing.width must be between 1 and 2, which doesn't apply to its type",
             "a_thing.height must be at most 2, and its own default is not",
             "a_thing.depth is declared to depend on `heigth`",
             "a_thing.area is computed, so no configuration sets it, and its limits",

@@ -88,7 +88,7 @@ pub enum Observed<S> {
     Found(S),
     /// It is certainly gone: the state is dropped.
     Gone,
-    /// It can't be looked at, and that shall stop nothing: the state stays as it is. A warning says why.
+    /// It can't be looked at, which is no error: the state stays as it is. A warning says why.
     Unseen,
     /// It can't be looked at yet, as the provider's configuration isn't known before apply: the state stays as it is.
     Deferred,

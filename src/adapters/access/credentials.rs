@@ -48,7 +48,7 @@ pub struct ExecPlugin {
     pub env: BTreeMap<String, Secret>,
     /// What to show where the program isn't installed.
     pub install_hint: Option<String>,
-    /// Whether it is told the cluster's address and certificate authority.
+    /// Whether it receives the cluster's address and certificate authority.
     pub provide_cluster_info: bool,
 }
 

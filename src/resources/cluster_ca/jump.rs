@@ -70,7 +70,7 @@ fn is_another_secret(prior: &ClusterCaModel, planned: &ClusterCaModel) -> bool {
     }
 }
 
-/// Whether the root's own resource puts another root in its place, as `rotation` asks for, and warns of it.
+/// Whether the root's own resource puts another root in its place, as `rotation` asks for.
 fn is_rotated_in_place(prior: &ClusterCaModel, planned: &ClusterCaModel) -> bool {
     match (&prior.root_ca, &planned.root_ca) {
         (Value::Value(one), Value::Value(other)) => secret_of(one) == secret_of(other) && one.fingerprint != other.fingerprint,
