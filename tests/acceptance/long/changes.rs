@@ -17,7 +17,7 @@ const DRAINED: Duration = Duration::from_secs(45);
 
 /// About five minutes for each CLI.
 #[test]
-#[ignore = "long"]
+#[ignore = "takes several minutes with each CLI"]
 fn a_mesh_that_changes_keeps_its_calls() {
     for cli in clis(&lab()) {
         println!("{}", cli.name);
@@ -79,7 +79,7 @@ fn a_mesh_that_changes_keeps_its_calls() {
 
 /// About five minutes for each CLI.
 #[test]
-#[ignore = "long"]
+#[ignore = "takes several minutes with each CLI"]
 fn a_killed_provider_misdirects_no_call() {
     for cli in clis(&lab()) {
         let mesh = Mesh::bring_up(&cli);
