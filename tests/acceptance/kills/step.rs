@@ -46,20 +46,21 @@ pub(super) const fn unaddressed(cluster: &'static str) -> Step {
 
 impl Step {
     pub(super) fn is_reached(self, cluster: &Cluster) -> bool {
-        let get = |arguments: &[&str]| cluster.kubectl(&[&["get"], arguments].concat()).unwrap_or_default();
+        // A look that fails says nothing, not even that an object is gone.
+        let get = |arguments: &[&str]| cluster.kubectl(&[&["get"], arguments].concat()).ok();
         match self.sign {
             Sign::Object { kind, namespace, name, exists } => {
                 let found = get(&[kind, name, "-n", namespace, "--ignore-not-found", "-o", "name"]);
-                found.trim().is_empty() != exists
+                found.is_some_and(|found| found.trim().is_empty() != exists)
             }
             Sign::Release { name, status } => {
                 let selector = format!("owner=helm,name={name}");
                 get(&["secrets", "-n", super::SYSTEM, "-l", &selector, "-o", "jsonpath={.items[*].metadata.labels.status}"])
-                    .split_whitespace()
-                    .any(|found| found.starts_with(status))
+                    .is_some_and(|found| found.split_whitespace().any(|found| found.starts_with(status)))
             }
             Sign::Service => {
-                !get(&["service", "istio-eastwestgateway", "-n", super::SYSTEM, "--ignore-not-found", "-o", "name"]).trim().is_empty()
+                let found = get(&["service", "istio-eastwestgateway", "-n", super::SYSTEM, "--ignore-not-found", "-o", "name"]);
+                found.is_some_and(|found| !found.trim().is_empty())
             }
         }
     }
