@@ -62,7 +62,9 @@ fn workspace(lab: &Lab, provider: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&folder)?;
     }
     fs::create_dir_all(&folder)?;
-    fs::copy(project.join("examples/two-clusters/main.tf"), folder.join("main.tf"))?;
+    // The example guards its root, and the last lines of the demo offer to destroy all of it.
+    let example = fs::read_to_string(project.join("examples/two-clusters/main.tf"))?;
+    fs::write(folder.join("main.tf"), example.replace("prevent_destroy = true", "prevent_destroy = false"))?;
     let access = |name: &str| anyhow::Ok(serde_json::json!({"config_path": lab.cluster(name)?.kubeconfig_path()}));
     let charts = lab.charts();
     let variables = serde_json::json!({
