@@ -292,6 +292,16 @@ impl FakeReleases {
         self.change(cluster, namespace, name, |deployed| (deployed.is_ours, deployed.mark) = (false, None));
     }
 
+    /// Lets a release consist of these objects.
+    pub fn set_manifest(&self, cluster: &str, namespace: &str, name: &str, manifest: Vec<Json>) {
+        self.change(cluster, namespace, name, |deployed| deployed.manifest = manifest);
+    }
+
+    /// Returns the number of a release's newest revision.
+    pub fn revision(&self, cluster: &str, namespace: &str, name: &str) -> u64 {
+        lock(&self.releases).get(&(cluster.to_owned(), format!("{namespace}/{name}"))).expect("the release").revision
+    }
+
     fn change(&self, cluster: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Deployed)) {
         change(lock(&self.releases).get_mut(&(cluster.to_owned(), format!("{namespace}/{name}"))).expect("the release"));
     }

@@ -8,13 +8,14 @@ mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place, listing::Discover, namespace, release_drift};
 use crate::{
-    data::{Deployed, Kind, ObjectRef},
+    data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ClusterKey, EastwestGatewaySettings, Namespace, NetworkName, ReleaseName, Values,
         helm::gateway::{CHART, PORT, gateway_pod_labels},
         labels::selector_of,
+        observe::ignored::IgnoredField,
     },
     ports::Failure,
 };
@@ -59,6 +60,11 @@ model! {
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
         /// all of them.
         values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),
+        /// Fields of the chart's objects that somebody else in the cluster owns, such as an autoscaler or a policy engine: `drift` then leaves them
+        /// out. Each is written like the beginning of a line of `drift`, with `*` for any characters, and includes all that is below it:
+        /// `Deployment istio-system/istio-eastwestgateway: spec.template.spec.containers[*].resources`. Without a field it is the object as a
+        /// whole, which may then be missing, too. An apply of another change still writes what the chart says.
+        ignore_drift: Set<String> => optional(),
         /// Addresses by which other clusters reach the gateway: `external_addresses`, or those of the load balancer: IP addresses, or hostnames,
         /// depending on the cloud.
         addresses: Vec<Value<String>> => computed().kept_unless(&["service_annotations", "load_balancer_class"]),
@@ -80,6 +86,7 @@ pub struct EastwestGateway {
     gateway: EastwestGatewaySettings,
     external: External,
     istio_version: Option<String>,
+    ignored: Vec<IgnoredField>,
 }
 
 /// The gateway that is.
@@ -123,6 +130,19 @@ impl EastwestGateway {
         }
     }
 
+    /// Installs or upgrades the release, unless it is in place.
+    async fn install(&self, release: &Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+        if creation.is_none()
+            && let Some(deployed) = in_place(self.on(cx), release, &self.ignored).await?
+        {
+            return Ok(deployed);
+        }
+        match self.on(cx).install(release, creation).await {
+            Ok(deployed) => Ok(deployed),
+            Err(failure) => Err(self.with_evidence(failure, cx).await),
+        }
+    }
+
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
         let labels = selector_of(&gateway_pod_labels(&self.gateway.name));
@@ -147,6 +167,7 @@ impl EastwestGateway {
         });
         let external = External::parse(model, parse);
         let values = parse.each("values", &model.values, |text| Values::parse(text));
+        let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
         Some(Self {
             cluster: cluster?,
             gateway: EastwestGatewaySettings {
@@ -161,6 +182,7 @@ impl EastwestGateway {
             },
             external: external?,
             istio_version: istio_version?,
+            ignored: ignored?,
         })
     }
 }
@@ -214,10 +236,7 @@ impl Resource for EastwestGateway {
         // A release that failed to become ready exists all the same.
         let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };
         reached.set(nothing());
-        let deployed = match spec.on(cx).install(&spec.gateway.release(version), creation.as_ref()).await {
-            Ok(deployed) => deployed,
-            Err(failure) => return Err(spec.with_evidence(failure, cx).await),
-        };
+        let deployed = spec.install(&spec.gateway.release(version), creation.as_ref(), cx).await?;
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
         let service = spec.wait_for_addresses(cx).await?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
@@ -239,7 +258,7 @@ impl Resource for EastwestGateway {
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
-            release_drift(spec.on(cx), &wanted, Some(&live)),
+            release_drift(spec.on(cx), &wanted, Some(&live), &spec.ignored),
         )?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         drift.extend(spec.lost_addresses(&addresses));
@@ -281,6 +300,7 @@ impl Resource for EastwestGateway {
             // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
             external_addresses: Value::Null,
             external_port: Value::Null,
+            ignore_drift: Value::Null,
             addresses: Value::Null,
             port: Value::Null,
             installed_version: Value::Null,

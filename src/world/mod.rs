@@ -19,7 +19,7 @@ pub(crate) use creation::{Creation, marked};
 pub(crate) use errors::{all_failed, check_helm, not_ours};
 pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
-pub(crate) use observation::{release_drift, seen};
+pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::plan_version;

@@ -8,29 +8,54 @@ use tokio_util::sync::CancellationToken;
 use super::LiveCluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
-    mesh::observe::{drift, evidence, release},
+    mesh::observe::{
+        drift, evidence,
+        ignored::{IgnoredField, is_ignored, is_ignored_as_a_whole},
+        release,
+    },
     ports::FailureKind,
 };
 use framework::{Deadline, Error};
 
-/// Returns the differences between a release, with its objects, and what is wanted, one line each.
-pub(crate) async fn release_drift(cluster: LiveCluster<'_>, wanted: &Release, live: Option<&Deployed>) -> Result<Vec<String>, Error> {
+/// Returns the differences between a release, with its objects, and what is wanted, one line each, without those of fields that are ignored.
+pub(crate) async fn release_drift(
+    cluster: LiveCluster<'_>,
+    wanted: &Release,
+    live: Option<&Deployed>,
+    ignored: &[IgnoredField],
+) -> Result<Vec<String>, Error> {
     let title = format!("Helm release {}", wanted.name);
     let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
     let differences = release::differences(wanted, live);
     let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{title}: {line}")).collect();
-    let (objects, definitions) =
-        tokio::try_join!(object_drift(cluster, &wanted.namespace, &live.manifest), definition_drift(cluster, &live.manifest))?;
+    let (objects, definitions) = tokio::try_join!(
+        object_drift(cluster, &wanted.namespace, &live.manifest, ignored),
+        definition_drift(cluster, &live.manifest, ignored)
+    )?;
     lines.extend(objects);
     lines.extend(definitions);
     Ok(lines)
+}
+
+/// Returns the release if this provider installed it and nothing of it differs from what is wanted, fields that are ignored aside: an upgrade
+/// would only write these.
+pub(crate) async fn in_place(cluster: LiveCluster<'_>, wanted: &Release, ignored: &[IgnoredField]) -> Result<Option<Deployed>, Error> {
+    let live = cluster.release(&wanted.namespace, &wanted.name).await?;
+    let Some(live) = live.filter(|live| live.is_ours && live.mark.is_none()) else { return Ok(None) };
+    let is_same = release_drift(cluster, wanted, Some(&live), ignored).await?.is_empty();
+    Ok(is_same.then_some(live))
 }
 
 /// Objects of one kind and namespace, each with its manifest.
 type Wanted<'a> = Vec<(ObjectRef, &'a Json)>;
 
 /// How the live objects differ from the manifests of a release; one LIST for each kind and namespace.
-async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Json]) -> Result<Vec<String>, Error> {
+async fn object_drift(
+    cluster: LiveCluster<'_>,
+    namespace: &str,
+    manifests: &[Json],
+    ignored: &[IgnoredField],
+) -> Result<Vec<String>, Error> {
     let autoscaled = manifests.iter().any(|manifest| Kind::of(manifest) == Some(Kind::AUTOSCALER));
     let mut groups: BTreeMap<(&str, Option<String>), Wanted<'_>> = BTreeMap::new();
     for manifest in manifests {
@@ -47,10 +72,11 @@ async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Js
             for (object, manifest) in wanted {
                 match live.iter().find(|live| live["metadata"]["name"] == object.name.as_str()) {
                     Some(live) => {
-                        lines.extend(
-                            drift::release_differences(manifest, live, autoscaled).into_iter().map(|line| format!("{object}: {line}")),
-                        );
+                        let is_ignored = |field: &str| is_ignored(ignored, &object, field);
+                        let differences = drift::release_differences(manifest, live, autoscaled, &is_ignored);
+                        lines.extend(differences.into_iter().map(|line| format!("{object}: {line}")));
                     }
+                    None if is_ignored_as_a_whole(ignored, &object) => {}
                     None => lines.push(format!("{object}: it is gone")),
                 }
             }
@@ -62,7 +88,7 @@ async fn object_drift(cluster: LiveCluster<'_>, namespace: &str, manifests: &[Js
 
 /// Reports the custom resource definitions of a release that are gone. Their content is megabytes, and only a new version of the chart
 /// changes it.
-async fn definition_drift(cluster: LiveCluster<'_>, manifests: &[Json]) -> Result<Vec<String>, Error> {
+async fn definition_drift(cluster: LiveCluster<'_>, manifests: &[Json], ignored: &[IgnoredField]) -> Result<Vec<String>, Error> {
     let wanted = manifests.iter().filter_map(|manifest| ObjectRef::of(manifest, "")).filter(|object| object.kind == Kind::CRD);
     let wanted: Vec<_> = wanted.collect();
     if wanted.is_empty() {
@@ -74,7 +100,9 @@ async fn definition_drift(cluster: LiveCluster<'_>, manifests: &[Json]) -> Resul
         Err(failure) if failure.kind == FailureKind::Denied => return Ok(Vec::new()),
         Err(failure) => return Err(failure.into()),
     };
-    let is_gone = |object: &ObjectRef| !live.iter().any(|live| live["metadata"]["name"] == object.name.as_str());
+    let is_gone = |object: &ObjectRef| {
+        !live.iter().any(|live| live["metadata"]["name"] == object.name.as_str()) && !is_ignored_as_a_whole(ignored, object)
+    };
     Ok(wanted.into_iter().filter(is_gone).map(|object| format!("{object}: it is gone")).collect())
 }
 

@@ -133,6 +133,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"trust_domain": "Corp.Local"}), "trust_domain", "For example: \"corp.local\""),
         (json!({"cluster_name": "-"}), "cluster_name", "start and end with a letter or digit"),
         (json!({"namespace": "istio_system"}), "namespace", "For example: \"istio-system\""),
+        (json!({"ignore_drift": ["Deployments *"]}), "ignore_drift", "no objects of the kind `Deployments`"),
         (json!({"istio_version": "latest"}), "istio_version", "such as `1.31.0`"),
         (json!({"values": ["a: [1,\n b: }"]}), "values[0]", "line"),
         (json!({"values": ["a: 1", "- a"]}), "values[1]", "must be a map of keys"),

@@ -25,14 +25,17 @@ pub fn own_differences(wanted: &Json, live: &Json) -> Vec<String> {
     comparison.lines
 }
 
-/// Differences of an object of a Helm release. `autoscaled`: the release has an autoscaler, which decides how many pods there are.
-pub fn release_differences(wanted: &Json, live: &Json, autoscaled: bool) -> Vec<String> {
+/// Returns the differences of an object of a Helm release. `autoscaled`: the release has an autoscaler, which decides how many pods there are.
+/// `ignored`: fields that others own.
+pub fn release_differences(wanted: &Json, live: &Json, autoscaled: bool, ignored: &dyn Fn(&str) -> bool) -> Vec<String> {
     let kind = Kind::of(wanted);
     let is_webhook = matches!(kind, Some(Kind::VALIDATING_WEBHOOK | Kind::MUTATING_WEBHOOK));
     let is_workload = kind == Some(Kind::DEPLOYMENT);
     let ignored = move |path: &[String]| {
         let last = path.last().map_or("", String::as_str);
-        is_webhook && matches!(last, "caBundle" | "failurePolicy") || is_workload && autoscaled && path == ["spec", "replicas"]
+        is_webhook && matches!(last, "caBundle" | "failurePolicy")
+            || is_workload && autoscaled && path == ["spec", "replicas"]
+            || ignored(&path.join("."))
     };
     let mut comparison = Comparison { lines: Vec::new(), is_secret: kind == Some(Kind::SECRET), ignored: &ignored, is_whole: &|_| false };
     comparison.compare(&mut Vec::new(), wanted, live);
@@ -103,14 +106,16 @@ impl Comparison<'_> {
                 path.push(format!("{inner}[{}]", wanted[key].as_str().unwrap_or_default()));
                 match live.iter().find(|live| live[key] == wanted[key]) {
                     Some(live) => self.compare(path, wanted, live),
-                    None => self.lines.push(format!("{}: it is gone", path.join("."))),
+                    None => self.note(path, "it is gone"),
                 }
                 path.pop();
             }
-            path.push(inner);
             for added in live.iter().filter(|live| !wanted.iter().any(|wanted| wanted[key] == live[key])) {
-                self.lines.push(format!("{}[{}]: it was added", path.join("."), added[key].as_str().unwrap_or_default()));
+                path.push(format!("{inner}[{}]", added[key].as_str().unwrap_or_default()));
+                self.note(path, "it was added");
+                path.pop();
             }
+            path.push(inner);
             return;
         }
         if wanted.len() != live.len() {
@@ -123,6 +128,12 @@ impl Comparison<'_> {
             self.compare(path, wanted, live);
             path.pop();
             path.push(inner);
+        }
+    }
+
+    fn note(&mut self, path: &[String], what: &str) {
+        if !(self.ignored)(path) {
+            self.lines.push(format!("{}: {what}", path.join(".")));
         }
     }
 
@@ -212,16 +223,16 @@ mod tests {
         live["metadata"]["uid"] = json!("u");
         live["status"] = json!({"replicas": 1});
         live["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!("0.5");
-        assert_eq!(release_differences(&deployment(1, "pilot"), &live, false), [""; 0]);
+        assert_eq!(release_differences(&deployment(1, "pilot"), &live, false, &|_| false), [""; 0]);
     }
 
     #[test]
     fn what_a_person_changed_is_told_by_field() {
         assert_eq!(
-            release_differences(&deployment(1, "pilot"), &deployment(2, "other"), false),
+            release_differences(&deployment(1, "pilot"), &deployment(2, "other"), false, &|_| false),
             ["spec.replicas: 1 wanted, 2 found", "spec.template.spec.containers[discovery].image: \"pilot\" wanted, \"other\" found"]
         );
-        assert_eq!(release_differences(&deployment(1, "pilot"), &deployment(2, "pilot"), true), [""; 0]);
+        assert_eq!(release_differences(&deployment(1, "pilot"), &deployment(2, "pilot"), true, &|_| false), [""; 0]);
         assert_eq!(
             differences(&json!({"spec": {"hosts": ["a"]}}), &json!({"spec": {"hosts": ["a", "b"]}})),
             [r#"spec.hosts: ["a"] wanted, ["a","b"] found"#]
@@ -261,7 +272,7 @@ mod tests {
                 "webhooks": [{"name": "a", "failurePolicy": policy, "clientConfig": {"caBundle": bundle}}],
             })
         };
-        assert_eq!(release_differences(&webhook("Ignore", ""), &webhook("Fail", "abc"), false), [""; 0]);
+        assert_eq!(release_differences(&webhook("Ignore", ""), &webhook("Fail", "abc"), false, &|_| false), [""; 0]);
     }
 
     #[test]
@@ -280,11 +291,11 @@ mod tests {
         );
         let container = |value: &str| json!({"spec": {"containers": [{"name": "a", "env": [{"name": "LICENSE", "value": value}]}]}});
         assert_eq!(
-            release_differences(&container("secret"), &container("another"), false),
+            release_differences(&container("secret"), &container("another"), false, &|_| false),
             ["spec.containers[a].env[LICENSE].value: another value than wanted"]
         );
         let map = |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"mesh": value}});
-        assert_eq!(release_differences(&map("secret"), &map("another"), false), ["data.mesh: another value than wanted"]);
+        assert_eq!(release_differences(&map("secret"), &map("another"), false, &|_| false), ["data.mesh: another value than wanted"]);
     }
 
     #[test]

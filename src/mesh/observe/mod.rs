@@ -2,6 +2,7 @@
 
 pub mod drift;
 pub mod evidence;
+pub mod ignored;
 pub mod occupant;
 mod quantity;
 pub mod release;

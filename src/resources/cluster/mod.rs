@@ -3,6 +3,8 @@
 
 mod ca;
 mod creation;
+#[cfg(test)]
+mod drift_tests;
 mod import;
 mod leftovers;
 mod metadata;
@@ -21,13 +23,16 @@ use metadata::NamespaceMetadata;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, in_place, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-        observe::drift::{differences, own_differences},
+        observe::{
+            drift::{differences, own_differences},
+            ignored::IgnoredField,
+        },
     },
     ports::Failure,
 };
@@ -42,6 +47,7 @@ pub struct Cluster {
     metadata: NamespaceMetadata,
     istio_version: Option<String>,
     delete_crds: bool,
+    ignored: Vec<IgnoredField>,
 }
 
 /// The member of the mesh that is.
@@ -72,8 +78,13 @@ impl Cluster {
         self.on(cx).release(self.namespace(), name).await.map_err(Error::from)
     }
 
-    /// Installs or upgrades a release.
+    /// Installs or upgrades a release, unless it is in place.
     async fn install(&self, release: &Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+        if creation.is_none()
+            && let Some(deployed) = in_place(self.on(cx), release, &self.ignored).await?
+        {
+            return Ok(deployed);
+        }
         match self.on(cx).install(release, creation).await {
             Ok(deployed) => Ok(deployed),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
@@ -115,6 +126,7 @@ impl Resource for Cluster {
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let metadata = NamespaceMetadata::parse(model, parse);
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
+        let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(signs_for), .. })) = (&cluster, &model.ca)
             && signs_for != cluster.as_str()
         {
@@ -134,6 +146,7 @@ impl Resource for Cluster {
             metadata: metadata?,
             istio_version: istio_version?,
             delete_crds: delete_crds?,
+            ignored: ignored?,
         })
     }
 
@@ -221,8 +234,8 @@ impl Resource for Cluster {
         let root = spec.plane.root.clone().filter(|_| other_root.is_some() || !is_unmarked);
         let wanted_istiod = ControlPlane { root, ..spec.plane.clone() }.istiod_release(spec.istio_version.clone());
         let (base_drift, istiod_drift) = tokio::try_join!(
-            release_drift(spec.on(cx), &wanted_base, base.as_ref()),
-            release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref()),
+            release_drift(spec.on(cx), &wanted_base, base.as_ref(), &spec.ignored),
+            release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref(), &spec.ignored),
         )?;
         let mut drift = [base_drift, istiod_drift].concat();
         if let (Some(wanted), Some(found)) = (&spec.plane.root, other_root) {

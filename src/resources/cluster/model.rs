@@ -6,7 +6,7 @@ use crate::{
     mesh::{MutualTlsMode, Namespace, TrustDomain},
     world::same_values,
 };
-use framework::{Datum, Timeouts, Value, computed, model, optional, required};
+use framework::{Datum, Set, Timeouts, Value, computed, model, optional, required};
 
 model! {
     /// The cluster's CA: the attributes of a `mesh_cluster_ca`.
@@ -61,6 +61,11 @@ model! {
         mtls_mode: String => optional().one_of(MutualTlsMode::ALL.map(|(name, _)| name)),
         /// Whether destroying the resource also deletes Istio's custom resource definitions, and with them every object of their kinds.
         delete_crds: bool => optional().default(false),
+        /// Fields of the charts' objects that somebody else in the cluster owns, such as an autoscaler or a policy engine: `drift` then leaves them
+        /// out. Each is written like the beginning of a line of `drift`, with `*` for any characters, and includes all that is below it:
+        /// `Deployment istio-system/istiod: spec.replicas`, or `MutatingWebhookConfiguration *: webhooks[*].namespaceSelector`. Without a field
+        /// it is the object as a whole, which may then be missing, too. An apply of another change still writes what the charts say.
+        ignore_drift: Set<String> => optional(),
         /// Installed version of Istio.
         installed_version: String => computed(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.

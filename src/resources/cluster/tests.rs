@@ -206,7 +206,7 @@ async fn a_policy_of_an_update_that_fails_is_orphaned_by_no_way_on() {
             erase::<Cluster>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await
         };
         scene.releases.fail("istiod", Failure::new(FailureKind::TimedOut, "Can't upgrade istiod", "It takes too long."));
-        let failed = change(&state, None, failing).await;
+        let failed = change(&state, None, ClusterModel { values: Value::Value(vec![text("replicaCount: 2")]), ..failing }).await;
         assert_eq!(failed.diagnostics.errors.len(), 1);
         scene.releases.mend();
         let wanted = after.mtls_mode.is_value();
