@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod data;
+pub mod data_sources;
 pub mod ephemeral;
 pub mod functions;
 pub mod istio;

@@ -15,13 +15,14 @@ use async_trait::async_trait;
 
 use crate::{
     adapters::{Certificates, ClusterAccess, Helm, HelmSettings, Kubernetes, LocalRuns, SystemClock},
-    ephemeral, functions,
+    data_sources, ephemeral, functions,
     mesh::ClusterKey,
     resources,
     world::{Clusters, PlannedMesh, World},
 };
 use framework::{
-    AnyEphemeral, AnyListing, AnyResource, AttributePath, Error, Function, Parse, Provider, Setup, Value, model, optional, required,
+    AnyDataSource, AnyEphemeral, AnyListing, AnyResource, AttributePath, Error, Function, Parse, Provider, Setup, Value, model, optional,
+    required,
 };
 
 model! {
@@ -108,6 +109,10 @@ impl Provider for Mesh {
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<World>>> {
         resources::all()
+    }
+
+    fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<World>>> {
+        data_sources::all()
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<World>>> {

@@ -1,8 +1,8 @@
 //! Input that is refused before anything is contacted: at which attribute, and what the message teaches.
 
 use framework::protocol::wire::{
-    AttributePath, Diagnostic, attribute_path::step::Selector, call_function, diagnostic::Severity, validate_ephemeral_resource_config,
-    validate_provider_config, validate_resource_config,
+    AttributePath, Diagnostic, attribute_path::step::Selector, call_function, diagnostic::Severity, validate_data_resource_config,
+    validate_ephemeral_resource_config, validate_provider_config, validate_resource_config,
 };
 use plugin_host::{
     rules,
@@ -228,6 +228,18 @@ fn token() -> Vec<Case> {
     ]
 }
 
+fn data_sources() -> Vec<(&'static str, Case)> {
+    let services: Vec<Case> = vec![
+        (json!({"cluster": null}), "cluster", "is required"),
+        (json!({"cluster": "EU West"}), "cluster", "For example: \"EU-West\""),
+        (json!({"namespaces": ["Shop"]}), "namespaces", "For example: \"shop\""),
+        (json!({"labels": {"a": "b,c=d"}}), "labels[\"a\"]", "',' (position 2) is not allowed"),
+        (json!({"labels": {"!a": "b"}}), "labels[\"!a\"]", "'!' (position 1) is not allowed"),
+        (json!({"services": {}}), "services", "The provider sets `services`"),
+    ];
+    services.into_iter().map(|case| ("mesh_services", case)).collect()
+}
+
 /// As the protocol carries it.
 fn value(json: &Json) -> Value {
     match json {
@@ -298,6 +310,17 @@ async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
             validate_ephemeral_resource_config::Request { type_name: "mesh_cluster_token".to_owned(), config: Some(encode(&value(&set))) };
         let answer = session.provider.validate_ephemeral_resource_config(request).await.expect("an answer").into_inner();
         faults.extend(fault("mesh_cluster_token", &case, &answer.diagnostics));
+        count += 1;
+    }
+    for (name, case) in data_sources() {
+        let attributes = session.schema.data_source_schemas[name].block.clone().expect("a block").attributes;
+        let mut set = json!({"cluster": "eu"});
+        set.as_object_mut().expect("an object").extend(case.0.as_object().expect("an object").clone());
+        let set: Vec<_> = set.as_object().expect("an object").iter().map(|(name, of)| (name.as_str(), value(of))).collect();
+        let config = Some(encode(&rules::config(&attributes, &set)));
+        let request = validate_data_resource_config::Request { type_name: name.to_owned(), config };
+        let answer = session.provider.validate_data_resource_config(request).await.expect("an answer").into_inner();
+        faults.extend(fault(name, &case, &answer.diagnostics));
         count += 1;
     }
     for (name, arguments, argument, part) in [

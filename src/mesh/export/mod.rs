@@ -4,6 +4,7 @@
 //! points the host at the gateway's addresses; its endpoints are marked as speaking Istio's mutual TLS, without which the sidecars
 //! would send plain text.
 
+mod candidates;
 mod opening;
 mod request;
 mod service;
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use crate::istio::well_known::SYSTEM_NAMESPACE;
+pub use candidates::{Candidate, Candidates};
 pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};

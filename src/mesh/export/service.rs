@@ -79,20 +79,18 @@ impl<'a> ExportedService<'a> {
         let mut found = FoundPorts::default();
         for port in self.ports() {
             let number = port["port"].as_i64().unwrap_or_default();
-            if let Some(transport) = port["protocol"].as_str().filter(|transport| *transport != "TCP") {
+            if let Some(transport) = other_transport(port) {
                 found.warnings.push(format!(
                     "Port {number} of Service {} is {transport}: a mesh carries TCP only, so it isn't exported.",
                     self.name()
                 ));
                 continue;
             }
-            let name = port["name"].as_str();
-            let declared = Protocol::declared(port["appProtocol"].as_str(), name.unwrap_or_default());
-            if declared.is_none() {
+            if protocol(port).is_none() {
+                let name = port["name"].as_str().map(|name| format!(" ({name})")).unwrap_or_default();
                 found.warnings.push(format!(
-                    "Port {number}{} of Service {} declares no protocol, so it is exported as TCP: without retries, HTTP metrics and HTTP policies, \
+                    "Port {number}{name} of Service {} declares no protocol, so it is exported as TCP: without retries, HTTP metrics and HTTP policies, \
                      and each connection goes to one pod. Set the port's `appProtocol`, give it a name such as \"http-web\", or list it in `ports`.",
-                    name.map(|name| format!(" ({name})")).unwrap_or_default(),
                     self.name()
                 ));
             }
@@ -100,13 +98,32 @@ impl<'a> ExportedService<'a> {
                 Json::String(named) => Some(self.target_port(named, number, pods, exported)?),
                 other => other.as_i64().filter(|target| *target != 0),
             };
-            let port = ServicePort::new(number, name, declared.unwrap_or(Protocol::Tcp), target);
-            found.ports.push(port.map_err(|fault| format!("Service {}: {fault}", self.name()))?);
+            found.ports.push(self.port(port, target)?);
         }
-        if found.ports.is_empty() {
+        self.with_any(found.ports).map(|ports| FoundPorts { ports, ..found })
+    }
+
+    /// Returns the TCP ports as callers see them: without the pods' ports, for which names may have to be looked up in pods.
+    ///
+    /// # Errors
+    /// A sentence about a Service without a TCP port.
+    pub fn called_ports(self) -> Result<Vec<ServicePort>, String> {
+        self.with_any(
+            self.ports().filter(|port| other_transport(port).is_none()).map(|port| self.port(port, None)).collect::<Result<_, _>>()?,
+        )
+    }
+
+    fn port(self, port: &Json, target: Option<i64>) -> Result<ServicePort, String> {
+        let number = port["port"].as_i64().unwrap_or_default();
+        let port = ServicePort::new(number, port["name"].as_str(), protocol(port).unwrap_or(Protocol::Tcp), target);
+        port.map_err(|fault| format!("Service {}: {fault}", self.name()))
+    }
+
+    fn with_any(self, ports: Vec<ServicePort>) -> Result<Vec<ServicePort>, String> {
+        if ports.is_empty() {
             return Err(format!("Service {} has no TCP port, and a mesh carries nothing else.", self.name()));
         }
-        Ok(found)
+        Ok(ports)
     }
 
     /// Returns the number of a named target port.
@@ -150,6 +167,16 @@ impl<'a> ExportedService<'a> {
             )),
         }
     }
+}
+
+/// Returns the transport of a Service's port if it is another than TCP.
+fn other_transport(port: &Json) -> Option<&str> {
+    port["protocol"].as_str().filter(|transport| *transport != "TCP")
+}
+
+/// Returns the protocol that a Service's port declares.
+fn protocol(port: &Json) -> Option<Protocol> {
+    Protocol::declared(port["appProtocol"].as_str(), port["name"].as_str().unwrap_or_default())
 }
 
 /// Returns whether a pod receives traffic: it is ready, and neither finished nor terminating.
