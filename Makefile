@@ -47,7 +47,7 @@ check: needs ## The fast inner loop: format, lints, unit and contract tests; nee
 	@echo "== unit, contract and document tests"
 	cargo test --workspace --quiet --lib --bins
 	cargo test --workspace --quiet --doc
-	cargo test --workspace --test layers --test docs --test contract
+	cargo test --workspace --test layers --test docs --test troubleshooting --test contract
 
 compiled:
 	@cargo test --quiet --no-run --test acceptance --package terraform-provider-mesh

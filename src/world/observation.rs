@@ -24,10 +24,10 @@ pub(crate) async fn release_drift(
     live: Option<&Deployed>,
     ignored: &[IgnoredField],
 ) -> Result<Vec<String>, Error> {
-    let title = format!("Helm release {}", wanted.name);
-    let Some(live) = live else { return Ok(vec![format!("{title}: it is gone")]) };
+    let release = format!("Helm release {}", wanted.name);
+    let Some(live) = live else { return Ok(vec![format!("{release}: it is gone")]) };
     let differences = release::differences(wanted, live);
-    let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{title}: {line}")).collect();
+    let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{release}: {line}")).collect();
     let (objects, definitions) = tokio::try_join!(
         object_drift(cluster, &wanted.namespace, &live.manifest, ignored),
         definition_drift(cluster, &live.manifest, ignored)
