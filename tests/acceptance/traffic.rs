@@ -49,13 +49,18 @@ pub(crate) fn call(lab: &Lab, url: &str) -> String {
 
 /// Calls until the answer is as wanted: configuration takes a moment to reach every proxy.
 pub(crate) fn call_until(lab: &Lab, url: &str, wanted: impl Fn(&str) -> bool) -> String {
+    repeat_until(url, || call(lab, url), wanted)
+}
+
+/// Repeats a call until its answer is as wanted.
+pub(crate) fn repeat_until(what: &str, call: impl Fn() -> String, wanted: impl Fn(&str) -> bool) -> String {
     let begin = Instant::now();
     loop {
-        let answer = call(lab, url);
+        let answer = call();
         if wanted(&answer) {
             return answer;
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "for a minute, {url} was never answered as wanted; last:\n{answer}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "for a minute, {what} was never answered as wanted; last:\n{answer}");
         std::thread::sleep(Duration::from_millis(500));
     }
 }

@@ -195,6 +195,8 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"locality": "eu//a"}), "locality", "a part of it is empty"),
         (json!({"export_to": ["A"]}), "export_to", "Other than a namespace, it can be"),
         (json!({"service_accounts": ["a b"]}), "service_accounts", "is not allowed"),
+        (json!({"callers": ["corp.local/ns/shop/sa/cart"]}), "callers", "spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT"),
+        (json!({"callers": ["spiffe://corp.local/ns/Shop/sa/*"]}), "callers", "For example: \"shop\""),
         (
             json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["x y"]}}),
             "gateway.addresses[0]",

@@ -4,6 +4,7 @@
 //! points the host at the gateway's addresses; its endpoints are marked as speaking Istio's mutual TLS, without which the sidecars
 //! would send plain text.
 
+mod caller;
 mod candidates;
 mod opening;
 mod request;
@@ -24,12 +25,13 @@ use super::{
 use crate::{
     data::{Kind, ObjectRef},
     istio::{
-        ClientTls, ClientTlsMode, DestinationRule, Endpoint, Gateway, Location, Resolution, Server, ServerPort, ServerTls, ServerTlsMode,
-        ServiceEntry, TrafficPolicy, WorkloadSelector, well_known,
+        ClientTls, ClientTlsMode, DestinationRule, Endpoint, Gateway, Location, MatchLabels, Resolution, Server, ServerPort, ServerTls,
+        ServerTlsMode, ServiceEntry, TrafficPolicy, WorkloadSelector, well_known,
     },
 };
 
 pub use crate::istio::well_known::SYSTEM_NAMESPACE;
+pub use caller::Caller;
 pub use candidates::{Candidate, Candidates};
 pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
@@ -94,7 +96,9 @@ impl ExportId {
         let at_exporter = [object(Kind::SERVICE_ENTRY, &self.namespace), object(Kind::GATEWAY, &request.gateway_namespace)];
         let at_importer = [Kind::SERVICE_ENTRY, Kind::DESTINATION_RULE].map(|kind| object(kind, request.importer_namespace()));
         let importers = request.importers.iter().flat_map(|importer| at_importer.clone().map(|object| (importer.clone(), object)));
-        at_exporter.into_iter().map(|object| (self.exporter.clone(), object)).chain(importers).collect()
+        // Exports without `callers` need no permission for policies.
+        let policy = request.callers.as_ref().map(|_| object(Kind::AUTHORIZATION_POLICY, &self.namespace));
+        at_exporter.into_iter().chain(policy).map(|object| (self.exporter.clone(), object)).chain(importers).collect()
     }
 }
 
@@ -143,7 +147,11 @@ impl Export {
         };
         let entry = annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())]));
         let gateway = with_spec(Kind::GATEWAY, gateways, &self.id.object_name(), &self.id.owner(), &gateway);
-        std::iter::once(entry).chain(self.opening.is_none().then_some(gateway)).collect()
+        let policy = self.request.callers.as_ref().map(|callers| {
+            let policy = caller::policy(host, MatchLabels { match_labels: self.selector.clone() }, callers);
+            with_spec(Kind::AUTHORIZATION_POLICY, namespace, &self.id.object_name(), &self.id.owner(), &policy)
+        });
+        std::iter::once(entry).chain(self.opening.is_none().then_some(gateway)).chain(policy).collect()
     }
 
     /// Returns the manifests for each importing cluster.

@@ -9,6 +9,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::Value as Json;
 
+use super::Caller;
 use crate::mesh::{
     helm::gateway,
     labels::EXPORT_RECORD,
@@ -52,6 +53,9 @@ pub struct Request {
     /// Trust domain of the accounts; the exporting cluster's if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trust_domain: Option<TrustDomain>,
+    /// Identities that may call; any of the mesh if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callers: Option<BTreeSet<Caller>>,
     /// Where the exporting cluster is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locality: Option<Locality>,
@@ -185,7 +189,19 @@ macro_rules! stored_as_string {
     )*};
 }
 
-stored_as_string!(Audience, ClusterKey, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, TrustDomain, Vip);
+stored_as_string!(
+    Audience,
+    Caller,
+    ClusterKey,
+    Locality,
+    Namespace,
+    ObjectName,
+    Protocol,
+    ReleaseName,
+    ServiceAccountName,
+    TrustDomain,
+    Vip
+);
 
 #[cfg(test)]
 mod tests {

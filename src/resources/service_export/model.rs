@@ -8,7 +8,7 @@ use super::{
 };
 use crate::mesh::{
     ClusterKey, ExportId, Host, Locality, Namespace, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
-    export::{Audience, Request},
+    export::{Audience, Caller, Request},
     helm::gateway::{self, Address},
     names::port,
 };
@@ -34,8 +34,7 @@ model! {
     /// Makes a Service of one cluster callable from others by a host name of its own, such as `echo.eu.mesh.local`. Calls go from sidecar
     /// to sidecar with mutual TLS, through the exporting cluster's east-west gateway, which is opened for this host only.
     ///
-    /// An export is not access control: any workload of the mesh that knows the host can call it, in whichever cluster it runs. Restrict the
-    /// callers with an AuthorizationPolicy in the Service's namespace.
+    /// Without `callers`, any workload of the mesh that knows the host can call it, in whichever cluster it runs.
     ///
     /// To Istio the host is a service of its own. VirtualServices, DestinationRules (outlier detection, subsets, load balancing) and policies
     /// for the Service's own name don't apply to calls of the host; write them for the host as well. The gateway balances connections, not
@@ -78,6 +77,12 @@ model! {
         service_accounts: Set<String> => optional(),
         /// Trust domain of the service accounts; the exporting cluster's if not set.
         trust_domain: String => optional(),
+        /// SPIFFE IDs of the workloads that may call the host: `provider::mesh::spiffe_id("corp.local", "shop", "cart")`, or
+        /// `spiffe://corp.local/ns/shop/sa/*` for all service accounts of a namespace. The pods then refuse all other calls by the host's name:
+        /// HTTP and gRPC calls with the status 403, TCP connections by closing them. Calls by the Service's own name, inside the exporting
+        /// cluster, are not restricted. Any workload of the mesh may call if not set, and none if empty. A change takes a few seconds to reach
+        /// the pods.
+        callers: Set<String> => optional(),
         /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`, equal to the labels of its nodes, such as
         /// `eu-west-1`. It has no effect by itself: clients prefer near endpoints only with outlier detection in a DestinationRule, and an
         /// export has endpoints in one cluster.
@@ -111,6 +116,7 @@ impl ServiceExportModel {
         let selector = parse.optional_entries("selector", &self.selector, |text| Ok::<_, String>(text.clone()));
         let accounts = parse.optional_each("service_accounts", &self.service_accounts, |text| ServiceAccountName::parse(text));
         let trust_domain = parse.optional("trust_domain", &self.trust_domain, |text| TrustDomain::parse(text));
+        let callers = parse.optional_each("callers", &self.callers, |text| Caller::parse(text));
         let locality = parse.optional("locality", &self.locality, |text| Locality::parse(text));
         if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&self.gateway, &importers)
             && importers.iter().any(|importer| importer.as_str() == exporter)
@@ -146,6 +152,7 @@ impl ServiceExportModel {
                 selector: selector?,
                 service_accounts: accounts?.map(BTreeSet::from_iter),
                 trust_domain: trust_domain?,
+                callers: callers?.map(BTreeSet::from_iter),
                 locality: locality?,
             },
             addresses: gateway.addresses,
@@ -180,6 +187,7 @@ impl From<&ServiceExport> for ServiceExportModel {
                 .into(),
             service_accounts: request.service_accounts.as_ref().map(strings).into(),
             trust_domain: request.trust_domain.as_ref().map(ToString::to_string).into(),
+            callers: request.callers.as_ref().map(strings).into(),
             locality: request.locality.as_ref().map(ToString::to_string).into(),
             address: Value::Null,
             service_ports: Value::Null,

@@ -142,7 +142,9 @@ impl ServiceExport {
         if live.leaves_behind(&format!("the objects with the labels {selector}")).await {
             return Vec::new();
         }
-        let removals = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].map(|kind| async move {
+        let policy = (*cluster == self.id.exporter).then_some(Kind::AUTHORIZATION_POLICY);
+        let kinds = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].into_iter().chain(policy);
+        let removals = kinds.map(|kind| async move {
             for object in live.list(kind, None, selector).await?.iter().filter_map(|object| ObjectRef::of(object, "")) {
                 live.delete(&object).await?;
             }
@@ -188,6 +190,15 @@ fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Ite
 
 async fn write_to(cluster: &ClusterKey, export: &Export, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Vec<Failure> {
     let manifests = manifests(export, cluster, creation);
-    let writes = manifests.iter().map(|manifest| cx.cluster(cluster).apply_own(manifest));
-    join_all(writes).await.into_iter().filter_map(Result::err).collect()
+    let write = |manifest| cx.cluster(cluster).apply_own(manifest);
+    // The gateway isn't opened before it is settled who may call.
+    let (policies, others): (Vec<_>, Vec<_>) =
+        manifests.iter().partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
+    for policies_or_others in [policies, others] {
+        let failures: Vec<_> = join_all(policies_or_others.into_iter().map(write)).await.into_iter().filter_map(Result::err).collect();
+        if !failures.is_empty() {
+            return failures;
+        }
+    }
+    Vec::new()
 }

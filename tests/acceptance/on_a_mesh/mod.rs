@@ -3,6 +3,7 @@
 
 mod balancer;
 mod ca_request;
+mod callers;
 mod drift;
 mod foreign;
 mod identity;
@@ -40,6 +41,7 @@ on_the_mesh_of_each_cli! {
     balancer::a_new_address_is_followed_in_place,
     balancer::an_address_that_never_comes_is_reported_with_its_cause,
     ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
+    callers::only_callers_that_are_listed_are_answered,
     drift::manual_changes_are_planned_and_reverted,
     foreign::objects_of_another_state_are_left_alone,
     identity::another_cluster_of_the_same_key_is_refused,

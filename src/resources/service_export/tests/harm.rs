@@ -102,3 +102,32 @@ async fn what_others_add_to_the_exports_objects_is_drift_and_is_set_back() {
     let rule = scene.objects.live("us", &object(Kind::DESTINATION_RULE, "istio-system")).expect("the rule");
     assert_eq!(rule["spec"]["trafficPolicy"], json!({"tls": {"mode": "ISTIO_MUTUAL"}}));
 }
+
+#[tokio::test]
+async fn callers_are_restricted_by_a_policy_that_drifts_and_goes_like_all_else() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let callers = |callers: &[&str]| ServiceExportModel {
+        callers: Value::Value(callers.iter().map(|caller| text(caller)).collect()),
+        ..export(ADDRESS)
+    };
+    let restricted = || callers(&["spiffe://corp.local/ns/echo/sa/client"]);
+    let state = created::<ServiceExport>(&scene, restricted()).await;
+    let policy = object(Kind::AUTHORIZATION_POLICY, "echo");
+    let mut live = scene.objects.live("eu", &policy).expect("the policy");
+    assert_eq!(live["spec"]["rules"][0]["from"][0]["source"]["notPrincipals"], serde_json::json!(["corp.local/ns/echo/sa/client"]));
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    live["spec"]["rules"][0]["from"][0]["source"]["notPrincipals"] = serde_json::json!(["*"]);
+    scene.objects.put("eu", live);
+    let (drifted, _) = read::<ServiceExport>(&scene, &state).await;
+    assert!(drift(&drifted)[0].contains("AuthorizationPolicy echo/mesh-export-echo-eu-mesh-local"), "{:?}", drift(&drifted));
+    let (state, _) = apply::<ServiceExport>(&scene, &drifted, restricted()).await;
+    assert_eq!(drift(&read::<ServiceExport>(&scene, &state).await.0), [""; 0]);
+    let (state, _) = apply::<ServiceExport>(&scene, &state, callers(&[])).await;
+    assert_eq!(scene.objects.live("eu", &policy).expect("the policy")["spec"]["rules"][0]["from"], Json::Null, "nobody may call");
+    let (state, _) = apply::<ServiceExport>(&scene, &state, export(ADDRESS)).await;
+    assert_eq!(exported(&scene, "eu"), ["Gateway istio-system", "ServiceEntry echo"], "without `callers` there is no policy");
+    let (state, _) = apply::<ServiceExport>(&scene, &state, restricted()).await;
+    assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
+    assert_eq!(exported(&scene, "eu"), [""; 0]);
+}

@@ -34,6 +34,7 @@ fn full() -> ServiceExportModel {
         selector: Value::Value([("app".to_owned(), text("echo")), ("tier".to_owned(), text("front"))].into()),
         service_accounts: Value::Value([text("echo"), text("echo-canary")].into()),
         trust_domain: text("corp.local"),
+        callers: Value::Value([text("spiffe://corp.local/ns/shop/sa/cart"), text("spiffe://corp.local/ns/test/sa/*")].into()),
         locality: text("eu-west-1/a"),
         ..export(ADDRESS)
     };
