@@ -135,10 +135,17 @@ fn function_page(function: &dyn Function) -> String {
         function.description(),
         example(&format!("functions/{name}/function.tf")),
         signature.join(", "),
-        type_name(&function.returns()).to_lowercase()
+        match function.returns() {
+            Type::Nested(Nesting::Single, _) => "object".to_owned(),
+            returns => type_name(&returns).to_lowercase(),
+        }
     );
     for (number, parameter) in (1..).zip(&parameters) {
         writeln!(page, "{number}. `{}` ({}) {}", parameter.name, type_name(&parameter.ty), parameter.description).expect("a string");
+    }
+    if let Type::Nested(Nesting::Single, attributes) = function.returns() {
+        page.push_str("\n## Result\n");
+        attribute_sections(&mut page, &attributes);
     }
     page
 }
@@ -160,14 +167,18 @@ fn example(file: &str) -> String {
 
 fn schema_section(schema: &Schema) -> String {
     let mut page = "\n## Schema\n".to_owned();
+    attribute_sections(&mut page, &schema.attributes);
+    page
+}
+
+fn attribute_sections(page: &mut String, attributes: &[Attribute]) {
     let mut nested = Vec::new();
-    section(&mut page, &schema.attributes, "", &mut nested);
+    section(page, attributes, "", &mut nested);
     while !nested.is_empty() {
         let (path, attributes) = nested.remove(0);
         write!(page, "\n<a id=\"nestedatt--{}\"></a>\n### Nested Schema for `{path}`\n", path.replace('.', "--")).expect("a string");
-        section(&mut page, &attributes, &path, &mut nested);
+        section(page, &attributes, &path, &mut nested);
     }
-    page
 }
 
 type NestedSchemas = Vec<(String, Vec<Attribute>)>;

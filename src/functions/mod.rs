@@ -1,5 +1,7 @@
 //! The functions of the provider, one file each.
 
+mod eastwest_gateway_from_operator;
+mod service_export_from_service_entry;
 mod sni;
 mod spiffe_id;
 mod vip;
@@ -8,7 +10,13 @@ use framework::{ArgumentError, AttributePath, Dynamic, Field, Function, Value};
 
 /// All functions of the provider.
 pub fn all() -> Vec<Box<dyn Function>> {
-    vec![Box::new(sni::Sni), Box::new(spiffe_id::SpiffeId), Box::new(vip::StableVip)]
+    vec![
+        Box::new(eastwest_gateway_from_operator::FromOperator),
+        Box::new(service_export_from_service_entry::FromServiceEntry),
+        Box::new(sni::Sni),
+        Box::new(spiffe_id::SpiffeId),
+        Box::new(vip::StableVip),
+    ]
 }
 
 /// Reads the argument at a position.
@@ -18,4 +26,9 @@ fn argument<T: Field>(arguments: &[Dynamic], position: usize) -> Result<T, Argum
         Some(Value::Value(datum)) => T::decode(datum, &AttributePath::root()).map_err(|error| refused(error.detail)),
         _ => Err(refused("Must not be null.".to_owned())),
     }
+}
+
+/// Returns strings as a list or a set.
+fn strings<C: FromIterator<Value<String>>>(strings: impl IntoIterator<Item = impl ToString>) -> Value<C> {
+    Value::Value(strings.into_iter().map(|string| Value::Value(string.to_string())).collect())
 }

@@ -12,6 +12,9 @@ pub const TLS_MODE_ISTIO: &str = "istio";
 /// Label of a gateway's pods, by which `Gateway` resources choose them.
 pub const GATEWAY_LABEL: &str = "istio";
 
+/// The variable by which a gateway knows its network.
+pub const NETWORK_VIEW: &str = "ISTIO_META_REQUESTED_NETWORK_VIEW";
+
 /// Port of a gateway for mutual TLS from other networks.
 pub const PASSTHROUGH_PORT: u16 = 15443;
 

@@ -4,6 +4,7 @@
 //! them, and read them back for an import; [`trust`] does so for certificates, and [`rotation`] has the rules of
 //! a change of roots. [`observe`] compares and summarizes what a cluster shows.
 
+pub mod document;
 pub mod export;
 pub mod helm;
 pub mod labels;

@@ -37,6 +37,13 @@ pub fn spiffe_id(trust_domain: &TrustDomain, namespace: &Namespace, account: &Se
     format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
 }
 
+/// Reads an identity of that form.
+pub fn parse_spiffe_id(text: &str) -> Option<(TrustDomain, Namespace, ServiceAccountName)> {
+    let (trust_domain, rest) = text.strip_prefix("spiffe://")?.split_once("/ns/")?;
+    let (namespace, account) = rest.split_once("/sa/")?;
+    Some((TrustDomain::parse(trust_domain).ok()?, Namespace::parse(namespace).ok()?, ServiceAccountName::parse(account).ok()?))
+}
+
 /// The root's Secret, with a record of what the root was made for.
 pub fn root_secret(namespace: &Namespace, name: &ObjectName, root: &Certificate, record: &Json) -> Json {
     let data = json!({TLS_CERTIFICATE: STANDARD.encode(&root.certificate), TLS_KEY: STANDARD.encode(root.key.reveal())});
@@ -261,5 +268,8 @@ mod tests {
             &ServiceAccountName::parse("echo").unwrap(),
         );
         assert_eq!(id, "spiffe://corp.local/ns/echo/sa/echo");
+        let (trust_domain, namespace, account) = parse_spiffe_id(&id).unwrap();
+        assert_eq!(spiffe_id(&trust_domain, &namespace, &account), id);
+        assert_eq!(parse_spiffe_id("spiffe://corp.local/echo"), None);
     }
 }

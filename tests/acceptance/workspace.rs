@@ -65,7 +65,7 @@ impl Workspace {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         for entry in fs::read_dir(examples.join(example)).expect("the example") {
             let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|ending| ending == "tf") {
+            if path.extension().is_some_and(|ending| ending == "tf" || ending == "yaml") {
                 workspace.write(&path.file_name().expect("a name").to_string_lossy(), &fs::read_to_string(&path).expect("a file"));
             }
         }

@@ -332,6 +332,15 @@ async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
         ("spiffe_id", json!(["Corp", "ns", "sa"]), 0, "For example: \"corp\""),
         ("spiffe_id", json!(["corp", "n s", "sa"]), 1, "is not allowed"),
         ("spiffe_id", json!(["corp", "ns", ""]), 2, "it is empty"),
+        ("eastwest_gateway_from_operator", json!(["a: ["]), 0, "not valid YAML"),
+        ("eastwest_gateway_from_operator", json!(["kind: Service\napiVersion: v1"]), 0, "must be a manifest of kind IstioOperator"),
+        ("service_export_from_service_entry", json!([""]), 0, "empty"),
+        (
+            "service_export_from_service_entry",
+            json!(["apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nspec: {hosts: ['*.mesh.local']}"]),
+            0,
+            "has a wildcard",
+        ),
     ] {
         let encoded = arguments.as_array().expect("a list").iter().map(|argument| encode(&value(argument))).collect();
         let request = call_function::Request { name: name.to_owned(), arguments: encoded };

@@ -1,7 +1,7 @@
 //! What the provider has, as the wire describes it: schemas, identities, functions.
 
 use super::wire::{self, schema::object::NestingMode};
-use crate::terraform::{Attribute, AttributeConstraint, Function, Identity, Nesting, Parameter, Schema, Type, plain_type};
+use crate::terraform::{Attribute, AttributeConstraint, AttributeType, Function, Identity, Nesting, Parameter, Schema, Type, plain_type};
 
 pub(super) fn schema(schema: &Schema) -> wire::Schema {
     wire::Schema {
@@ -22,7 +22,7 @@ fn attribute(attribute: &Attribute) -> wire::schema::Attribute {
     let constraint = attribute.constraint();
     // With both a type and a nested type the CLIs refuse the schema.
     let (ty, nested_type) = match &attribute.ty {
-        Type::Plain(plain) => (plain.to_string().into_bytes(), None),
+        Type::Plain(plain) => (type_constraint(plain), None),
         Type::Nested(nesting, attributes) => (Vec::new(), Some(nested(*nesting, attributes))),
     };
     wire::schema::Attribute {
@@ -51,10 +51,17 @@ fn nested(nesting: Nesting, attributes: &[Attribute]) -> wire::schema::Object {
     wire::schema::Object { attributes: attributes.iter().map(attribute).collect(), nesting: nesting.into() }
 }
 
+/// Returns a type as the protocol carries it: JSON, here with the attributes of objects in the order of their names, so that a schema is the
+/// same in every process.
+fn type_constraint(ty: &AttributeType) -> Vec<u8> {
+    let text = ty.to_string();
+    serde_json::from_str::<serde_json::Value>(&text).map_or(text, |json| json.to_string()).into_bytes()
+}
+
 pub(super) fn identity(identity: &Identity) -> wire::ResourceIdentitySchema {
     let attributes = identity.attributes().iter().map(|attribute| wire::resource_identity_schema::IdentityAttribute {
         name: attribute.name.to_owned(),
-        r#type: attribute.ty.to_string().into_bytes(),
+        r#type: type_constraint(&attribute.ty),
         required_for_import: attribute.default.is_none(),
         optional_for_import: attribute.default.is_some(),
         description: attribute.description.clone(),
@@ -63,7 +70,7 @@ pub(super) fn identity(identity: &Identity) -> wire::ResourceIdentitySchema {
 }
 
 pub(super) fn function(function: &dyn Function) -> wire::Function {
-    let ty = |ty: &Type| plain_type(ty).to_string().into_bytes();
+    let ty = |ty: &Type| type_constraint(&plain_type(ty));
     let parameter = |parameter: Parameter| wire::function::Parameter {
         name: parameter.name.to_owned(),
         r#type: ty(&parameter.ty),

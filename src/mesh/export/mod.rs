@@ -6,6 +6,7 @@
 
 mod caller;
 mod candidates;
+mod entry;
 mod opening;
 mod request;
 mod service;
@@ -33,6 +34,7 @@ use crate::{
 pub use crate::istio::well_known::SYSTEM_NAMESPACE;
 pub use caller::Caller;
 pub use candidates::{Candidate, Candidates};
+pub use entry::{Identities, ImportedEntry};
 pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};

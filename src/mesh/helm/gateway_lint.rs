@@ -11,10 +11,7 @@ use super::{
     lint::{Effect, Lint},
     values,
 };
-use crate::istio::well_known::{NETWORK_LABEL, PASSTHROUGH_PORT};
-
-/// The variable by which a gateway knows its network.
-const NETWORK_VIEW: &str = "ISTIO_META_REQUESTED_NETWORK_VIEW";
+use crate::istio::well_known::{NETWORK_LABEL, NETWORK_VIEW, PASSTHROUGH_PORT};
 
 /// Returns the warnings. `annotations` are those of the Service that the attribute `service_annotations` sets.
 pub(super) fn lints(own: &Json, annotations: &BTreeMap<String, String>) -> Vec<Lint> {

@@ -54,13 +54,25 @@ impl Values {
 
 /// YAML as Helm reads it: `yes`, `on`, `no` and `off` are booleans when unquoted, and `0400` is octal (YAML 1.1).
 fn parse_yaml(text: &str) -> Result<Json, Malformed> {
-    let options = serde_saphyr::options! { strict_booleans: false, legacy_octal_numbers: true };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    serde_saphyr::from_str_with_options(text, options()).map_err(Malformed::from)
+}
+
+/// Reads each document of a string, in the same way; empty ones are left out.
+pub(in crate::mesh) fn parse_documents(text: &str) -> Result<Vec<Json>, Malformed> {
+    serde_saphyr::from_multiple_with_options(text, options()).map_err(Malformed::from)
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: false, legacy_octal_numbers: true }
+}
+
+impl From<serde_saphyr::Error> for Malformed {
+    fn from(error: serde_saphyr::Error) -> Self {
         let error = error.without_snippet();
         let place = error.location();
         let (line, column) = (place.map(|place| place.line()), place.map(|place| place.column()));
-        Malformed { message: message(&error.to_string()), line, column }
-    })
+        Self { message: message(&error.to_string()), line, column }
+    }
 }
 
 /// Returns the parser's message without the position, which is reported separately.
@@ -113,7 +125,7 @@ pub(super) fn at<'a>(values: &'a Json, path: &[String]) -> Option<&'a Json> {
 }
 
 /// A path in one text; parts that have dots themselves are quoted.
-pub(super) fn key(path: &[String]) -> String {
+pub(in crate::mesh) fn key(path: &[String]) -> String {
     let part = |part: &String| if part.contains('.') { format!("{part:?}") } else { part.clone() };
     path.iter().map(part).collect::<Vec<_>>().join(".")
 }

@@ -3,6 +3,7 @@
 use std::{io::Write as _, process::Stdio};
 
 use framework::Provider as _;
+use serde_json::json;
 use terraform_provider_mesh::provider::Mesh;
 
 use crate::{
@@ -21,6 +22,9 @@ fn console(workspace: &Workspace, expression: &str) -> String {
 fn the_examples_of_the_functions_return_what_they_show() {
     for cli in clis(&lab()) {
         let workspace = Workspace::new(&cli, REQUIREMENT);
+        for manifest in ["eastwest-gateway.yaml", "serviceentry.yaml"] {
+            workspace.write(manifest, &example_file(&format!("article/{manifest}")));
+        }
         for function in Mesh.functions() {
             let name = function.name();
             workspace.write(&format!("{name}.tf"), &example_file(&format!("functions/{name}/function.tf")));
@@ -36,11 +40,15 @@ fn the_examples_of_the_functions_return_what_they_show() {
                 "\"spiffe://corp.local/ns/echo/sa/client\""
             );
         }
-        workspace.apply();
+        let applied = unwrapped(&workspace.apply());
+        assert!(applied.contains("without a counterpart: spec.endpoints[0].address, spec.location."), "{}: {applied}", cli.name);
         let outputs: serde_json::Value = serde_json::from_str(&workspace.succeed(&["output", "-json"])).expect("JSON");
         assert_eq!(outputs["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);
         assert_eq!(outputs["identity"]["value"], "spiffe://corp.local/ns/echo/sa/echo");
         assert!(outputs["vips"]["value"]["echo.eu.mesh.local"].as_str().is_some_and(|vip| vip.starts_with("240.241.")));
+        assert_eq!(outputs["gateway"]["value"]["name"], "istio-eastwestgateway");
+        assert_eq!(outputs["entry"]["value"]["vip"], "240.0.0.2");
+        assert_eq!(outputs["entry"]["value"]["ports"], json!([{"number": 80, "name": "http", "protocol": "HTTP"}]), "{}", cli.name);
         workspace.write("sni.tf", "output \"sni\" {\n  value = provider::mesh::sni(80, \"*.mesh.local\")\n}\n");
         let refused = workspace.fail(&["plan", "-no-color"]);
         assert!(unwrapped(&refused).contains("wildcard"), "{refused}");

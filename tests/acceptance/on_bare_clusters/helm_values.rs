@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The values file of the article that the project starts from: half of it does nothing in today's Istio.
-const ARTICLE: &str = include_str!("article-values.yaml");
+const ARTICLE: &str = include_str!("../../../examples/article/values-istio.yaml");
 
 #[test]
 fn the_articles_values_file_works_and_its_dead_keys_are_named() {
