@@ -28,6 +28,13 @@ impl Deadline {
         Self { at: Instant::now() + given, given, cancel }
     }
 
+    /// Returns the deadline of a part of the operation: after `given`, but not later than this one.
+    #[must_use]
+    pub fn part(&self, given: Duration) -> Self {
+        let given = given.min(self.remaining());
+        Self::after(given, self.cancel.clone())
+    }
+
     /// What is left of the time.
     pub fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())

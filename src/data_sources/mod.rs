@@ -1,13 +1,15 @@
 //! The data sources of the provider, one file each.
 
 mod services;
+mod status;
 
 pub use services::{Services, ServicesModel};
+pub use status::{CheckModel, MeshStatus, StatusModel};
 
 use crate::world::World;
 use framework::{AnyDataSource, erase_data_source};
 
 /// All data sources of the provider.
 pub fn all() -> Vec<Box<dyn AnyDataSource<World>>> {
-    vec![erase_data_source::<Services>()]
+    vec![erase_data_source::<Services>(), erase_data_source::<MeshStatus>()]
 }

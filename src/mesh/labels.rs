@@ -13,6 +13,9 @@ use crate::{
 /// The label that names the manager of an object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
+/// The label of east-west gateways, and of namespaces: the network.
+pub const NETWORK: &str = well_known::NETWORK_LABEL;
+
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::export::Request`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 

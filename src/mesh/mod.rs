@@ -7,11 +7,13 @@
 pub mod document;
 pub mod export;
 pub mod helm;
+pub mod inventory;
 pub mod labels;
 pub mod manifest;
 pub mod names;
 pub mod observe;
 pub mod rotation;
+pub mod status;
 pub mod trust;
 
 pub use crate::istio::MutualTlsMode;

@@ -168,9 +168,14 @@ pub fn key_of(secret: &Json, part: CaPart) -> &'static str {
     }
 }
 
-/// Reads the trust domain of istiod's ConfigMap `istio`, which holds the mesh's configuration as YAML.
+/// Reads istiod's ConfigMap `istio`, which holds the mesh's configuration as YAML.
+pub fn mesh_config(config: &Json) -> Option<Json> {
+    serde_saphyr::from_str(config["data"]["mesh"].as_str()?).ok()
+}
+
+/// Reads the trust domain of istiod's ConfigMap `istio`.
 pub fn trust_domain_of_mesh_config(config: &Json) -> Option<TrustDomain> {
-    let mesh: Json = serde_saphyr::from_str(config["data"]["mesh"].as_str()?).ok()?;
+    let mesh = mesh_config(config)?;
     TrustDomain::parse(mesh["trustDomain"].as_str().unwrap_or(TrustDomain::DEFAULT)).ok()
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use framework::{AttributePath, Cx, Error, Report, Value};
+use framework::{AttributePath, Cx, Error, Report, Set, Value};
 
 use super::World;
 use crate::mesh::ClusterKey;
@@ -46,6 +46,15 @@ impl Clusters {
     pub fn reachable(&self) -> Vec<ClusterKey> {
         self.keys().unwrap_or_default().into_iter().filter(|key| self.is_known(key)).collect()
     }
+}
+
+/// Returns the clusters that an attribute names; all of the provider's `clusters` if it is not set.
+pub(crate) fn chosen_clusters(wanted: &Value<Set<String>>, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
+    let wanted = match wanted {
+        Value::Value(keys) => Some(keys.iter().filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok()).collect()),
+        _ => cx.world.clusters.keys(),
+    };
+    wanted.ok_or_else(|| cx.defer("The map `clusters`"))
 }
 
 /// Reports a key that isn't one of the provider's `clusters`.

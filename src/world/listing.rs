@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde_json::Value as Json;
 
-use super::{World, reachable};
+use super::{World, clusters::chosen_clusters, reachable};
 use crate::{mesh::ClusterKey, ports::Failure};
-use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Results, Set, Value, model, optional};
+use framework::{AttributePath, Cx, Error, Listing, Parse, Resource, Results, Set, model, optional};
 
 model! {
     /// Where to look.
@@ -39,7 +39,7 @@ impl<R: Discover> Listing for InClusters<R> {
 
     /// Searches all clusters at once, and passes on what is found in one while another is still searched.
     async fn list(filter: &ListModel, results: &mut Results, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let clusters = clusters(filter, cx)?;
+        let clusters = chosen_clusters(&filter.clusters, cx)?;
         let mut searches: FuturesUnordered<_> = clusters.iter().map(|cluster| search::<R>(cluster, cx)).collect();
         while let Some(found) = searches.next().await {
             match found {
@@ -58,15 +58,6 @@ impl<R: Discover> Listing for InClusters<R> {
 async fn search<R: Discover>(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
     reachable(cluster, cx).map_err(|error| error.at(AttributePath::new("clusters")))?;
     Ok(R::discover(cluster, cx).await?)
-}
-
-/// Returns the clusters that the filter names, or all.
-fn clusters(filter: &ListModel, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
-    let wanted = match &filter.clusters {
-        Value::Value(keys) => Some(keys.iter().filter_map(|key| ClusterKey::parse(key.as_ref_option()?).ok()).collect()),
-        _ => cx.world.clusters.keys(),
-    };
-    wanted.ok_or_else(|| cx.defer("The map `clusters`"))
 }
 
 /// `NAMESPACE/NAME` of an object.

@@ -239,6 +239,11 @@ impl<'a> LiveCluster<'a> {
         Ok(())
     }
 
+    /// Returns the cluster's UID, if the credentials allow to read it.
+    pub(crate) async fn uid(self) -> Result<Option<String>, Failure> {
+        self.cx.world.objects.cluster_uid(self.key.as_str(), self.deadline).await
+    }
+
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
         self.recognized().await?.tokens.issue(self.key.as_str(), request, self.deadline).await

@@ -239,7 +239,12 @@ fn data_sources() -> Vec<(&'static str, Case)> {
         (json!({"labels": {"!a": "b"}}), "labels[\"!a\"]", "'!' (position 1) is not allowed"),
         (json!({"services": {}}), "services", "The provider sets `services`"),
     ];
-    services.into_iter().map(|case| ("mesh_services", case)).collect()
+    let status: Vec<Case> = vec![
+        (json!({"clusters": ["EU West"]}), "clusters", "For example: \"EU-West\""),
+        (json!({"verdict": "ok"}), "verdict", "The provider sets `verdict`"),
+    ];
+    let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
+    of("mesh_services", services).chain(of("mesh_status", status)).collect()
 }
 
 /// As the protocol carries it.
@@ -316,7 +321,7 @@ async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
     }
     for (name, case) in data_sources() {
         let attributes = session.schema.data_source_schemas[name].block.clone().expect("a block").attributes;
-        let mut set = json!({"cluster": "eu"});
+        let mut set = if name == "mesh_services" { json!({"cluster": "eu"}) } else { json!({}) };
         set.as_object_mut().expect("an object").extend(case.0.as_object().expect("an object").clone());
         let set: Vec<_> = set.as_object().expect("an object").iter().map(|(name, of)| (name.as_str(), value(of))).collect();
         let config = Some(encode(&rules::config(&attributes, &set)));

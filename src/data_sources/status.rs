@@ -1,0 +1,212 @@
+//! `mesh_status`: whether the mesh is well, as a list of named checks.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    mesh::{
+        ClusterKey,
+        status::{Check, Status},
+    },
+    world::{World, chosen_clusters, inventory},
+};
+use framework::{AttributePath, Cx, DataSource, Error, Observed, Parse, Set, Value, computed, model, optional};
+
+model! {
+    /// The result of one check.
+    pub struct CheckModel {
+        /// Which check, for example `istiod.ready`. The guide [Checking a mesh](../guides/checking-a-mesh.md) describes each.
+        id: String => computed(),
+        /// Key of the cluster; null if the check is about the whole mesh.
+        cluster: String => computed(),
+        /// The object or host that was checked, for example `istio-system/istiod`; null if the check is about a cluster as a whole.
+        object: String => computed(),
+        /// `ok`; `warning`: calls succeed, but something should be mended; `unknown`: it couldn't be looked at; `error`: calls fail.
+        severity: String => computed(),
+        /// What was seen.
+        seen: String => computed(),
+        /// Why that is bad. Empty if the severity is `ok`.
+        cause: String => computed(),
+        /// What to do. Empty if the severity is `ok`.
+        fix: String => computed(),
+    }
+}
+
+model! {
+    /// Whether the mesh is well: access, istiod, its webhooks and certificates, east-west gateways, exports, imports and sidecars of all clusters,
+    /// and what the clusters must have in common. For `check` blocks, postconditions and outputs.
+    ///
+    /// It reads what the clusters hold and needs no resource of the configuration. All clusters are read at the same time. A cluster that can't be
+    /// reached, or of which something may not be read, is a result and not an error of the data source.
+    ///
+    /// To check the mesh after the apply, let the data source depend on the mesh's resources (`depends_on`), or put it into a `check` block.
+    pub struct StatusModel {
+        /// Keys of the clusters to check; all of the provider's `clusters` if not set.
+        clusters: Set<String> => optional(),
+        /// The worst severity of all checks: `ok`, `warning`, `unknown` or `error`.
+        verdict: String => computed(),
+        /// One line for each check that isn't `ok`, the worst first, and with the likely cause of the others at the top. One line if all is well.
+        summary: String => computed(),
+        /// All checks, in the same order.
+        checks: Vec<Value<CheckModel>> => computed(),
+    }
+}
+
+/// Which clusters to check.
+pub struct MeshStatus {
+    clusters: Value<Set<String>>,
+}
+
+#[async_trait]
+impl DataSource for MeshStatus {
+    type World = World;
+    type Model = StatusModel;
+    type Spec = Self;
+    type Status = Status;
+
+    const NAME: &'static str = "mesh_status";
+    const TIMEOUT: Duration = Duration::from_secs(60);
+
+    fn parse(model: &StatusModel, parse: &mut Parse<'_>) -> Option<Self> {
+        parse.each("clusters", &model.clusters, |key| ClusterKey::parse(key))?;
+        Some(Self { clusters: model.clusters.clone() })
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<Status>, Error> {
+        let clusters = configured_clusters(&spec.clusters, cx)?;
+        Ok(Observed::Found(Status::of(&inventory(&clusters, cx).await)))
+    }
+
+    fn record(status: &Status, model: &mut StatusModel) {
+        model.verdict = Value::Value(status.verdict().as_str().to_owned());
+        model.summary = Value::Value(status.summary());
+        model.checks = Value::Value(status.checks.iter().map(|check| Value::Value(check.into())).collect());
+    }
+}
+
+/// Returns the clusters that an attribute names, all of which must be configured; all of the provider's if it is not set.
+pub(super) fn configured_clusters(wanted: &Value<Set<String>>, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
+    let clusters = chosen_clusters(wanted, cx)?;
+    match clusters.iter().find_map(|cluster| cx.world.clusters.problem(cluster)) {
+        Some(problem) => Err(Error::new("Unknown cluster", problem).at(AttributePath::new("clusters"))),
+        None => Ok(clusters),
+    }
+}
+
+impl From<&Check> for CheckModel {
+    fn from(check: &Check) -> Self {
+        let text = |text: &str| Value::Value(text.to_owned());
+        let or_null = |text: Option<String>| text.map_or(Value::Null, Value::Value);
+        Self {
+            id: text(check.id),
+            cluster: or_null(check.cluster.as_ref().map(ToString::to_string)),
+            object: or_null(check.object.clone()),
+            severity: text(check.severity.as_str()),
+            seen: text(&check.seen),
+            cause: text(&check.cause),
+            fix: text(&check.fix),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        data::ObjectRef,
+        ports::{
+            Failure, FailureKind,
+            fakes::{FakeClock, FakeObjects, FakeReleases},
+        },
+        world::Clusters,
+    };
+    use framework::{Outcome, decode, encode, erase_data_source};
+
+    fn objects() -> Arc<FakeObjects> {
+        let objects = Arc::new(FakeObjects::default());
+        for cluster in ["us", "eu"] {
+            objects.put(
+                cluster,
+                json!({
+                    "apiVersion": "apps/v1", "kind": "Deployment",
+                    "metadata": {"name": "istiod", "namespace": "istio-system", "labels": {"app": "istiod"}},
+                    "spec": {"replicas": 1}, "status": {"readyReplicas": 1},
+                }),
+            );
+        }
+        objects
+    }
+
+    async fn read_in(world: &World, model: StatusModel) -> (Option<StatusModel>, Outcome) {
+        let outcome = erase_data_source::<MeshStatus>().read(&encode(&Value::Value(model)), world, CancellationToken::new()).await;
+        let found = match decode(&outcome.found, &AttributePath::root()).unwrap() {
+            Value::Value(found) => Some(found),
+            _ => None,
+        };
+        (found, outcome)
+    }
+
+    async fn read(objects: &Arc<FakeObjects>, keys: &[&str]) -> (Option<StatusModel>, Outcome) {
+        let world = World::fake(objects, &Arc::new(FakeReleases::default()), &FakeClock::default());
+        let clusters =
+            if keys.is_empty() { Value::Null } else { Value::Value(keys.iter().map(|key| Value::Value((*key).to_owned())).collect()) };
+        read_in(&world, StatusModel { clusters, ..StatusModel::default() }).await
+    }
+
+    fn summary(found: Option<StatusModel>) -> String {
+        found.and_then(|found| found.summary.as_ref_option().cloned()).expect("a result")
+    }
+
+    #[tokio::test]
+    async fn all_clusters_are_checked_unless_some_are_named() {
+        let summary_of = async |keys: &[&str]| summary(read(&objects(), keys).await.0);
+        let all = summary_of(&[]).await;
+        assert!(all.starts_with("error webhook.injection: cluster eu:") && all.contains("cluster us:"), "{all}");
+        let one = summary_of(&["us"]).await;
+        assert!(one.starts_with("error webhook.injection: cluster us:") && !one.contains("cluster eu:"), "{one}");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_down_is_a_result() {
+        let objects = objects();
+        objects.take_down("eu", Failure::new(FailureKind::Unreachable, "Can't reach the API server of cluster \"eu\"", "Refused."));
+        let (found, outcome) = read(&objects, &[]).await;
+        assert!(outcome.diagnostics.errors.is_empty(), "{:?}", outcome.diagnostics);
+        let summary = summary(found);
+        assert!(
+            summary.starts_with("error cluster.reachable: cluster eu: Can't reach the API server of cluster \"eu\". Refused."),
+            "{summary}"
+        );
+        assert!(summary.contains("cluster us:"), "the other one is checked: {summary}");
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_read_is_a_result() {
+        let objects = objects();
+        let secret = ObjectRef::namespaced(crate::data::Kind::SECRET, "istio-system", "cacerts");
+        objects.fail("eu", &secret, Failure::new(FailureKind::Denied, "Not allowed to get Secret istio-system/cacerts", "no"));
+        let (found, _) = read(&objects, &["eu"]).await;
+        let summary = summary(found);
+        assert!(summary.contains("unknown cluster.readable: cluster eu:") && summary.contains("Not allowed to get Secret"), "{summary}");
+    }
+
+    #[tokio::test]
+    async fn clusters_that_arent_known_are_told_apart_from_those_that_dont_exist() {
+        let objects = objects();
+        let (found, outcome) = read(&objects, &["asia"]).await;
+        assert!(found.is_none() && outcome.diagnostics.errors[0].detail.contains("no cluster `asia`"), "{:?}", outcome.diagnostics);
+        let mut world = World::fake(&objects, &Arc::new(FakeReleases::default()), &FakeClock::default());
+        world.clusters = Clusters::Known([("eu".to_owned(), false)].into());
+        let (found, _) = read_in(&world, StatusModel::default()).await;
+        assert_eq!(found.and_then(|found| found.verdict.as_ref_option().cloned()).as_deref(), Some("unknown"));
+        world.clusters = Clusters::Unknown;
+        let (_, outcome) = read_in(&world, StatusModel::default()).await;
+        assert!(outcome.is_deferred, "{:?}", outcome.diagnostics);
+    }
+}

@@ -1,0 +1,126 @@
+//! istiod and its webhooks.
+
+use std::collections::BTreeSet;
+
+use semver::Version;
+use serde_json::Value as Json;
+
+use super::{Objects, Roots, text, version_of_image};
+use crate::{
+    istio::well_known,
+    mesh::{names::TrustDomain, observe::evidence, trust},
+};
+
+/// The container of istiod's pods.
+const CONTAINER: &str = "discovery";
+
+/// One istiod.
+#[derive(Clone, Debug)]
+pub struct ControlPlane {
+    /// Its namespace.
+    pub namespace: String,
+    /// The name of its Deployment.
+    pub name: String,
+    /// Its version, unless neither a label nor the image shows it.
+    pub version: Option<Version>,
+    /// How many pods it should have.
+    pub wanted: u64,
+    /// How many of them are ready.
+    pub ready: u64,
+    /// What keeps the others, a line each.
+    pub reasons: Vec<String>,
+    /// The mesh's ID.
+    pub mesh_id: Option<String>,
+    /// The trust domain, and its aliases.
+    pub trust_domains: Vec<String>,
+    /// The network in the label of its namespace.
+    pub network: Option<String>,
+    /// The certificates.
+    pub roots: Roots,
+}
+
+/// Returns the namespaces of control planes.
+pub fn namespaces(deployments: &[Json]) -> BTreeSet<String> {
+    deployments.iter().map(|deployment| text(deployment, &["metadata", "namespace"])).collect()
+}
+
+pub(super) fn of(objects: &Objects) -> Vec<ControlPlane> {
+    objects.control_planes.iter().map(|deployment| control_plane(deployment, objects)).collect()
+}
+
+fn control_plane(deployment: &Json, objects: &Objects) -> ControlPlane {
+    let namespace = text(deployment, &["metadata", "namespace"]);
+    let is_here = |object: &&Json| object["metadata"]["namespace"] == namespace.as_str();
+    let pods: Vec<_> = objects.control_plane_pods.iter().filter(is_here).cloned().collect();
+    let config = objects.mesh_configs.iter().find(is_here).and_then(trust::mesh_config).unwrap_or_default();
+    let (wanted, ready) = replicas(deployment);
+    let home = objects.namespaces.iter().find(|object| object["metadata"]["name"] == namespace.as_str());
+    let domains = std::iter::once(&config["trustDomain"]).chain(config["trustDomainAliases"].as_array().into_iter().flatten());
+    let mut trust_domains: Vec<_> = domains.filter_map(|domain| domain.as_str().map(str::to_owned)).collect();
+    if !config["trustDomain"].is_string() {
+        trust_domains.insert(0, TrustDomain::DEFAULT.to_owned());
+    }
+    ControlPlane {
+        name: text(deployment, &["metadata", "name"]),
+        version: version(deployment),
+        wanted,
+        ready,
+        reasons: if ready < wanted { evidence::lines(&pods, &[]) } else { Vec::new() },
+        mesh_id: config["defaultConfig"]["meshId"].as_str().map(str::to_owned),
+        trust_domains,
+        network: home.and_then(|home| home["metadata"]["labels"][well_known::NETWORK_LABEL].as_str()).map(str::to_owned),
+        roots: objects.roots.iter().find(|roots| roots.namespace == namespace).cloned().unwrap_or_default(),
+        namespace,
+    }
+}
+
+/// Returns the version: the chart's label has it, and else the image's tag.
+fn version(deployment: &Json) -> Option<Version> {
+    let label = text(deployment, &["metadata", "labels", "app.kubernetes.io/version"]);
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+    let image = || containers.into_iter().find(|container| container["name"] == CONTAINER)?["image"].as_str();
+    Version::parse(&label).ok().or_else(|| version_of_image(image()?))
+}
+
+/// Returns how many pods a Deployment should have, and how many are ready.
+pub(super) fn replicas(deployment: &Json) -> (u64, u64) {
+    (deployment["spec"]["replicas"].as_u64().unwrap_or(1), deployment["status"]["readyReplicas"].as_u64().unwrap_or(0))
+}
+
+/// What a webhook of istiod is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookPurpose {
+    /// It adds sidecars to pods.
+    Injection,
+    /// It checks Istio's objects.
+    Validation,
+}
+
+/// The configuration of a webhook of istiod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub purpose: WebhookPurpose,
+    /// The namespaces of the istiods that it calls.
+    pub namespaces: BTreeSet<String>,
+    /// Whether istiod has put its certificate into all of it, without which no call succeeds.
+    pub has_certificate: bool,
+}
+
+pub(super) fn webhooks(objects: &Objects) -> Vec<Webhook> {
+    let of = |purpose| move |object: &Json| webhook(object, purpose);
+    let injectors = objects.injectors.iter().map(of(WebhookPurpose::Injection));
+    injectors.chain(objects.validators.iter().map(of(WebhookPurpose::Validation))).collect()
+}
+
+fn webhook(object: &Json, purpose: WebhookPurpose) -> Webhook {
+    let parts = object["webhooks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Webhook {
+        name: text(object, &["metadata", "name"]),
+        purpose,
+        namespaces: parts.iter().map(|part| text(part, &["clientConfig", "service", "namespace"])).collect(),
+        has_certificate: !parts.is_empty() && parts.iter().all(|part| !text(part, &["clientConfig", "caBundle"]).is_empty()),
+    }
+}

@@ -1,0 +1,163 @@
+//! Meshes for tests, as the objects of their clusters.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use time::{OffsetDateTime, macros::datetime};
+
+use super::{ClusterInventory, Inventory, Objects, Roots};
+use crate::{
+    data::{CertificateFacts, Name},
+    mesh::{
+        export::{Export, ExportId, Request},
+        helm::gateway::Address,
+        names::{ClusterKey, Host, Namespace, ServicePort},
+    },
+};
+
+/// When the inventories of the tests are read.
+pub const AT: OffsetDateTime = datetime!(2030-01-01 00:00 UTC);
+
+/// The objects of clusters, by key.
+pub type Mesh = BTreeMap<String, Objects>;
+
+/// Two clusters: `eu` exports `echo.eu.mesh.local`, and `us` imports it.
+pub fn two_clusters() -> Mesh {
+    mesh(&["eu", "us"], &[("eu", "echo.eu.mesh.local")])
+}
+
+/// Clusters, of which each imports every export of another.
+pub fn mesh(keys: &[&str], exports: &[(&str, &str)]) -> Mesh {
+    let mut mesh: Mesh = keys.iter().enumerate().map(|(index, key)| ((*key).to_owned(), cluster(key, index))).collect();
+    for (exporter, host) in exports {
+        let index = keys.iter().position(|key| key == exporter).unwrap();
+        let export = export(exporter, host, keys, index);
+        for (key, objects) in &mut mesh {
+            for manifest in export.manifests(&ClusterKey::parse(key).unwrap()) {
+                match manifest["kind"].as_str().unwrap() {
+                    "ServiceEntry" => objects.entries.push(manifest),
+                    "DestinationRule" => objects.rules.push(manifest),
+                    _ => objects.gateways.push(manifest),
+                }
+            }
+        }
+    }
+    mesh
+}
+
+fn export(exporter: &str, host: &str, keys: &[&str], index: usize) -> Export {
+    let importers: Vec<_> = keys.iter().filter(|key| **key != exporter).collect();
+    let request = json!({
+        "service": "echo", "gatewayName": "istio-eastwestgateway", "gatewayNamespace": "istio-system", "importers": importers,
+    });
+    Export {
+        id: ExportId {
+            exporter: ClusterKey::parse(exporter).unwrap(),
+            namespace: Namespace::parse("echo").unwrap(),
+            host: Host::parse(host).unwrap(),
+        },
+        request: serde_json::from_value::<Request>(request).unwrap(),
+        addresses: vec![Address::parse(&address(index)).unwrap()],
+        ports: vec![ServicePort::of(80, None, crate::mesh::Protocol::parse("HTTP").unwrap(), None)],
+        selector: BTreeMap::from([("app".to_owned(), "echo".to_owned())]),
+        trust_domain: None,
+        opening: None,
+    }
+}
+
+/// The address of a cluster's gateway.
+fn address(index: usize) -> String {
+    format!("198.51.100.{}", index + 10)
+}
+
+fn cluster(key: &str, index: usize) -> Objects {
+    let network = format!("{key}-net");
+    let labels = json!({"topology.istio.io/network": network});
+    let webhook = |name: &str| {
+        let client = json!({"caBundle": "abc", "service": {"namespace": "istio-system", "name": "istiod"}});
+        json!({"metadata": {"name": name}, "webhooks": [{"name": "a", "clientConfig": client}]})
+    };
+    let config = "trustDomain: corp.local\ndefaultConfig: {meshId: shop-mesh}";
+    Objects {
+        uid: Some(format!("the UID of {key}")),
+        control_planes: vec![deployment("istiod", &json!({"app": "istiod", "app.kubernetes.io/version": "1.31.0"}), 1)],
+        control_plane_pods: Vec::new(),
+        namespaces: vec![json!({"metadata": {"name": "istio-system", "labels": labels}})],
+        mesh_configs: vec![json!({"metadata": {"namespace": "istio-system", "name": "istio"}, "data": {"mesh": config}})],
+        roots: vec![roots("abcdef0123456789")],
+        injectors: vec![webhook("istio-sidecar-injector")],
+        validators: vec![webhook("istio-validator-istio-system")],
+        gateway_services: vec![json!({
+            "metadata": {"namespace": "istio-system", "name": "istio-eastwestgateway", "labels": labels},
+            "spec": {"type": "LoadBalancer", "ports": [{"name": "tls", "port": 15443, "targetPort": 15443}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": address(index)}]}},
+        })],
+        gateway_deployments: vec![gateway_deployment(&network)],
+        sidecars: vec![pod("echo-1", true, true), pod("client-1", true, true)],
+        pods: Some(vec![pod("echo-1", true, true), pod("client-1", true, true)]),
+        ..Objects::default()
+    }
+}
+
+fn gateway_deployment(network: &str) -> Json {
+    let mut deployment = deployment("istio-eastwestgateway", &json!({"topology.istio.io/network": network}), 1);
+    deployment["spec"]["template"] = json!({"metadata": {"labels": {"istio": "eastwestgateway", "app": "istio-eastwestgateway"}}});
+    deployment
+}
+
+/// A Deployment whose pods are all ready.
+pub fn deployment(name: &str, labels: &Json, replicas: u64) -> Json {
+    json!({
+        "metadata": {"namespace": "istio-system", "name": name, "labels": labels},
+        "spec": {"replicas": replicas}, "status": {"readyReplicas": replicas},
+    })
+}
+
+/// The certificates of a cluster with one root.
+pub fn roots(fingerprint: &str) -> Roots {
+    let root = certificate(fingerprint, datetime!(2040-01-01 00:00 UTC));
+    let signer = certificate("the intermediate", datetime!(2032-01-01 00:00 UTC));
+    Roots { namespace: "istio-system".to_owned(), served: vec![root.clone()], configured: vec![root], signer: Some(signer) }
+}
+
+/// A certificate with what the checks look at.
+pub fn certificate(fingerprint: &str, not_after: OffsetDateTime) -> CertificateFacts {
+    let name = Name { der: Vec::new(), text: "O=Corp, CN=Root".to_owned() };
+    CertificateFacts {
+        pem: String::new(),
+        fingerprint: fingerprint.to_owned(),
+        subject: name.clone(),
+        issuer: name,
+        not_before: datetime!(2025-01-01 00:00 UTC),
+        not_after,
+        organization: String::new(),
+        common_name: String::new(),
+        algorithm: String::new(),
+        may_sign: true,
+        path_len: None,
+    }
+}
+
+/// A pod of namespace `echo`, whose label `app` is the first part of its name.
+pub fn pod(name: &str, has_sidecar: bool, is_ready: bool) -> Json {
+    let proxy = json!({
+        "name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.0", "args": ["proxy", "sidecar"],
+        "env": [{"name": "ISTIO_META_DNS_CAPTURE", "value": "true"}],
+    });
+    let app = name.split('-').next().unwrap();
+    json!({
+        "metadata": {"namespace": "echo", "name": name, "labels": {"app": app}},
+        "spec": {"containers": [{"name": app, "image": "echo"}], "initContainers": if has_sidecar { json!([proxy]) } else { json!([]) }},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if is_ready { "True" } else { "False" }}]},
+    })
+}
+
+/// What the clusters show.
+pub fn inventory(mesh: &Mesh) -> Inventory {
+    let clusters = mesh.iter().map(|(key, objects)| {
+        let key = ClusterKey::parse(key).unwrap();
+        let shown = ClusterInventory::of(&key, objects);
+        (key, Ok(shown))
+    });
+    Inventory { clusters: clusters.collect(), at: AT }
+}

@@ -1,0 +1,55 @@
+//! The objects of a cluster that an inventory is made of.
+
+use serde_json::Value as Json;
+
+use crate::data::CertificateFacts;
+
+/// The objects of one cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// The cluster's UID.
+    pub uid: Option<String>,
+    /// Deployments of istiod.
+    pub control_planes: Vec<Json>,
+    /// Pods of istiod.
+    pub control_plane_pods: Vec<Json>,
+    /// The namespaces of istiod.
+    pub namespaces: Vec<Json>,
+    /// The ConfigMaps with the mesh's configuration, of the same namespaces.
+    pub mesh_configs: Vec<Json>,
+    /// The certificates of the same namespaces.
+    pub roots: Vec<Roots>,
+    /// The configurations of istiod's injection webhooks.
+    pub injectors: Vec<Json>,
+    /// The configurations of istiod's validation webhooks.
+    pub validators: Vec<Json>,
+    /// Services with the label of a network.
+    pub gateway_services: Vec<Json>,
+    /// Deployments with the label of a network.
+    pub gateway_deployments: Vec<Json>,
+    /// The `ServiceEntry` objects of exports.
+    pub entries: Vec<Json>,
+    /// The `DestinationRule` objects of exports.
+    pub rules: Vec<Json>,
+    /// All `Gateway` objects, whoever wrote them.
+    pub gateways: Vec<Json>,
+    /// Pods with a sidecar.
+    pub sidecars: Vec<Json>,
+    /// Pods of the namespaces that export; `None` if they weren't read.
+    pub pods: Option<Vec<Json>>,
+    /// What can't be read, and why, a line each.
+    pub unread: Vec<String>,
+}
+
+/// The certificates of one namespace of istiod.
+#[derive(Clone, Debug, Default)]
+pub struct Roots {
+    /// The namespace.
+    pub namespace: String,
+    /// The roots that istiod serves to workloads.
+    pub served: Vec<CertificateFacts>,
+    /// The roots in the Secret `cacerts`.
+    pub configured: Vec<CertificateFacts>,
+    /// The certificate in the Secret `cacerts` that istiod signs with.
+    pub signer: Option<CertificateFacts>,
+}

@@ -1,0 +1,186 @@
+//! Checks of single clusters: access, istiod, its webhooks and certificates.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{Check, list};
+use crate::{
+    data::CertificateFacts,
+    mesh::{
+        inventory::{ClusterInventory, ControlPlane, Inventory, Unread, WebhookPurpose},
+        names::ClusterKey,
+    },
+};
+
+/// How long before its end a certificate is reported.
+const SOON: Duration = Duration::days(30);
+
+pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
+    let of = |(key, cluster): (&ClusterKey, &Result<ClusterInventory, Unread>)| {
+        let checks = match cluster {
+            Ok(cluster) => of_cluster(cluster, inventory.at),
+            Err(unread) => vec![unreachable(unread)],
+        };
+        checks.into_iter().map(|check| check.of(key)).collect::<Vec<_>>()
+    };
+    inventory.clusters.iter().flat_map(of).collect()
+}
+
+fn unreachable(unread: &Unread) -> Check {
+    let id = "cluster.reachable";
+    let check =
+        if unread.is_unknown { Check::unknown(id, "The access is known only after an apply.") } else { Check::error(id, &unread.why) };
+    check.because("Nothing of the cluster could be checked. Calls that do not need its API server may still succeed.", &unread.advice)
+}
+
+fn of_cluster(cluster: &ClusterInventory, at: OffsetDateTime) -> Vec<Check> {
+    let mut checks = vec![Check::ok("cluster.reachable", "The API server answers."), readable(cluster), installed(cluster)];
+    for plane in &cluster.control_planes {
+        checks.extend([ready(plane), network(plane), served(plane)]);
+        checks.extend(expiry(plane, at));
+    }
+    if !cluster.control_planes.is_empty() {
+        checks.extend([webhook(cluster, WebhookPurpose::Injection), webhook(cluster, WebhookPurpose::Validation)]);
+    }
+    checks
+}
+
+fn readable(cluster: &ClusterInventory) -> Check {
+    let id = "cluster.readable";
+    if cluster.unread.is_empty() {
+        return Check::ok(id, "Everything that the checks look at can be read.");
+    }
+    Check::unknown(id, format!("Not everything can be read: {}.", list(&cluster.unread)))
+        .because("Checks that need it are left out.", "Give the credentials the permission to get and list these objects.")
+}
+
+fn installed(cluster: &ClusterInventory) -> Check {
+    let id = "istiod.installed";
+    let titles: Vec<_> = cluster.control_planes.iter().map(ControlPlane::full_name).collect();
+    match cluster.control_planes.as_slice() {
+        [] => Check::error(id, "There is no istiod.").because(
+            "No Deployment has the label app=istiod, so pods get no sidecar, and sidecars get no configuration.",
+            "Install istiod with a mesh_cluster.",
+        ),
+        [plane] => Check::ok(id, format!("istiod {} is installed.", plane.shown_version())).on(plane.full_name()),
+        _ => Check::warning(id, format!("There are several: {}.", list(&titles))).because(
+            "Sidecars of one revision do not get what another revision's istiod is configured with.",
+            "Remove all but one when the migration from one to the other is over.",
+        ),
+    }
+}
+
+impl ControlPlane {
+    fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    fn shown_version(&self) -> String {
+        self.version.as_ref().map_or_else(|| "of an unknown version".to_owned(), ToString::to_string)
+    }
+}
+
+fn ready(plane: &ControlPlane) -> Check {
+    let id = "istiod.ready";
+    let seen = format!("{} of {} pods of istiod are ready.", plane.ready, plane.wanted);
+    let reasons = plane.reasons.join(" ");
+    let check = if plane.wanted == 0 {
+        Check::error(id, "istiod is scaled to 0 pods.").because(
+            "Running sidecars keep their last configuration. New pods are not created where they need a sidecar, and certificates expire within a day.",
+            "Scale the Deployment up; the next apply of the mesh_cluster does so too.",
+        )
+    } else if plane.ready == 0 {
+        Check::error(id, seen).because(
+            format!("Running sidecars keep their last configuration, new pods get no sidecar. {reasons}"),
+            "Mend what keeps the pods from becoming ready.",
+        )
+    } else if plane.ready < plane.wanted {
+        Check::warning(id, seen)
+            .because(format!("The others don't serve sidecars. {reasons}").trim_end(), "Mend what keeps the pods from becoming ready.")
+    } else {
+        Check::ok(id, seen)
+    };
+    check.on(plane.full_name())
+}
+
+fn network(plane: &ControlPlane) -> Check {
+    let id = "network.label";
+    let check = match &plane.network {
+        Some(network) => Check::ok(id, format!("The network is {network}.")),
+        None => Check::error(id, "The namespace has no label topology.istio.io/network.").because(
+            "istiod takes pods of all clusters for directly reachable and does not use the east-west gateways.",
+            "Apply the mesh_cluster, which sets the label to its `network`.",
+        ),
+    };
+    check.on(format!("Namespace {}", plane.namespace))
+}
+
+fn webhook(cluster: &ClusterInventory, purpose: WebhookPurpose) -> Check {
+    let (id, cause) = match purpose {
+        WebhookPurpose::Injection => ("webhook.injection", "New pods get no sidecar, so they are not in the mesh."),
+        WebhookPurpose::Validation => ("webhook.validation", "Invalid objects of Istio are stored, and istiod ignores them."),
+    };
+    let is_ours = |namespace: &String| cluster.control_planes.iter().any(|plane| plane.namespace == *namespace);
+    let all: Vec<_> =
+        cluster.webhooks.iter().filter(|webhook| webhook.purpose == purpose && webhook.namespaces.iter().any(is_ours)).collect();
+    let without: Vec<_> = all.iter().filter(|webhook| !webhook.has_certificate).map(|webhook| webhook.name.clone()).collect();
+    let bad = |seen: String| {
+        if purpose == WebhookPurpose::Injection { Check::error(id, seen) } else { Check::warning(id, seen) }
+    };
+    if all.is_empty() {
+        return bad("The webhook is not registered.".to_owned()).because(cause, "Apply the mesh_cluster, which installs it.");
+    }
+    if without.is_empty() {
+        return Check::ok(id, "The webhook is registered and has a certificate.");
+    }
+    bad(format!("istiod has put no certificate into {}.", list(&without)))
+        .because(format!("The API server can't call it. {cause}"), "Check the logs of istiod, which writes its certificate when it starts.")
+}
+
+fn served(plane: &ControlPlane) -> Check {
+    let id = "ca.served";
+    let fingerprints = |roots: &[CertificateFacts]| {
+        let mut all: Vec<_> = roots.iter().map(|root| root.fingerprint.clone()).collect();
+        all.sort();
+        all
+    };
+    let (served, configured) = (fingerprints(&plane.roots.served), fingerprints(&plane.roots.configured));
+    let check = if served.is_empty() {
+        Check::unknown(id, "istiod has not written the ConfigMap istio-ca-root-cert.")
+            .because("Without it no workload starts.", "Check the logs of istiod.")
+    } else if !configured.is_empty() && served != configured {
+        Check::error(id, format!("istiod serves {}, and the Secret cacerts holds {}.", shown(&served), shown(&configured))).because(
+            "istiod reads a new root only when it starts.",
+            "Restart istiod: kubectl rollout restart deployment. A mesh_cluster with `ca` does so by itself.",
+        )
+    } else {
+        Check::ok(id, format!("istiod serves {}.", shown(&served)))
+    };
+    check.on(plane.full_name())
+}
+
+/// Names roots by the first digits of their fingerprints.
+pub(super) fn shown(fingerprints: &[String]) -> String {
+    let short: Vec<_> = fingerprints.iter().map(|fingerprint| fingerprint.chars().take(12).collect::<String>()).collect();
+    format!("the root{} {}", if short.len() == 1 { "" } else { "s" }, list(&short))
+}
+
+fn expiry(plane: &ControlPlane, at: OffsetDateTime) -> Vec<Check> {
+    let id = "ca.expiry";
+    let roots = if plane.roots.configured.is_empty() { &plane.roots.served } else { &plane.roots.configured };
+    let all = roots.iter().map(|root| ("root", root)).chain(plane.roots.signer.iter().map(|signer| ("CA certificate of istiod", signer)));
+    let check = |(what, certificate): (&str, &CertificateFacts)| {
+        let end = certificate.not_after.date();
+        let object = format!("{what} {}", certificate.subject.text);
+        let fix = "Issue a new one before it ends: see the guide Rotating the root.";
+        if certificate.not_after <= at {
+            let seen = format!("It has expired on {end}.");
+            Check::error(id, seen).because("Sidecars refuse certificates that it has signed, so calls fail.", fix).on(object)
+        } else if certificate.not_after <= at + SOON {
+            let cause = "From then on sidecars refuse certificates that it has signed.";
+            Check::warning(id, format!("It expires on {end}.")).because(cause, fix).on(object)
+        } else {
+            Check::ok(id, format!("It is valid until {end}.")).on(object)
+        }
+    };
+    all.map(check).collect()
+}

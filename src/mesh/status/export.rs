@@ -1,0 +1,129 @@
+//! Checks of exports and imports.
+
+use super::{Check, count, list};
+use crate::mesh::{
+    inventory::{ClusterInventory, ExportedHost, ImportedHost, Inventory},
+    names::ClusterKey,
+};
+
+pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (key, cluster) in inventory.read() {
+        for export in &cluster.exports {
+            checks.extend(std::iter::once(open(export)).chain(pods(export)).map(|check| check.on(export.id.host.to_string()).of(key)));
+            checks.extend(importers(key, export, inventory));
+        }
+        checks.extend(cluster.imports.iter().filter_map(|import| exported(import, inventory)).map(|check| check.of(key)));
+    }
+    checks
+}
+
+fn open(export: &ExportedHost) -> Check {
+    let id = "export.open";
+    match &export.request {
+        Err(problem) => Check::unknown(id, format!("The record of the export can't be read. {problem}"))
+            .because("Someone changed the annotation of its ServiceEntry.", "Apply the mesh_service_export, which writes it again."),
+        Ok(_) if export.is_open => Check::ok(id, "A Gateway opens the host."),
+        Ok(request) => Check::error(id, format!("No Gateway opens the host on {}/{}.", request.gateway_namespace, request.gateway_name))
+            .because(
+                "The east-west gateway refuses connections to hosts that no Gateway lists.",
+                "Apply the mesh_service_export, which creates its Gateway again.",
+            ),
+    }
+}
+
+fn pods(export: &ExportedHost) -> Option<Check> {
+    let id = "export.pods";
+    let pods = export.pods.as_ref()?;
+    let names =
+        |of: &dyn Fn(&&crate::mesh::inventory::BackendPod) -> bool| pods.iter().filter(of).map(|pod| pod.name.clone()).collect::<Vec<_>>();
+    let (without, ready) = (names(&|pod| !pod.has_sidecar), names(&|pod| pod.is_ready && pod.has_sidecar));
+    let seen = format!("{}, {} of them ready with a sidecar.", count(pods.len(), "pod"), ready.len());
+    Some(if pods.is_empty() {
+        Check::error(id, format!("No pod of namespace {} matches the exported selector.", export.id.namespace)).because(
+            "The gateway has nothing to pass calls on to, and closes the connection.",
+            "Start the workload, or correct the Service's selector and apply the mesh_service_export.",
+        )
+    } else if ready.is_empty() && without.is_empty() {
+        Check::error(id, format!("None of {} is ready.", count(pods.len(), "pod")))
+            .because("The gateway has nothing to pass calls on to.", "Mend what keeps the pods from becoming ready.")
+    } else if !without.is_empty() {
+        let bad = format!("{} without a sidecar: {}.", count(without.len(), "pod"), list(&without));
+        let check = if ready.is_empty() { Check::error(id, bad) } else { Check::warning(id, bad) };
+        check.because(
+            "The gateway passes calls on with mutual TLS, which such a pod can't answer: Istio leaves it out.",
+            format!("Label namespace {} with istio-injection=enabled, and restart its workloads.", export.id.namespace),
+        )
+    } else if ready.len() < pods.len() {
+        Check::warning(id, seen).because("The others get no calls.", "Mend what keeps the pods from becoming ready.")
+    } else {
+        Check::ok(id, seen)
+    })
+}
+
+/// Returns the import of an export in a cluster.
+pub(crate) fn import_of<'a>(export: &ExportedHost, cluster: &'a ClusterInventory) -> Option<&'a ImportedHost> {
+    cluster.imports.iter().find(|import| import.host == export.id.host.as_str() && import.exporter == export.id.exporter)
+}
+
+fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory) -> Vec<Check> {
+    let Ok(request) = &export.request else { return Vec::new() };
+    let gateway = inventory
+        .cluster(exporter)
+        .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_name.as_str()))
+        .filter(|gateway| !gateway.addresses.is_empty());
+    let read = request.importers.iter().filter_map(|importer| Some((importer, inventory.cluster(importer)?)));
+    let mut checks = Vec::new();
+    for (importer, cluster) in read {
+        let import = import_of(export, cluster);
+        let of_gateway = gateway.map(|gateway| gateway.addresses.as_slice());
+        let found = [Some(present(exporter, import)), import.zip(of_gateway).and_then(|(import, addresses)| address(import, addresses))];
+        checks.extend(found.into_iter().flatten().map(|check| check.on(export.id.host.to_string()).of(importer)));
+    }
+    checks
+}
+
+fn present(exporter: &ClusterKey, import: Option<&ImportedHost>) -> Check {
+    let id = "import.present";
+    let fix = "Apply the mesh_service_export, which creates it again.";
+    match import {
+        None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
+            .because("The host doesn't resolve here, or calls to it leave the mesh.", fix),
+        Some(import) if !import.has_rule => Check::warning(id, "The DestinationRule of the host is missing.")
+            .because("The mesh's defaults decide whether calls to it are encrypted.", fix),
+        Some(_) => Check::ok(id, format!("The host of cluster {exporter} is imported.")),
+    }
+}
+
+/// Compares the addresses of an import with those of the gateway. An import that names a network has none.
+fn address(import: &ImportedHost, gateway: &[String]) -> Option<Check> {
+    let id = "import.address";
+    let addresses = import.addresses.as_ref()?;
+    if addresses.iter().all(|address| gateway.contains(address)) && !addresses.is_empty() {
+        return Some(Check::ok(id, format!("It has the gateway's address {}.", addresses.join(", "))));
+    }
+    let seen =
+        format!("It has the address {}, and the gateway of cluster {} has {}.", addresses.join(", "), import.exporter, gateway.join(", "));
+    Some(Check::warning(id, seen).because(
+        "The gateway's address has changed since the last apply, so calls fail; or it has `external_addresses`, which the cluster doesn't show.",
+        "Apply the mesh_service_export. If the gateway has `external_addresses`, check that they lead to it.",
+    ))
+}
+
+/// Looks for the export of an import, unless its cluster can't be read.
+fn exported(import: &ImportedHost, inventory: &Inventory) -> Option<Check> {
+    let id = "import.exported";
+    let check = match inventory.clusters.get(&import.exporter) {
+        Some(Err(_)) => return None,
+        Some(Ok(cluster)) if cluster.exports.iter().any(|export| export.id.host.as_str() == import.host) => {
+            Check::ok(id, format!("Cluster {} exports it.", import.exporter))
+        }
+        Some(Ok(_)) => Check::error(id, format!("Cluster {} doesn't export it.", import.exporter)).because(
+            "The ServiceEntry was left behind, or that of the exporter was deleted. Calls to the host fail.",
+            format!("Apply the mesh_service_export, or delete ServiceEntry and DestinationRule {} if there is none.", import.entry),
+        ),
+        None => Check::unknown(id, format!("Cluster {} was not looked at.", import.exporter))
+            .because("It is not one of the clusters of this data source.", "Add it to `clusters`."),
+    };
+    Some(check.on(&import.host))
+}

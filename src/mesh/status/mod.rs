@@ -1,0 +1,182 @@
+//! Whether a mesh is well: named checks of what its clusters show, each with what was seen, the cause and the fix.
+
+mod cluster;
+mod export;
+mod gateway;
+mod sidecar;
+#[cfg(test)]
+mod tests;
+mod whole;
+
+use super::{inventory::Inventory, names::ClusterKey};
+
+/// Every check with what it looks at. Of several failures the first in this order is most likely the cause of the others.
+pub const CHECKS: &[(&str, &str)] = &[
+    ("cluster.reachable", "The cluster's API server answers."),
+    ("cluster.readable", "The credentials may read what the other checks look at."),
+    ("cluster.distinct", "Each key of `clusters` leads to a cluster of its own."),
+    ("istiod.installed", "The cluster has one istiod."),
+    ("istiod.ready", "All pods of istiod are ready."),
+    ("istiod.version", "The versions of istiod are at most one minor version apart."),
+    ("webhook.injection", "istiod's webhook for sidecars is registered and has istiod's certificate."),
+    ("webhook.validation", "istiod's webhook for Istio's objects is registered and has istiod's certificate."),
+    ("ca.expiry", "The root's and istiod's certificates stay valid for 30 days at least."),
+    ("ca.served", "istiod serves the roots in the Secret `cacerts`."),
+    ("ca.root", "All clusters have a root of trust in common."),
+    ("mesh.id", "All clusters have the same mesh ID."),
+    ("mesh.trust_domain", "All clusters have the same trust domain, or list the others as aliases."),
+    ("network.label", "The namespace of istiod has the label of its network."),
+    ("network.distinct", "Each cluster has a network of its own."),
+    ("gateway.present", "A cluster that exports has the gateway that its exports name."),
+    ("gateway.ready", "All pods of the east-west gateways are ready."),
+    ("gateway.address", "The east-west gateways have an address for other clusters."),
+    ("export.open", "A Gateway opens each exported host on the east-west gateway."),
+    ("export.pods", "Each exported host has ready pods, all with a sidecar."),
+    ("import.present", "Each importing cluster has the objects of each export."),
+    ("import.exported", "Each imported host is exported."),
+    ("import.address", "Importing clusters have the gateway's current address."),
+    ("sidecar.version", "Sidecars are of istiod's minor version, or the one before."),
+    ("sidecar.dns", "Sidecars of importing clusters resolve exported hosts."),
+];
+
+/// How bad the result of a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// All is well.
+    Ok,
+    /// Calls succeed, but something should be mended.
+    Warning,
+    /// It couldn't be looked at.
+    Unknown,
+    /// Calls fail, or something else doesn't work.
+    Error,
+}
+
+impl Severity {
+    /// Its name in HCL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Unknown => "unknown",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The result of one check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// One of [`CHECKS`].
+    pub id: &'static str,
+    /// The cluster; `None` if it is about the whole mesh.
+    pub cluster: Option<ClusterKey>,
+    /// The object or host, if it is about one.
+    pub object: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was seen; a sentence.
+    pub seen: String,
+    /// Why that is bad, or where it comes from; sentences. Empty if all is well.
+    pub cause: String,
+    /// What to do; sentences. Empty if all is well.
+    pub fix: String,
+}
+
+impl Check {
+    fn new(id: &'static str, severity: Severity, seen: impl Into<String>) -> Self {
+        Self { id, cluster: None, object: None, severity, seen: seen.into(), cause: String::new(), fix: String::new() }
+    }
+
+    fn ok(id: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(id, Severity::Ok, seen)
+    }
+
+    fn warning(id: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(id, Severity::Warning, seen)
+    }
+
+    fn unknown(id: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(id, Severity::Unknown, seen)
+    }
+
+    fn error(id: &'static str, seen: impl Into<String>) -> Self {
+        Self::new(id, Severity::Error, seen)
+    }
+
+    fn of(self, cluster: &ClusterKey) -> Self {
+        Self { cluster: Some(cluster.clone()), ..self }
+    }
+
+    fn on(self, object: impl Into<String>) -> Self {
+        Self { object: Some(object.into()), ..self }
+    }
+
+    fn because(self, cause: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { cause: cause.into(), fix: fix.into(), ..self }
+    }
+
+    fn rank(&self) -> usize {
+        CHECKS.iter().position(|(id, _)| *id == self.id).unwrap_or(CHECKS.len())
+    }
+
+    /// One line: cluster, object and what was seen.
+    pub fn line(&self) -> String {
+        let cluster = self.cluster.as_ref().map(|cluster| format!("cluster {cluster}: ")).unwrap_or_default();
+        let object = self.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
+        format!("{} {}: {cluster}{object}{}", self.severity.as_str(), self.id, self.seen)
+    }
+}
+
+/// The results of all checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The worst first; of equal ones, the likely cause of the others first.
+    pub checks: Vec<Check>,
+}
+
+impl Status {
+    /// Checks what clusters show.
+    pub fn of(inventory: &Inventory) -> Self {
+        let mut checks = cluster::checks(inventory);
+        checks.extend(whole::checks(inventory));
+        checks.extend(gateway::checks(inventory));
+        checks.extend(export::checks(inventory));
+        checks.extend(sidecar::checks(inventory));
+        checks.sort_by(|one, other| {
+            let key = |check: &Check| (std::cmp::Reverse(check.severity), check.rank(), check.cluster.clone(), check.object.clone());
+            key(one).cmp(&key(other))
+        });
+        Self { checks }
+    }
+
+    /// The worst result.
+    pub fn verdict(&self) -> Severity {
+        self.checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ok)
+    }
+
+    /// The checks whose result is not ok.
+    pub fn problems(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.severity != Severity::Ok)
+    }
+
+    /// A line for each problem, with the first one's cause and fix; one line if there is none.
+    pub fn summary(&self) -> String {
+        let Some(first) = self.problems().next() else { return format!("ok: {} checks, no problem", self.checks.len()) };
+        let mut lines: Vec<_> = self.problems().map(Check::line).collect();
+        lines.insert(1, format!("  {} {}", first.cause, first.fix));
+        lines.join("\n")
+    }
+}
+
+/// Lists names, not too many of them.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let shown = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
+}
+
+/// `1 pod`, `2 pods`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

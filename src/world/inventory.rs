@@ -1,0 +1,167 @@
+//! Reads what clusters show of a mesh: all clusters at the same time, each with a time limit of its own. What can't be read is a result as well.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::join_all;
+use serde_json::Value as Json;
+
+use super::{ClusterAccess as _, LiveCluster, World};
+use crate::{
+    data::{CertificateFacts, Kind, ObjectRef},
+    mesh::{
+        ClusterKey,
+        inventory::{self, ClusterInventory, Inventory, Objects, Roots, Unread},
+        labels, trust,
+    },
+    ports::{Failure, FailureKind},
+};
+use framework::Cx;
+
+/// How long the reading of one cluster may take. One that doesn't answer holds up the others no longer than this.
+const TIME: Duration = Duration::from_secs(20);
+
+/// Reads what the clusters show.
+pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> Inventory {
+    let reads = clusters.iter().map(|key| async move { (key.clone(), read(key, cx).await) });
+    Inventory { clusters: join_all(reads).await.into_iter().collect(), at: cx.world.clock.now() }
+}
+
+async fn read(key: &ClusterKey, cx: &Cx<'_, World>) -> Result<ClusterInventory, Unread> {
+    if !cx.world.clusters.is_known(key) {
+        let why = "The access to the cluster is known only after an apply.".to_owned();
+        return Err(Unread { why, advice: "Apply what it comes from first.".to_owned(), is_unknown: true });
+    }
+    let deadline = cx.deadline.part(TIME);
+    let reader = Reader { cluster: cx.cluster(key).within(&deadline), unread: Mutex::default() };
+    let objects = reader.objects().await.map_err(unread)?;
+    Ok(ClusterInventory::of(key, &objects))
+}
+
+fn unread(failure: Failure) -> Unread {
+    Unread { why: format!("{}. {}", failure.summary.trim_end_matches('.'), failure.why), advice: failure.advice, is_unknown: false }
+}
+
+/// Reads one cluster, and keeps what it couldn't read.
+struct Reader<'a> {
+    cluster: LiveCluster<'a>,
+    unread: Mutex<BTreeSet<String>>,
+}
+
+impl Reader<'_> {
+    async fn objects(&self) -> Result<Objects, Failure> {
+        let istiod = "app=istiod";
+        let (
+            uid,
+            control_planes,
+            control_plane_pods,
+            injectors,
+            validators,
+            gateway_services,
+            gateway_deployments,
+            entries,
+            rules,
+            gateways,
+            sidecars,
+        ) = tokio::join!(
+            self.cluster.uid(),
+            self.cluster.list(Kind::DEPLOYMENT, None, istiod),
+            self.list(Kind::POD, None, istiod),
+            self.list(Kind::MUTATING_WEBHOOK, None, "app=sidecar-injector"),
+            self.list(Kind::VALIDATING_WEBHOOK, None, istiod),
+            self.list(Kind::SERVICE, None, labels::NETWORK),
+            self.list(Kind::DEPLOYMENT, None, labels::NETWORK),
+            self.managed(Kind::SERVICE_ENTRY),
+            self.managed(Kind::DESTINATION_RULE),
+            self.list(Kind::GATEWAY, None, ""),
+            self.sidecars(),
+        );
+        let control_planes = match control_planes {
+            // Without an answer to this there is no point in the rest.
+            Err(failure) if failure.kind != FailureKind::Denied => return Err(failure),
+            found => self.or_unread(Kind::DEPLOYMENT.plural, found).unwrap_or_default(),
+        };
+        let mut objects = Objects {
+            uid: uid.unwrap_or_default(),
+            control_planes,
+            control_plane_pods,
+            injectors,
+            validators,
+            gateway_services,
+            gateway_deployments,
+            entries,
+            rules,
+            gateways,
+            sidecars,
+            ..Objects::default()
+        };
+        let namespaces = inventory::namespaces(&objects.control_planes);
+        let exporting = inventory::exporting_namespaces(&objects.entries);
+        let (homes, pods) = tokio::join!(join_all(namespaces.iter().map(|namespace| self.home(namespace))), self.pods(&exporting));
+        for (namespace, config, roots) in homes {
+            objects.namespaces.extend(namespace);
+            objects.mesh_configs.extend(config);
+            objects.roots.push(roots);
+        }
+        objects.pods = pods;
+        objects.unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        Ok(objects)
+    }
+
+    /// Returns what was found; `None` if it couldn't be read, which is kept.
+    fn or_unread<T>(&self, what: &str, found: Result<T, Failure>) -> Option<T> {
+        found
+            .map_err(|failure| self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{what} ({})", failure.summary)))
+            .ok()
+    }
+
+    async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Vec<Json> {
+        self.or_unread(kind.plural, self.cluster.list(kind, namespace, labels).await).unwrap_or_default()
+    }
+
+    async fn managed(&self, kind: Kind) -> Vec<Json> {
+        self.list(kind, None, &labels::managed_selector()).await
+    }
+
+    async fn sidecars(&self) -> Vec<Json> {
+        self.list(Kind::POD, None, &labels::injected_selector()).await
+    }
+
+    /// Returns the pods of namespaces, unless some can't be read.
+    async fn pods(&self, namespaces: &BTreeSet<String>) -> Option<Vec<Json>> {
+        let lists = namespaces.iter().map(|namespace| self.cluster.list(Kind::POD, Some(namespace), ""));
+        let lists: Result<Vec<_>, _> = join_all(lists).await.into_iter().collect();
+        self.or_unread(Kind::POD.plural, lists).map(|lists| lists.concat())
+    }
+
+    async fn get(&self, object: &ObjectRef) -> Option<Json> {
+        self.or_unread(&object.to_string(), self.cluster.get(object).await).flatten()
+    }
+
+    /// Reads a namespace of istiod: itself, the mesh's configuration, and the certificates.
+    async fn home(&self, namespace: &str) -> (Option<Json>, Option<Json>, Roots) {
+        let (home, config, served, cacerts) = (
+            ObjectRef::cluster_wide(Kind::NAMESPACE, namespace),
+            ObjectRef::namespaced(Kind::CONFIG_MAP, namespace, "istio"),
+            trust::served_roots(namespace),
+            ObjectRef::namespaced(Kind::SECRET, namespace, trust::CACERTS),
+        );
+        let (home, config, served, cacerts) = tokio::join!(self.get(&home), self.get(&config), self.get(&served), self.get(&cacerts));
+        let bundle = cacerts.and_then(|secret| trust::read_cacerts(&secret).ok());
+        let roots = Roots {
+            namespace: namespace.to_owned(),
+            served: served.as_ref().and_then(trust::read_served_roots).map(|pem| self.certificates(pem)).unwrap_or_default(),
+            configured: bundle.as_ref().map(|bundle| self.certificates(&bundle.roots)).unwrap_or_default(),
+            signer: bundle.and_then(|bundle| self.certificates(&bundle.certificate).into_iter().next()),
+        };
+        (home, config, roots)
+    }
+
+    /// Reads certificates; empty if they can't be read.
+    fn certificates(&self, pem: &str) -> Vec<CertificateFacts> {
+        self.cluster.world().authority.inspect_all(pem).unwrap_or_default()
+    }
+}
