@@ -17,6 +17,8 @@ pub struct Release {
     pub version: Option<String>,
     /// Values, as one tree.
     pub values: Json,
+    /// Whether objects that exist already, and belong to another release or to none, become part of it.
+    pub takes_ownership: bool,
 }
 
 /// A release as deployed.

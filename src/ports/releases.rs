@@ -22,6 +22,9 @@ pub trait Releases: Send + Sync {
     /// Removes the mark from a release: its create has finished.
     async fn unmark(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;
 
+    /// Removes Helm's history of a release, and leaves its objects in place: they belong to another release now.
+    async fn forget(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure>;
+
     /// Returns the release, or `None` if it doesn't exist.
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure>;
 

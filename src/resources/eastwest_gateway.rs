@@ -2,6 +2,7 @@
 //! balancer has an address.
 
 mod addresses;
+mod adoption;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::{
     ports::Failure,
 };
 use addresses::{External, port_value};
+use adoption::Found;
 use async_trait::async_trait;
 use framework::{
     Cx, Datum, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Set, Timeouts, Value, computed, model,
@@ -65,6 +67,10 @@ model! {
         /// `Deployment istio-system/istio-eastwestgateway: spec.template.spec.containers[*].resources`. Without a field it is the object as a
         /// whole, which may then be missing, too. An apply of another change still writes what the chart says.
         ignore_drift: Set<String> => optional(),
+        /// Whether a create takes over a gateway of this name that exists already and that this provider didn't install: a Helm release, or the
+        /// objects of `istioctl install`. The plan shows what of it changes. Its load balancer stays. It has no effect on a resource that is in
+        /// the state.
+        adopt: bool => optional().default(false).equivalent_by(|_, _| true),
         /// Addresses by which other clusters reach the gateway: `external_addresses`, or those of the load balancer: IP addresses, or hostnames,
         /// depending on the cloud.
         addresses: Vec<Value<String>> => computed().kept_unless(&["service_annotations", "load_balancer_class"]),
@@ -87,6 +93,7 @@ pub struct EastwestGateway {
     external: External,
     istio_version: Option<String>,
     ignored: Vec<IgnoredField>,
+    adopts: bool,
 }
 
 /// The gateway that is.
@@ -114,30 +121,15 @@ impl EastwestGateway {
         self.on(cx).release(self.namespace(), self.gateway.name.as_str()).await.map_err(Error::from)
     }
 
-    /// Returns the release that this resource may go on with. Where the state has no object, only an interrupted create can have left one.
-    async fn own_release(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        let cluster = self.on(cx);
-        loop {
-            let live = self.release(cx).await?;
-            if live.is_none() || !prior.is_none() {
-                return Ok(live);
-            }
-            let object = format!("the Helm release {}/{}", self.namespace(), self.gateway.name);
-            let import = || format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name);
-            if cluster.takes_up(&object, cluster.mark_of(live.iter()), import).await? {
-                return Ok(live);
-            }
-        }
-    }
-
     /// Installs or upgrades the release, unless it is in place.
-    async fn install(&self, release: &Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+    async fn install(&self, release: Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
         if creation.is_none()
-            && let Some(deployed) = in_place(self.on(cx), release, &self.ignored).await?
+            && let Some(deployed) = in_place(self.on(cx), &release, &self.ignored).await?
         {
             return Ok(deployed);
         }
-        match self.on(cx).install(release, creation).await {
+        let release = Release { takes_ownership: self.adopts && creation.is_some(), ..release };
+        match self.on(cx).install(&release, creation).await {
             Ok(deployed) => Ok(deployed),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
@@ -168,6 +160,7 @@ impl EastwestGateway {
         let external = External::parse(model, parse);
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
+        let adopts = parse.optional("adopt", &model.adopt, |on| Ok::<_, String>(*on));
         Some(Self {
             cluster: cluster?,
             gateway: EastwestGatewaySettings {
@@ -183,6 +176,7 @@ impl EastwestGateway {
             external: external?,
             istio_version: istio_version?,
             ignored: ignored?,
+            adopts: adopts?.unwrap_or_default(),
         })
     }
 }
@@ -217,6 +211,10 @@ impl Resource for EastwestGateway {
         plan::plan(plan, spec);
     }
 
+    async fn preview(planned: &mut EastwestGatewayModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        adoption::preview(planned, cx).await
+    }
+
     fn plan_destroy(destruction: &mut framework::Destruction<'_, EastwestGatewayModel, World>) {
         crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
     }
@@ -229,14 +227,16 @@ impl Resource for EastwestGateway {
     ) -> Result<(), Error> {
         spec.check_reachable()?;
         cx.world.releases.check().await?;
-        let live = spec.own_release(prior, cx).await?;
+        let Found { release: live, is_adopted } = spec.own_release(prior, cx).await?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let version = spec.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| live.map(|live| live.version));
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
         let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };
-        reached.set(nothing());
-        let deployed = spec.install(&spec.gateway.release(version), creation.as_ref(), cx).await?;
+        if !is_adopted {
+            reached.set(nothing());
+        }
+        let deployed = spec.install(spec.gateway.release(version), creation.as_ref(), cx).await?;
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
         let service = spec.wait_for_addresses(cx).await?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
@@ -301,6 +301,7 @@ impl Resource for EastwestGateway {
             external_addresses: Value::Null,
             external_port: Value::Null,
             ignore_drift: Value::Null,
+            adopt: Value::Null,
             addresses: Value::Null,
             port: Value::Null,
             installed_version: Value::Null,

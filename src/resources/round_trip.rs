@@ -185,12 +185,12 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
             "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},
             "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true,
-            "ignore_drift": ["Deployment mesh-system/istiod: spec.replicas"], "timeouts": timeouts,
+            "ignore_drift": ["Deployment mesh-system/istiod: spec.replicas"], "adopt": true, "timeouts": timeouts,
         })],
         "mesh_eastwest_gateway" => vec![json!({
             "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "istio_version": "1.30.0",
             "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
-            "external_addresses": ["198.51.100.9"], "external_port": 15443, "ignore_drift": ["Service *"], "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
+            "external_addresses": ["198.51.100.9"], "external_port": 15443, "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
         })],
         "mesh_service_export" => vec![json!({
             "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",

@@ -82,6 +82,11 @@ pub(super) async fn apply<R: Resource<World = World>>(scene: &Scene, prior: &Dyn
     (applied.state, applied.diagnostics)
 }
 
+/// Looks at what exists, as the plan of a create does.
+pub(super) async fn preview<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> (Dynamic, Diagnostics) {
+    erase::<R>().preview(planned::<R>(model), &scene.world, CancellationToken::new()).await
+}
+
 pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R::Model) -> Dynamic {
     let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);

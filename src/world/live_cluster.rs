@@ -225,6 +225,11 @@ impl<'a> LiveCluster<'a> {
         self.recognized().await?.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
     }
 
+    /// Removes Helm's history of a release, and leaves its objects in place.
+    pub(crate) async fn forget_release(self, namespace: &str, name: &str) -> Result<(), Failure> {
+        self.recognized().await?.releases.forget(self.key.as_str(), namespace, name, self.deadline).await
+    }
+
     /// Uninstalls a Helm release, and waits until its objects are gone. Warns of objects that stay.
     pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
         let left = self.recognized().await?.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;

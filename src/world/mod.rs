@@ -1,6 +1,7 @@
 //! What resources, data sources and ephemeral resources act on: the configured clusters behind ports, and what one run of the CLI has
 //! planned so far. With it the steps that they share: namespaces, import IDs, listings, drift.
 
+mod adoption;
 mod clusters;
 mod creation;
 mod errors;
@@ -14,6 +15,7 @@ mod planned_mesh;
 mod values;
 mod versions;
 
+pub(crate) use adoption::{adoptable, adopts};
 pub use clusters::Clusters;
 pub(crate) use clusters::{check_cluster, check_destroyable, chosen_clusters, reachable};
 pub(crate) use creation::{Creation, marked};
@@ -24,7 +26,7 @@ pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub(crate) use values::{parse_version, same_values, strings};
-pub(crate) use versions::plan_version;
+pub(crate) use versions::{check_step, plan_version};
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -18,23 +18,30 @@ pub(crate) fn plan_version(
         Value::Null => world.and_then(|world| world.istio_version.clone()),
         Value::Unknown => None,
     };
-    let Some((wanted, to)) = wanted.and_then(|wanted| semver::Version::parse(&wanted).ok().map(|to| (wanted, to))) else { return };
-    let found = prior.and_then(|prior| prior.as_ref_option()).filter(|found| **found != wanted);
-    if let Some((found, from)) = found.and_then(|found| semver::Version::parse(found).ok().map(|from| (found, from))) {
-        let problem = |title: &'static str, advice: &str| {
-            Error::new(title, format!("Version {found} is installed, and {wanted} is configured. {advice}"))
-                .at(AttributePath::new("istio_version"))
-        };
-        let is_far = from.major != to.major || from.minor.abs_diff(to.minor) > 1;
-        if is_far {
-            let advice = "Istio supports upgrades of one minor version at a time. Apply each minor version in between first.";
-            report.error(problem("Unsupported change of Istio's version", advice));
-        } else if to.minor < from.minor {
-            let advice = "The apply downgrades Istio to an earlier minor version. Resources and features of the later one stop working.";
-            report.warning(problem("Downgrade of Istio", advice));
+    let Some(wanted) = wanted.filter(|wanted| semver::Version::parse(wanted).is_ok()) else { return };
+    if let Some(found) = prior.and_then(|prior| prior.as_ref_option()) {
+        match check_step(found, &wanted) {
+            Ok(warning) => warning.into_iter().for_each(|warning| report.warning(warning)),
+            Err(error) => report.error(error),
         }
     }
     *installed = Value::Value(wanted);
+}
+
+/// Checks a change of Istio's version, which may be none. Returns a warning of a downgrade, and an error for a step that is too large.
+pub(crate) fn check_step(found: &str, wanted: &str) -> Result<Option<Error>, Error> {
+    let parse = |version: &str| semver::Version::parse(version.trim_start_matches('v')).ok();
+    let Some((from, to)) = parse(found).zip(parse(wanted)) else { return Ok(None) };
+    let problem = |title: &'static str, advice: &str| {
+        let versions = format!("Version {found} is installed, and {wanted} is configured. {advice}");
+        Error::new(title, versions).at(AttributePath::new("istio_version"))
+    };
+    if from.major != to.major || from.minor.abs_diff(to.minor) > 1 {
+        let advice = "Istio supports upgrades of one minor version at a time. Apply each minor version in between first.";
+        return Err(problem("Unsupported change of Istio's version", advice));
+    }
+    let advice = "The apply downgrades Istio to an earlier minor version. Resources and features of the later one stop working.";
+    Ok((to.minor < from.minor).then(|| problem("Downgrade of Istio", advice)))
 }
 
 #[cfg(test)]

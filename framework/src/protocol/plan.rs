@@ -43,7 +43,8 @@ fn settle(attributes: &[Attribute], prior: &Dynamic, config: &Dynamic, planned: 
         } else if of.rules.constraint == AttributeConstraint::Computed {
             set_attribute(planned, of.name, before.clone());
         } else if let (Value::Null, Some(default)) = (configured, &of.rules.default) {
-            set_attribute(planned, of.name, default.clone());
+            let is_same = prior.is_value() && of.rules.equivalence.is_some_and(|equivalent| equivalent(before, default));
+            set_attribute(planned, of.name, if is_same { before } else { default }.clone());
         } else if configured.is_null() {
             // Left out.
         } else if of.rules.equivalence.is_some_and(|equivalent| before.is_value() && equivalent(before, configured)) {

@@ -213,3 +213,20 @@ async fn a_plan_that_the_resource_itself_makes_an_update_opens_what_every_update
     let again = session.apply(&made, &config).await;
     assert_eq!((get(&again.state, "revision"), again.diagnostics.len()), (&2.into(), 0));
 }
+
+#[tokio::test]
+async fn a_plan_of_a_create_looks_at_what_exists_and_no_other_plan_does() {
+    let mut session = Session::start().await;
+    let (config, state) = session.create(&[("name", "found".into())]).await;
+    let planned = session.plan(&Value::Nil, &config).await;
+    assert_eq!(*get(&decode(planned.planned_state.as_ref()), "revision"), Value::from(2));
+    assert!(planned.diagnostics.iter().any(|found| found.summary == "There already"), "{:?}", planned.diagnostics);
+    let larger = session.config(&[("name", "found".into()), ("size", 2.into())]);
+    let update = session.plan(&state, &larger).await;
+    assert!(update.diagnostics.iter().all(|found| found.summary != "There already"), "{:?}", update.diagnostics);
+    let taken = session.config(&[("name", "taken".into())]);
+    assert!(session.plan(&Value::Nil, &taken).await.diagnostics.iter().any(|found| found.summary == "Taken"));
+    let mut unconfigured = Session::unconfigured().await;
+    let planned = unconfigured.plan(&Value::Nil, &taken).await;
+    assert!(planned.diagnostics.iter().all(|found| found.summary != "Taken"), "nothing can be looked at yet");
+}

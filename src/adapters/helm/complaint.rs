@@ -32,7 +32,8 @@ const SORTS: &[Sort] = &[
         phrases: &["invalid ownership metadata"],
         kind: FailureKind::Conflict,
         why: "An object of the chart exists already, and belongs to no Helm release or to another one, as after `istioctl install`.",
-        advice: "Remove the object, or make it part of the release: with the provider's `helm.take_ownership = true`, or manually. Then set its \
+        advice: "Remove the object, or make it part of the release: with `adopt = true` on the resource, with the provider's `helm.take_ownership = \
+                 true`, or manually. Then set its \
                  label `app.kubernetes.io/managed-by` to `Helm`, and its annotations `meta.helm.sh/release-name` and `meta.helm.sh/release-namespace` as the message below says.",
     },
     Sort {

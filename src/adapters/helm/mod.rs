@@ -284,7 +284,10 @@ impl Releases for Helm {
             // release that Helm 3 made, and there it can't be forced.
             arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
         }
-        let switches = [("--take-ownership", settings.takes_ownership), ("--disable-openapi-validation", !settings.validates_openapi)];
+        let switches = [
+            ("--take-ownership", settings.takes_ownership || release.takes_ownership),
+            ("--disable-openapi-validation", !settings.validates_openapi),
+        ];
         arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_owned()));
         if let Some(renderer) = &settings.post_renderer {
             arguments.extend(renderer.arguments(&mut workspace, program.is_helm_4())?);
@@ -321,6 +324,16 @@ impl Releases for Helm {
                 let object = ObjectRef::namespaced(self.storage()?.kind(), namespace, name);
                 self.clusters.merge(cluster, &object, &patch, deadline).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+        // The newest last: as long as there is one, the release is found.
+        for revision in self.revisions(cluster, namespace, name, deadline).await? {
+            let text = |field: &str| revision["metadata"][field].as_str().unwrap_or_default();
+            let object = ObjectRef::namespaced(self.storage()?.kind(), namespace, text("name"));
+            self.clusters.delete_exactly(cluster, &object, text("uid"), deadline).await?;
         }
         Ok(())
     }

@@ -72,6 +72,7 @@ fn release() -> Release {
         chart: "istiod".to_owned(),
         version: Some("1.31.0".to_owned()),
         values: json!({}),
+        takes_ownership: false,
     }
 }
 

@@ -28,6 +28,9 @@ pub const BASE_RELEASE: &str = "istio-base";
 /// The release of the chart `istiod`.
 pub const ISTIOD_RELEASE: &str = "istiod";
 
+/// The chart of Istio's custom resource definitions.
+pub const BASE_CHART: &str = "base";
+
 /// The chart of istiod.
 pub const ISTIOD_CHART: &str = "istiod";
 
@@ -168,9 +171,10 @@ impl ControlPlane {
         Release {
             name: BASE_RELEASE.to_owned(),
             namespace: self.namespace.to_string(),
-            chart: "base".to_owned(),
+            chart: BASE_CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.base_values), &self.base_decisions()),
+            takes_ownership: false,
         }
     }
 
@@ -182,6 +186,7 @@ impl ControlPlane {
             chart: ISTIOD_CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.decisions()),
+            takes_ownership: false,
         }
     }
 

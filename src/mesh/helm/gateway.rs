@@ -162,6 +162,13 @@ impl EastwestGatewaySettings {
         decisions
     }
 
+    /// Returns the labels by which the chart lets the Deployment select its pods.
+    pub fn selector(&self) -> BTreeMap<String, String> {
+        let app = Values::merged(&self.values)["labels"]["app"].as_str().filter(|app| !app.is_empty()).map(str::to_owned);
+        let app = ("app".to_owned(), app.unwrap_or_else(|| self.name.to_string()));
+        gateway_pod_labels(&self.name).into_iter().chain([app]).collect()
+    }
+
     /// Returns warnings about the user's values.
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
@@ -185,6 +192,7 @@ impl EastwestGatewaySettings {
             chart: CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.decisions()),
+            takes_ownership: false,
         }
     }
 
@@ -241,6 +249,14 @@ mod tests {
             })
         );
         assert_eq!(gateway_pod_labels(&gateway().name), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
+    }
+
+    #[test]
+    fn a_deployment_selects_its_pods_as_the_chart_says() {
+        let mut gateway = gateway();
+        assert_eq!(json!(gateway.selector()), json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway"}));
+        gateway.values = vec![Values::parse("labels: {app: istio-ingressgateway}").unwrap()];
+        assert_eq!(gateway.selector()["app"], "istio-ingressgateway");
     }
 
     #[test]

@@ -4,5 +4,6 @@ pub mod drift;
 pub mod evidence;
 pub mod ignored;
 pub mod occupant;
+pub mod operator;
 mod quantity;
 pub mod release;

@@ -60,6 +60,7 @@ mod tests {
             chart: "istiod".to_owned(),
             version: version.map(str::to_owned),
             values,
+            takes_ownership: false,
         }
     }
 

@@ -175,6 +175,10 @@ impl Releases for Faulty {
         self.step(self.releases.unmark(cluster, namespace, name, deadline)).await
     }
 
+    async fn forget(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<(), Failure> {
+        self.step(self.releases.forget(cluster, namespace, name, deadline)).await
+    }
+
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
         self.step(self.releases.get(cluster, namespace, name, deadline)).await
     }

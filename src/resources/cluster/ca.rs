@@ -64,6 +64,13 @@ impl Cluster {
         Ok(served.and_then(|served| found_instead(&served, wanted, &self.plane.further_roots, cx.world)))
     }
 
+    /// Whether istiod certainly serves the root of `ca`.
+    pub(super) async fn serves_the_root(&self, cx: &Cx<'_, World>) -> Result<bool, Failure> {
+        let Some(wanted) = &self.plane.root else { return Ok(false) };
+        let served = self.on(cx).get(&self.served_root()).await?.filter(|served| trust::read_served_roots(served).is_some());
+        Ok(served.is_some_and(|served| found_instead(&served, wanted, &self.plane.further_roots, cx.world).is_none()))
+    }
+
     fn served_root(&self) -> ObjectRef {
         trust::served_roots(self.namespace())
     }

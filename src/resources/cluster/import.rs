@@ -21,7 +21,16 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
     let (cluster, [namespace]) = import::parts(id, "CLUSTER/NAMESPACE, for example us/istio-system", cx)?;
     let live = cx.cluster(&cluster);
     let istiod = live.release(&namespace, ISTIOD_RELEASE).await?;
-    let istiod = istiod.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}")))?;
+    let Some(istiod) = istiod else {
+        let mut error = import::nothing(&cluster, &format!("Helm release {namespace}/{ISTIOD_RELEASE}"));
+        if live.get(&ObjectRef::namespaced(Kind::DEPLOYMENT, namespace.as_str(), ISTIOD_RELEASE)).await?.is_some() {
+            error.detail.push_str(
+                " It has an istiod, from `istioctl install` or a release of another name. Instead of importing it, add the resource to the \
+                 configuration with `adopt = true`: the plan shows what changes, and the apply makes Helm releases of it.",
+            );
+        }
+        return Err(error);
+    };
     let base = live.release(&namespace, BASE_RELEASE).await?;
     let base_values = base.and_then(|base| ControlPlane::read_base_values(&base.values));
     let values = ControlPlane::read_values(&istiod.values);
@@ -48,6 +57,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         mtls_mode: mtls.as_ref().and_then(mode_of).into(),
         delete_crds: Value::Null,
         ignore_drift: Value::Null,
+        adopt: Value::Null,
         installed_version: Value::Null,
         drift: Value::Null,
         timeouts: Value::Null,

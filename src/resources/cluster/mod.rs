@@ -1,7 +1,11 @@
 //! `mesh_cluster`: one cluster's control plane. Owns the namespace's network label, the releases `istio-base` and `istiod`, and the
 //! mesh-wide mTLS mode. It is ready when istiod's webhooks really serve, so that whatever refers to it can be created at once.
 
+mod adoption;
+#[cfg(test)]
+mod adoption_tests;
 mod ca;
+mod comparison;
 mod creation;
 #[cfg(test)]
 mod drift_tests;
@@ -17,22 +21,18 @@ mod webhooks;
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use metadata::NamespaceMetadata;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, in_place, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, in_place, namespace};
 use crate::{
-    data::{Deployed, Kind, ObjectRef, Release},
+    data::{Deployed, Release},
     mesh::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-        observe::{
-            drift::{differences, own_differences},
-            ignored::IgnoredField,
-        },
+        observe::ignored::IgnoredField,
     },
     ports::Failure,
 };
@@ -48,6 +48,7 @@ pub struct Cluster {
     istio_version: Option<String>,
     delete_crds: bool,
     ignored: Vec<IgnoredField>,
+    adopts: bool,
 }
 
 /// The member of the mesh that is.
@@ -70,8 +71,8 @@ impl Cluster {
     }
 
     /// `installed` keeps an unpinned version from moving by itself.
-    fn version(&self, cx: &Cx<'_, World>, installed: Option<&Deployed>) -> Option<String> {
-        self.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or_else(|| installed.map(|deployed| deployed.version.clone()))
+    fn version(&self, cx: &Cx<'_, World>, installed: Option<String>) -> Option<String> {
+        self.istio_version.clone().or_else(|| cx.world.istio_version.clone()).or(installed)
     }
 
     async fn release(&self, name: &str, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
@@ -79,13 +80,14 @@ impl Cluster {
     }
 
     /// Installs or upgrades a release, unless it is in place.
-    async fn install(&self, release: &Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
+    async fn install(&self, release: Release, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<Deployed, Error> {
         if creation.is_none()
-            && let Some(deployed) = in_place(self.on(cx), release, &self.ignored).await?
+            && let Some(deployed) = in_place(self.on(cx), &release, &self.ignored).await?
         {
             return Ok(deployed);
         }
-        match self.on(cx).install(release, creation).await {
+        let release = Release { takes_ownership: self.adopts && creation.is_some(), ..release };
+        match self.on(cx).install(&release, creation).await {
             Ok(deployed) => Ok(deployed),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
         }
@@ -127,6 +129,7 @@ impl Resource for Cluster {
         let metadata = NamespaceMetadata::parse(model, parse);
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
+        let adopts = parse.optional("adopt", &model.adopt, |on| Ok::<_, String>(*on));
         if let (Some(cluster), Value::Value(ClusterCaRef { cluster: Value::Value(signs_for), .. })) = (&cluster, &model.ca)
             && signs_for != cluster.as_str()
         {
@@ -147,6 +150,7 @@ impl Resource for Cluster {
             istio_version: istio_version?,
             delete_crds: delete_crds?,
             ignored: ignored?,
+            adopts: adopts?.unwrap_or_default(),
         })
     }
 
@@ -184,6 +188,10 @@ impl Resource for Cluster {
         }
     }
 
+    async fn preview(planned: &mut ClusterModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        adoption::preview(planned, cx).await
+    }
+
     fn plan_destroy(destruction: &mut framework::Destruction<'_, ClusterModel, World>) {
         crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
     }
@@ -195,16 +203,21 @@ impl Resource for Cluster {
         spec.check_ca(cx).await?;
         spec.check_policy(prior, cx).await?;
         namespace::mark(spec.on(cx), &spec.plane.namespace, &spec.namespace_labels(), &spec.metadata.annotations).await?;
-        reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
+        if !found.is_adopted {
+            reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
+        }
 
-        let base = spec.plane.base_release(spec.version(cx, found.base.as_ref()));
-        let base = spec.install(&base, creation.as_ref(), cx).await?;
+        let plane = spec.plane_beside(found.is_unmarked(), spec.serves_the_root(cx).await?);
+        let base = plane.base_release(spec.version(cx, found.version.clone()));
+        let base = spec.install(base, creation.as_ref(), cx).await?;
         // Both of one version, also when none was asked for.
-        let istiod = spec.install(&spec.plane.istiod_release(Some(base.version.clone())), creation.as_ref(), cx).await?;
+        let istiod = spec.install(plane.istiod_release(Some(base.version.clone())), creation.as_ref(), cx).await?;
+        // Not before: until all of it is taken over, a destroy must not delete what others have created.
         reached.set(ClusterStatus { installed_version: istiod.version, drift: Vec::new() });
         spec.wait_for_webhooks(cx).await?;
         spec.wait_for_root(cx).await?;
         spec.apply_mtls(prior, found.is_left, cx).await?;
+        spec.forget_others(prior, cx).await?;
         spec.finish(&base, cx).await
     }
 
@@ -215,45 +228,12 @@ impl Resource for Cluster {
         if spec.on(cx).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, spec.namespace());
-        let (base, istiod, namespace, mtls) = tokio::try_join!(
-            spec.release(BASE_RELEASE, cx),
-            spec.release(ISTIOD_RELEASE, cx),
-            async { spec.on(cx).get(&namespace).await.map_err(Error::from) },
-            async { spec.on(cx).get(&spec.peer_authentication()).await.map_err(Error::from) },
-        )?;
-        if base.is_none() && istiod.is_none() {
+        let seen = spec.look(cx).await?;
+        if seen.base.is_none() && seen.istiod.is_none() {
             return Ok(Observed::Gone);
         }
-        // Both are of one version, also when none is set.
-        let version_of_base = spec.istio_version.clone().or_else(|| istiod.as_ref().map(|istiod| istiod.version.clone()));
-        let wanted_base = spec.plane.base_release(version_of_base);
-        let other_root = spec.other_root(cx).await?;
-        // An istiod that serves the right root needs no restart for an annotation.
-        let is_unmarked = istiod.as_ref().is_some_and(|istiod| !ControlPlane::is_for_a_root(&istiod.values));
-        let root = spec.plane.root.clone().filter(|_| other_root.is_some() || !is_unmarked);
-        let wanted_istiod = ControlPlane { root, ..spec.plane.clone() }.istiod_release(spec.istio_version.clone());
-        let (base_drift, istiod_drift) = tokio::try_join!(
-            release_drift(spec.on(cx), &wanted_base, base.as_ref(), &spec.ignored),
-            release_drift(spec.on(cx), &wanted_istiod, istiod.as_ref(), &spec.ignored),
-        )?;
-        let mut drift = [base_drift, istiod_drift].concat();
-        if let (Some(wanted), Some(found)) = (&spec.plane.root, other_root) {
-            let wanted = std::iter::once(wanted).chain(&spec.plane.further_roots).map(String::as_str).collect::<Vec<_>>().join(", ");
-            drift.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
-        }
-        let labels = json!({"metadata": {"labels": spec.namespace_labels(), "annotations": spec.metadata.annotations}});
-        let live = namespace.unwrap_or_default();
-        drift.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", spec.namespace())));
-        if let Some(wanted) = spec.plane.mesh_peer_authentication() {
-            match mtls {
-                Some(live) => {
-                    drift.extend(own_differences(&wanted, &live).into_iter().map(|line| format!("{}: {line}", spec.peer_authentication())));
-                }
-                None => drift.push(format!("{}: it is gone", spec.peer_authentication())),
-            }
-        }
-        Ok(Observed::Found(ClusterStatus { installed_version: istiod.map(|istiod| istiod.version).unwrap_or_default(), drift }))
+        let drift = spec.differences(&seen, spec.istio_version.clone(), cx).await?;
+        Ok(Observed::Found(ClusterStatus { installed_version: seen.istiod.map(|istiod| istiod.version).unwrap_or_default(), drift }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {

@@ -66,6 +66,10 @@ model! {
         /// `Deployment istio-system/istiod: spec.replicas`, or `MutatingWebhookConfiguration *: webhooks[*].namespaceSelector`. Without a field
         /// it is the object as a whole, which may then be missing, too. An apply of another change still writes what the charts say.
         ignore_drift: Set<String> => optional(),
+        /// Whether a create takes over a control plane that exists already in the namespace and that this provider didn't install: one of Helm,
+        /// under whatever names, or one of `istioctl install`. The plan shows what of it changes, and a warning says what can't be shown. istiod
+        /// isn't restarted unless its pods change. It has no effect on a resource that is in the state.
+        adopt: bool => optional().default(false).equivalent_by(|_, _| true),
         /// Installed version of Istio.
         installed_version: String => computed(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.

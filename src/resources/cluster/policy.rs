@@ -25,8 +25,9 @@ impl Cluster {
             return Ok(());
         }
         let policy = self.peer_authentication();
+        let takes_over = self.adopts && prior.finished().is_none();
         match self.on(cx).get(&policy).await? {
-            Some(live) if !labels::is_ours(&live) => Err(Error::new(
+            Some(live) if !labels::is_ours(&live) && !takes_over => Err(Error::new(
                 "Already exists",
                 format!(
                     "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it \

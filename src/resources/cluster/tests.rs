@@ -288,6 +288,7 @@ async fn a_control_plane_without_a_cluster_name_keeps_the_one_that_its_sidecars_
         chart: "istiod".to_owned(),
         version: None,
         values: json!({"global": {"meshID": "m", "network": "eu-net"}}),
+        takes_ownership: false,
     };
     let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
     scene.releases.apply("eu", &release, None, &deadline).await.expect("installed");

@@ -68,7 +68,7 @@ fn service_values(model: &EastwestGatewayModel) -> Option<Vec<serde_json::Value>
 }
 
 /// Returns whether a drift line can't mean that the load balancer changes.
-fn is_harmless(line: &str) -> bool {
+pub(super) fn is_harmless(line: &str) -> bool {
     match line.split_once(": values: ") {
         Some((release, key)) => {
             release.starts_with("Helm release ") && !OF_THE_SERVICE.iter().any(|of_service| key.starts_with(of_service))

@@ -1,9 +1,12 @@
 //! The life cycle of an east-west gateway, with the fakes.
 
 use super::{EastwestGateway, EastwestGatewayModel};
-use crate::resources::testing::{Scene, apply, balancer, created, drift, gateway, model, planned, read, scene, text};
+use crate::{
+    ports::{Failure, FailureKind},
+    resources::testing::{Scene, apply, balancer, created, drift, gateway, model, planned, preview, read, scene, text},
+};
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 #[tokio::test]
 async fn a_gateway_is_there_when_it_has_an_address() {
@@ -149,4 +152,68 @@ async fn a_service_type_that_gets_no_address_is_refused_at_once() {
         assert!(none.is_null() && !diagnostics.errors.is_empty(), "nothing is installed");
     }
     assert!(plan(&scene, &state, with_values("service: {type: NodePort, externalIPs: [203.0.113.7]}")).1.errors.is_empty());
+}
+
+fn adopting() -> EastwestGatewayModel {
+    EastwestGatewayModel { adopt: Value::Value(true), ..gateway() }
+}
+
+/// The gateway's Deployment, which selects its pods by these labels.
+fn deployment(labels: Json) -> Json {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
+        "spec": {"selector": {"matchLabels": labels}},
+    })
+}
+
+fn said(diagnostics: &Diagnostics) -> String {
+    diagnostics.warnings.iter().map(|warning| format!("{}: {}", warning.summary, warning.detail)).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn a_gateway_of_others_is_taken_over_with_its_addresses() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    created::<EastwestGateway>(&scene, EastwestGatewayModel { replicas: Value::Value(3), ..gateway() }).await;
+    let release = ("istio-system", "istio-eastwestgateway");
+    let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
+    assert!(refused.errors[0].detail.contains("terraform import mesh_eastwest_gateway"), "it is another state's: {refused:?}");
+    scene.releases.give_away("eu", release.0, release.1);
+    let refused = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await.1;
+    assert!(refused.errors[0].detail.contains("set `adopt = true`"), "{:?}", refused.errors);
+
+    let (seen, diagnostics) = preview::<EastwestGateway>(&scene, adopting()).await;
+    let seen: EastwestGatewayModel = model(&seen);
+    assert!(said(&diagnostics).contains("values: replicaCount: it was added (revision 1)"), "{}", said(&diagnostics));
+    assert_eq!((seen.addresses, seen.port), (Value::Value(vec![text("198.51.100.9")]), Value::Value(15443)), "known in the plan");
+
+    let state = created::<EastwestGateway>(&scene, adopting()).await;
+    assert_eq!(scene.releases.revision("eu", release.0, release.1), 2);
+    assert_eq!(drift(&read::<EastwestGateway>(&scene, &state).await.0), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_adoption_that_fails_leaves_a_gateway_of_others_in_no_state() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    created::<EastwestGateway>(&scene, gateway()).await;
+    scene.releases.give_away("eu", "istio-system", "istio-eastwestgateway");
+    scene.releases.fail("istio-eastwestgateway", Failure::new(FailureKind::TimedOut, "Can't upgrade it", "It takes too long."));
+    let (state, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await;
+    assert!(state.is_null() && diagnostics.errors.len() == 1, "{diagnostics:?}");
+    scene.releases.mend();
+    created::<EastwestGateway>(&scene, adopting()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_of_istioctl_is_taken_over_if_the_chart_selects_its_pods() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    scene.objects.put("eu", deployment(json!({"app": "istio-ingressgateway", "istio": "eastwestgateway"})));
+    let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
+    assert!(refused.errors[0].detail.contains("kubectl delete deployment"), "{refused:?}");
+    let with_label = EastwestGatewayModel { values: Value::Value(vec![text("labels: {app: istio-ingressgateway}")]), ..adopting() };
+    let diagnostics = preview::<EastwestGateway>(&scene, with_label.clone()).await.1;
+    assert!(diagnostics.errors.is_empty() && said(&diagnostics).contains("they become part of the Helm release"), "{diagnostics:?}");
+    created::<EastwestGateway>(&scene, with_label).await;
 }

@@ -135,6 +135,15 @@ impl<P: Provider> Server<P> {
             plan::forecast(attributes, &prior, &mut draft.planned);
             planned = plan_of(&draft.planned);
         }
+        if kind != Kind::Update
+            && planned.diagnostics.errors.is_empty()
+            && let Some(world) = self.world()
+        {
+            let (state, seen) = entry.of.preview(planned.state, &world, self.work()).await;
+            planned.state = state;
+            planned.diagnostics.errors.extend(seen.errors);
+            planned.diagnostics.warnings.extend(seen.warnings);
+        }
         let mut private = private;
         if kind == Kind::Create
             && let Some(key) = self.creation_key(&request.type_name, &planned.state)

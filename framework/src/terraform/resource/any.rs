@@ -76,6 +76,8 @@ pub trait AnyResource<W>: Send + Sync {
     fn validate(&self, config: &Dynamic) -> Diagnostics;
     /// The resource's own part of a plan that creates or updates; `planned` has gone through the rules of the attributes.
     fn plan(&self, prior: &Dynamic, config: &Dynamic, planned: Dynamic, world: Option<&W>) -> Planned;
+    /// Looks at what exists already while a create is planned. Returns the plan with what is known by it.
+    async fn preview(&self, planned: Dynamic, world: &W, cancel: CancellationToken) -> (Dynamic, Diagnostics);
     /// The resource's own part of a plan that destroys.
     fn plan_destroy(&self, prior: &Dynamic, world: Option<&W>) -> Planned;
     /// Creates (`prior` is null), updates, or deletes (`planned` is null).

@@ -27,7 +27,7 @@ use super::{
     Destruction, Earlier, Foreign, Json, Plan, Reached, Resource, Unfinished,
     any::{AnyResource, Applied, Change, Planned},
     by_identity::{self, Found},
-    prior, promises,
+    preview, prior, promises,
 };
 use crate::deadline::Deadline;
 
@@ -233,6 +233,10 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         R::plan(&mut plan, &spec);
         let (state, replace, is_deferred) = (encode(&Value::Value(plan.planned)), plan.replace, plan.is_deferred);
         Planned { state, replace, diagnostics: report.into_diagnostics(), is_deferred }
+    }
+
+    async fn preview(&self, planned: Dynamic, world: &R::World, cancel: CancellationToken) -> (Dynamic, Diagnostics) {
+        preview::preview::<R>(planned, world, cancel).await
     }
 
     fn plan_destroy(&self, prior: &Dynamic, world: Option<&R::World>) -> Planned {

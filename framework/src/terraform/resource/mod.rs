@@ -7,6 +7,7 @@ mod earlier;
 pub(super) mod erased;
 mod foreign;
 mod plan;
+mod preview;
 mod prior;
 mod promises;
 mod reached;
@@ -69,6 +70,13 @@ pub trait Resource: Send + Sync + 'static {
 
     /// Checks and completes the planned change by rules of the domain that need no cluster. `spec` is parsed from the plan.
     fn plan(_plan: &mut Plan<'_, Self::Model, Self::World>, _spec: &Parsed<Self::Spec>) {}
+
+    /// Looks, while a create is planned, at what exists already. A resource that takes it over warns of what the apply will change, and sets the
+    /// computed attributes that are known by it. It is called with a configured provider only, and nothing in it may prevent a plan but an
+    /// object that the apply would certainly refuse.
+    async fn preview(_planned: &mut Self::Model, _cx: &Cx<'_, Self::World>) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// Checks a planned destroy: warns about what it takes along, or refuses it.
     fn plan_destroy(_destruction: &mut Destruction<'_, Self::Model, Self::World>) {}

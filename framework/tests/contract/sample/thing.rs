@@ -154,6 +154,16 @@ impl Resource for Thing {
         }
     }
 
+    /// Things of these names may be there already.
+    async fn preview(planned: &mut ThingModel, cx: &Cx<'_, Zone>) -> Result<(), Error> {
+        let Value::Value(name) = &planned.name else { return Ok(()) };
+        if let Some(revision) = cx.world.things.lock().expect("things").get(name).filter(|_| name == "found") {
+            cx.warn(Error::new("There already", format!("There is a {name} of revision {revision}.")));
+            planned.revision = Value::Value(revision + 1);
+        }
+        if name == "taken" { Err(Error::new("Taken", "It belongs to somebody else.")) } else { Ok(()) }
+    }
+
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<Made>, cx: &Cx<'_, Zone>) -> Result<(), Error> {
         if spec.name == "never" {
             return Err(Error::new("Never", "It can't be made.").at(AttributePath::new("name")));

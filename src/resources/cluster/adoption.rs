@@ -1,0 +1,158 @@
+//! Taking over a control plane of others: one of Helm, under whatever names, or one of `istioctl install`, which makes no releases.
+
+use serde_json::Value as Json;
+
+use super::{Cluster, ClusterModel, comparison::Seen, creation::Found};
+use crate::{
+    data::{Deployed, Kind, ObjectRef},
+    mesh::{
+        ClusterKey,
+        helm::control_plane::{BASE_CHART, BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
+        observe::operator,
+    },
+    ports::Failure,
+    world::{ClusterAccess as _, World, adopts, check_step, not_ours},
+};
+use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Resource as _, Value};
+
+/// What the namespace has of Istio that isn't under the names of this resource's releases.
+pub(super) struct Others {
+    /// Releases of Istio's charts with other names.
+    releases: Vec<Deployed>,
+    /// istiod's Deployment, if no release has it.
+    without_helm: Option<Json>,
+}
+
+impl Cluster {
+    pub(super) async fn others(&self, cx: &Cx<'_, World>) -> Result<Others, Failure> {
+        let istiod = self.istiod();
+        let (releases, deployment) = tokio::try_join!(self.other_releases(cx), self.on(cx).get(&istiod))?;
+        Ok(Others { releases, without_helm: deployment.filter(operator::is_without_helm) })
+    }
+
+    async fn other_releases(&self, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
+        let (bases, istiods) = tokio::try_join!(self.on(cx).releases_of(BASE_CHART), self.on(cx).releases_of(ISTIOD_CHART))?;
+        let here = bases.into_iter().chain(istiods).filter(|release| release.namespace == self.namespace());
+        Ok(here.filter(|release| ![BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())).collect())
+    }
+
+    fn istiod(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::DEPLOYMENT, self.namespace(), ISTIOD_RELEASE)
+    }
+
+    /// Returns the control plane of others that a create takes over, if there is one. `found` is what has the names of this resource's releases.
+    pub(super) fn adopted(&self, found: &Found, others: &Others, cx: &Cx<'_, World>) -> Result<Option<Found>, Error> {
+        let (mut base, mut istiod) = (found.base.clone(), found.istiod.clone());
+        for other in &others.releases {
+            if other.chart == ISTIOD_CHART && !self.has_istiod(other) {
+                return Err(self.with_a_revision(other));
+            }
+            let of_chart = if other.chart == BASE_CHART { &mut base } else { &mut istiod };
+            of_chart.get_or_insert_with(|| other.clone());
+        }
+        if base.is_none() && istiod.is_none() {
+            let version = |istiod| operator::version(istiod);
+            return Ok(others.without_helm.as_ref().map(|istiod| Found { is_adopted: true, version: version(istiod), ..Found::default() }));
+        }
+        let is_foreign = cx.cluster(&self.cluster).are_of_others(base.iter().chain(&istiod));
+        Ok(is_foreign.then(|| Found { is_adopted: true, ..Found::of(base, istiod) }))
+    }
+
+    /// Whether a release consists of the istiod that this resource would install, and not of one with a revision.
+    fn has_istiod(&self, release: &Deployed) -> bool {
+        release.manifest.iter().any(|object| ObjectRef::of(object, self.namespace()).as_ref() == Some(&self.istiod()))
+    }
+
+    fn with_a_revision(&self, other: &Deployed) -> Error {
+        Error::new(
+            "istiod can't be taken over",
+            format!(
+                "The Helm release {}/{} of cluster \"{}\" installed an istiod with a revision, beside which this resource installs no other. Move the \
+                 workloads to an istiod without a revision first, or manage that release with another tool.",
+                other.namespace, other.name, self.cluster
+            ),
+        )
+        .at(AttributePath::new("adopt"))
+    }
+
+    /// Forgets the releases whose objects `istio-base` and `istiod` have taken over: to uninstall one of them would delete the objects.
+    pub(super) async fn forget_others(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if !self.adopts || prior.finished().is_some() {
+            return Ok(());
+        }
+        for release in self.other_releases(cx).await? {
+            self.on(cx).forget_release(&release.namespace, &release.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells a plan what the create takes over. What can't be seen is a warning; an error is what the apply would refuse.
+    async fn preview(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = cx.cluster(&self.cluster);
+        let (seen, others) = match tokio::try_join!(self.look(cx), async { self.others(cx).await.map_err(Error::from) }) {
+            Ok(seen) => seen,
+            Err(error) => {
+                cluster.adoption_unseen(&format!("{}: {}", error.summary, error.detail));
+                return Ok(());
+            }
+        };
+        let found = Found::of(seen.base.clone(), seen.istiod.clone());
+        let Some(adopted) = self.adopted(&found, &others, cx)? else {
+            return match found.istiod.as_ref().or(found.base.as_ref()) {
+                Some(ours) if ours.mark.is_none() => {
+                    Err(not_ours(&self.cluster, &format!("the Helm release {}/{}", self.namespace(), ours.name), &self.import_of()))
+                }
+                _ => Ok(()),
+            };
+        };
+        let version = self.version(cx, adopted.version.clone());
+        if let (Some(found), Some(wanted)) = (&adopted.version, &version)
+            && let Some(warning) = check_step(found, wanted)?
+        {
+            cx.warn(warning);
+        }
+        let seen = Seen { base: adopted.base, istiod: adopted.istiod, ..seen };
+        let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
+        match &others.without_helm {
+            Some(deployment) if seen.base.is_none() && seen.istiod.is_none() => lines.extend(self.without_helm(deployment, cx).await),
+            _ => match self.differences(&seen, version, cx).await {
+                Ok(differences) => lines.extend(differences),
+                Err(error) => lines.push(format!("what can't be seen: {}: {}", error.summary, error.detail)),
+            },
+        }
+        cluster.announce_adoption(&format!("the control plane in namespace {}", self.namespace()), &lines);
+        Ok(())
+    }
+
+    /// Returns how a control plane without releases differs from what is wanted, as far as that shows without rendering a chart.
+    async fn without_helm(&self, deployment: &Json, cx: &Cx<'_, World>) -> Vec<String> {
+        let config = self.on(cx).get(&ObjectRef::namespaced(Kind::CONFIG_MAP, self.namespace(), "istio")).await;
+        let mut lines = operator::differences(&self.plane, deployment, &config.ok().flatten().unwrap_or_default());
+        lines.push(format!(
+            "all objects: they become part of the Helm releases {BASE_RELEASE} and {ISTIOD_RELEASE}, and are set to what the charts say. The plan \
+             doesn't run Helm, so it can't show that: compare the output of `helm template` with the cluster by `kubectl diff`"
+        ));
+        lines
+    }
+}
+
+fn becomes(release: &Deployed) -> String {
+    let name = if release.chart == BASE_CHART { BASE_RELEASE } else { ISTIOD_RELEASE };
+    format!("Helm release {}: its objects become those of the release {name}, and its history is removed", release.name)
+}
+
+/// Tells a plan what an apply takes over.
+pub(super) async fn preview(planned: &ClusterModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+    if !adopts(planned.adopt) {
+        return Ok(());
+    }
+    let parse = |model: &ClusterModel| Cluster::parse(model, &mut Parse::new(&mut Report::new()));
+    // In a first plan the root isn't known yet.
+    if let Some(spec) = parse(planned).or_else(|| parse(&ClusterModel { ca: Value::Null, ..planned.clone() })) {
+        return if cx.world.clusters.is_known(&spec.cluster) { spec.preview(cx).await } else { Ok(()) };
+    }
+    if let Some(key) = planned.cluster.as_ref_option().and_then(|key| ClusterKey::parse(key).ok()) {
+        cx.cluster(&key).adoption_unseen("Attributes of the resource are known only after apply.");
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Compares a control plane with what there is: its releases with their objects, the root that istiod serves, the namespace, and the mesh-wide
+//! policy.
+
+use serde_json::{Value as Json, json};
+
+use super::Cluster;
+use crate::{
+    data::{Deployed, Kind, ObjectRef},
+    mesh::{
+        ControlPlane,
+        helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
+        observe::drift::{differences, own_differences},
+    },
+    world::{World, release_drift},
+};
+use framework::{Cx, Error};
+
+/// What a cluster has of a control plane.
+pub(super) struct Seen {
+    pub(super) base: Option<Deployed>,
+    pub(super) istiod: Option<Deployed>,
+    pub(super) namespace: Option<Json>,
+    pub(super) policy: Option<Json>,
+}
+
+impl Cluster {
+    pub(super) async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Error> {
+        let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, self.namespace());
+        let (base, istiod, namespace, policy) = tokio::try_join!(
+            self.release(BASE_RELEASE, cx),
+            self.release(ISTIOD_RELEASE, cx),
+            async { self.on(cx).get(&namespace).await.map_err(Error::from) },
+            async { self.on(cx).get(&self.peer_authentication()).await.map_err(Error::from) },
+        )?;
+        Ok(Seen { base, istiod, namespace, policy })
+    }
+
+    /// Returns the control plane to install. An istiod that serves the right root, and `is_unmarked`, isn't restarted for the annotation with it.
+    pub(super) fn plane_beside(&self, is_unmarked: bool, serves_the_root: bool) -> ControlPlane {
+        let root = self.plane.root.clone().filter(|_| !(is_unmarked && serves_the_root));
+        ControlPlane { root, ..self.plane.clone() }
+    }
+
+    /// Returns how what was seen differs from what is wanted, one line each. `version` is the one that is set, if one is.
+    pub(super) async fn differences(&self, seen: &Seen, version: Option<String>, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+        // Both are of one version, also when none is set.
+        let version_of_base = version.clone().or_else(|| seen.istiod.as_ref().map(|istiod| istiod.version.clone()));
+        let other_root = self.other_root(cx).await?;
+        let is_unmarked = seen.istiod.as_ref().is_some_and(|istiod| !ControlPlane::is_for_a_root(&istiod.values));
+        let plane = self.plane_beside(is_unmarked, other_root.is_none());
+        let (wanted_base, wanted_istiod) = (plane.base_release(version_of_base), plane.istiod_release(version));
+        let (base_drift, istiod_drift) = tokio::try_join!(
+            release_drift(self.on(cx), &wanted_base, seen.base.as_ref(), &self.ignored),
+            release_drift(self.on(cx), &wanted_istiod, seen.istiod.as_ref(), &self.ignored),
+        )?;
+        let mut lines = [base_drift, istiod_drift].concat();
+        if let (Some(wanted), Some(found)) = (&self.plane.root, other_root) {
+            let wanted = std::iter::once(wanted).chain(&self.plane.further_roots).map(String::as_str).collect::<Vec<_>>().join(", ");
+            lines.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
+        }
+        let labels = json!({"metadata": {"labels": self.namespace_labels(), "annotations": self.metadata.annotations}});
+        let live = seen.namespace.clone().unwrap_or_default();
+        lines.extend(differences(&labels, &live).into_iter().map(|line| format!("Namespace {}: {line}", self.namespace())));
+        if let Some(wanted) = self.plane.mesh_peer_authentication() {
+            match &seen.policy {
+                Some(live) => {
+                    lines.extend(own_differences(&wanted, live).into_iter().map(|line| format!("{}: {line}", self.peer_authentication())));
+                }
+                None => lines.push(format!("{}: it is gone", self.peer_authentication())),
+            }
+        }
+        Ok(lines)
+    }
+}

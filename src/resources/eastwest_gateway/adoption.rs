@@ -1,0 +1,184 @@
+//! What a create of a gateway starts from: nothing, what an interrupted create has left, or a gateway of others that it takes over.
+
+use serde_json::Value as Json;
+
+use super::{EastwestGateway, EastwestGatewayModel, plan::is_harmless, port_value};
+use crate::{
+    data::{Deployed, Kind, ObjectRef},
+    mesh::{
+        ClusterKey,
+        observe::operator::{self, is_without_helm},
+    },
+    ports::Failure,
+    world::{ClusterAccess as _, World, adoptable, adopts, check_step, not_ours, release_drift, strings},
+};
+use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Value};
+
+/// What an apply starts from.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) release: Option<Deployed>,
+    /// The state has no object, and what there is isn't this provider's.
+    pub(super) is_adopted: bool,
+}
+
+/// What a plan sees of a gateway.
+struct Seen {
+    release: Option<Deployed>,
+    service: Option<Json>,
+    deployment: Option<Json>,
+}
+
+impl EastwestGateway {
+    fn import_of(&self) -> String {
+        format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name)
+    }
+
+    fn title(&self) -> String {
+        format!("the Helm release {}/{}", self.namespace(), self.gateway.name)
+    }
+
+    fn deployment(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::DEPLOYMENT, self.namespace(), self.gateway.name.as_str())
+    }
+
+    /// Returns the release that this resource may go on with. Where the state has no object, this is what an interrupted create has left, or with
+    /// `adopt` one of others.
+    pub(super) async fn own_release(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Found, Error> {
+        let cluster = self.on(cx);
+        loop {
+            let release = self.release(cx).await?;
+            if !prior.is_none() {
+                return Ok(Found { release, is_adopted: false });
+            }
+            if release.is_none() {
+                let is_adopted = self.adopts && cluster.get(&self.deployment()).await?.as_ref().is_some_and(is_without_helm);
+                return Ok(Found { release, is_adopted });
+            }
+            if cluster.are_of_others(release.iter()) {
+                let is_adopted = self.adopts;
+                return if is_adopted {
+                    Ok(Found { release, is_adopted })
+                } else {
+                    Err(adoptable(&self.cluster, &self.title(), &self.import_of()))
+                };
+            }
+            if cluster.takes_up(&self.title(), cluster.mark_of(release.iter()), || self.import_of()).await? {
+                return Ok(Found { release, is_adopted: false });
+            }
+        }
+    }
+
+    async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
+        let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
+        let release = cluster.release(self.namespace(), self.gateway.name.as_str());
+        let (release, service, deployment) = tokio::try_join!(release, cluster.get(&service), cluster.get(&deployment))?;
+        Ok(Seen { release, service, deployment })
+    }
+
+    /// Tells a plan what the create takes over, and plans the addresses, which stay unless the Service changes. What can't be seen is a warning.
+    async fn preview(&self, planned: &mut EastwestGatewayModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = self.on(cx);
+        let seen = match self.look(cx).await {
+            Ok(seen) => seen,
+            Err(failure) => {
+                cluster.adoption_unseen(&format!("{}: {}", failure.summary, failure.detail()));
+                return Ok(());
+            }
+        };
+        match &seen.release {
+            Some(release) if cluster.are_of_others(std::iter::once(release)) => {
+                seen.deployment.iter().try_for_each(|deployment| self.check_selector(deployment))?;
+                let version = self.istio_version.clone().or_else(|| cx.world.istio_version.clone());
+                if let Some(wanted) = &version
+                    && let Some(warning) = check_step(&release.version, wanted)?
+                {
+                    cx.warn(warning);
+                }
+                let lines = match release_drift(cluster, &self.gateway.release(version), Some(release), &self.ignored).await {
+                    Ok(lines) => lines,
+                    Err(error) => {
+                        cluster.adoption_unseen(&format!("{}: {}", error.summary, error.detail));
+                        return Ok(());
+                    }
+                };
+                cluster.announce_adoption(&self.title(), &lines);
+                if lines.iter().all(|line| is_harmless(line)) {
+                    self.plan_addresses(planned, seen.service.as_ref());
+                }
+                Ok(())
+            }
+            Some(release) if release.mark.is_none() => Err(not_ours(&self.cluster, &self.title(), &self.import_of())),
+            Some(_) => Ok(()),
+            None => match seen.deployment.as_ref().filter(|deployment| is_without_helm(deployment)) {
+                Some(deployment) => {
+                    self.check_selector(deployment)?;
+                    cluster
+                        .announce_adoption(&format!("{} and what belongs to it", self.deployment()), &[self.becomes_a_release(deployment)]);
+                    Ok(())
+                }
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn becomes_a_release(&self, deployment: &Json) -> String {
+        let version = operator::version(deployment).map(|version| format!(" of version {version}")).unwrap_or_default();
+        format!(
+            "all objects{version}: they become part of {}, and are set to what the chart says. The plan doesn't run Helm, so it can't show that: \
+             compare the output of `helm template` with the cluster by `kubectl diff`",
+            self.title()
+        )
+    }
+
+    /// Refuses a Deployment whose pods the chart would select by other labels: the API server allows no change of that.
+    fn check_selector(&self, deployment: &Json) -> Result<(), Error> {
+        let wanted = self.gateway.selector();
+        let found = &deployment["spec"]["selector"]["matchLabels"];
+        if *found == serde_json::json!(wanted) {
+            return Ok(());
+        }
+        let shown = |labels: &Json| serde_json::to_string(labels).unwrap_or_default();
+        Err(Error::new(
+            "The gateway can't be taken over",
+            format!(
+                "{} of cluster \"{}\" selects its pods by the labels {}, and the chart would by {}. The API server allows no change of that. A label \
+                 `app` of your own can be set in `values`, under `labels`. Or delete the Deployment, whose Service stays with its load balancer: \
+                 `kubectl delete deployment --namespace {} {}`. The apply creates it again; until it is ready, calls through the gateway fail.",
+                self.deployment(),
+                self.cluster,
+                shown(found),
+                shown(&serde_json::json!(wanted)),
+                self.namespace(),
+                self.gateway.name
+            ),
+        )
+        .at(AttributePath::new("adopt")))
+    }
+
+    fn plan_addresses(&self, planned: &mut EastwestGatewayModel, service: Option<&Json>) {
+        let addresses = self.external.addresses(service);
+        if planned.addresses.is_unknown() && !addresses.is_empty() {
+            planned.addresses = strings(&addresses);
+        }
+        if planned.port.is_unknown() && service.is_some() {
+            planned.port = port_value(self.external.port(service));
+        }
+    }
+}
+
+/// Tells a plan what an apply takes over.
+pub(super) async fn preview(planned: &mut EastwestGatewayModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+    if !adopts(planned.adopt) {
+        return Ok(());
+    }
+    if let Some(spec) = EastwestGateway::parse_model(planned, &mut Parse::new(&mut Report::new())) {
+        return if cx.world.clusters.is_known(&spec.cluster) { spec.preview(planned, cx).await } else { Ok(()) };
+    }
+    if let Value::Value(key) = &planned.cluster
+        && let Ok(key) = ClusterKey::parse(key)
+    {
+        cx.cluster(&key).adoption_unseen("Attributes of the resource are known only after apply.");
+    }
+    Ok(())
+}
