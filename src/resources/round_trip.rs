@@ -197,7 +197,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "port": 443, "addresses": ["198.51.100.9"]},
             "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
             "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
-            "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "timeouts": timeouts,
+            "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "timeouts": timeouts,
         })],
         other => panic!("{other} has no configuration here: add one that sets all of its attributes"),
     }

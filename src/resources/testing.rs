@@ -170,6 +170,7 @@ pub(super) fn export(address: &str) -> ServiceExportModel {
         service: text("echo"),
         importers: Value::Value([text("us")].into()),
         trust_domain: text("corp.local"),
+        adopt: Value::Value(false),
         ..ServiceExportModel::default()
     }
 }

@@ -4,6 +4,7 @@
 //! points the host at the gateway's addresses; its endpoints are marked as speaking Istio's mutual TLS, without which the sidecars
 //! would send plain text.
 
+mod by_hand;
 mod caller;
 mod candidates;
 mod entry;
@@ -32,6 +33,7 @@ use crate::{
 };
 
 pub use crate::istio::well_known::SYSTEM_NAMESPACE;
+pub use by_hand::{ByHand, by_hand};
 pub use caller::Caller;
 pub use candidates::{Candidate, Candidates};
 pub use entry::{Identities, ImportedEntry};

@@ -23,7 +23,12 @@ impl ServiceExport {
             if !exporter.is_at_work(&mark, &object).await? {
                 exporter.continues(&object);
                 let request = Request::read(&live).unwrap_or_else(|_| self.request.clone());
-                return Ok(Some(Prior::none().and_attempted(Self { id: self.id.clone(), request, addresses: self.addresses.clone() })));
+                return Ok(Some(Prior::none().and_attempted(Self {
+                    id: self.id.clone(),
+                    request,
+                    addresses: self.addresses.clone(),
+                    adopts: self.adopts,
+                })));
             }
         }
     }

@@ -6,7 +6,12 @@ use serde_json::Value as Json;
 use super::{ServiceExport, ServiceExportModel};
 use crate::{
     data::{Kind, ObjectRef},
-    mesh::{ClusterKey, ExportId, Host, Namespace, export::Request, helm::gateway::addresses, labels},
+    mesh::{
+        ClusterKey, ExportId, Host, Namespace,
+        export::{Request, by_hand},
+        helm::gateway::addresses,
+        labels,
+    },
     ports::Failure,
     world::{ClusterAccess, World, import, listing::Discover},
 };
@@ -19,13 +24,21 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExport
     let id = ExportId { exporter, namespace: Namespace::parse(&namespace).map_err(wrong)?, host: Host::parse(&host).map_err(wrong)? };
     let exporter = cx.cluster(&id.exporter);
     let found = exporter.list(Kind::SERVICE_ENTRY, Some(&namespace), &id.selector()).await?;
-    let entry = found
-        .first()
-        .ok_or_else(|| import::nothing(exporter.key, &format!("ServiceEntry of an export of {host} in namespace {namespace}")))?;
+    let Some(entry) = found.first() else {
+        let mut error = import::nothing(exporter.key, &format!("ServiceEntry of an export of {host} in namespace {namespace}"));
+        let others = exporter.list(Kind::SERVICE_ENTRY, None, &labels::unmanaged_selector()).await?;
+        if others.iter().any(|other| by_hand(other, &id.host).is_some()) {
+            error.detail.push_str(
+                " Somebody else has written a ServiceEntry of the host. Instead of importing it, add the resource to the configuration with `adopt = \
+                 true`: the plan shows what changes.",
+            );
+        }
+        return Err(error);
+    };
     let request = Request::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
     let gateway = ObjectRef::namespaced(Kind::SERVICE, request.gateway_namespace.as_str(), request.gateway_name.as_str());
     let addresses = exporter.get(&gateway).await?.as_ref().map(addresses).unwrap_or_default();
-    Ok(ServiceExportModel::from(&ServiceExport { id, request, addresses }))
+    Ok(ServiceExportModel::from(&ServiceExport { id, request, addresses, adopts: false }))
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 //! opens the east-west gateway for just that host and a ServiceEntry that gives the host its pods; in each importing cluster, a
 //! ServiceEntry that points the host at the gateway's addresses and a DestinationRule that insists on mutual TLS.
 
+mod adoption;
 mod creation;
 mod import;
 pub(super) mod model;
@@ -36,6 +37,8 @@ pub struct ServiceExport {
     request: Request,
     /// The addresses of the exporting cluster's gateway.
     addresses: Vec<Address>,
+    /// Whether a create takes over what others have made for the host.
+    adopts: bool,
 }
 
 /// The export as it is.
@@ -97,6 +100,10 @@ impl Resource for ServiceExport {
         plan::plan(plan);
     }
 
+    async fn preview(planned: &mut ServiceExportModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        adoption::preview(planned, cx).await
+    }
+
     fn plan_destroy(destruction: &mut framework::Destruction<'_, ServiceExportModel, World>) {
         if let Value::Value(gateway) = &destruction.prior.gateway {
             crate::world::check_destroyable(destruction.world, &gateway.cluster, destruction.report);
@@ -121,6 +128,7 @@ impl Resource for ServiceExport {
         }
         all_failed(spec.write(&export, claim, was_open, creation.as_ref(), cx).await)?;
         all_failed(remove_obsolete(prior, &export, cx).await)?;
+        all_failed(spec.remove_replaced(&export, prior, cx).await)?;
         if creation.is_some() {
             cx.cluster(&spec.id.exporter).unmark(&spec.entry()).await?;
         }

@@ -87,6 +87,10 @@ model! {
         /// `eu-west-1`. It has no effect by itself: clients prefer near endpoints only with outlier detection in a DestinationRule, and an
         /// export has endpoints in one cluster.
         locality: String => optional(),
+        /// Whether a create takes over what somebody else has written to make the host callable: ServiceEntries of the host alone, DestinationRules
+        /// that only set its TLS, and a Gateway that passes on the host only. The plan shows what changes. The export's own objects are written
+        /// first, then those are deleted. Set `vip` to the address that clients have. It has no effect on a resource that is in the state.
+        adopt: bool => optional().default(false).equivalent_by(|_, _| true),
         /// The address that the host resolves to in the importing clusters: `vip`, or if that is not set, one of 241.0.0.0 to 254.255.255.254
         /// that is computed from the host. In the exporting cluster it is the same, unless `vip` is a private IPv4 address.
         address: String => computed(),
@@ -136,6 +140,7 @@ impl ServiceExportModel {
             }
             _ => {}
         }
+        let adopts = parse.optional("adopt", &self.adopt, |on| Ok::<_, String>(*on));
         let gateway = gateway??;
         Some(ServiceExport {
             id: ExportId { exporter: gateway.cluster, namespace: namespace?, host: host? },
@@ -156,6 +161,7 @@ impl ServiceExportModel {
                 locality: locality?,
             },
             addresses: gateway.addresses,
+            adopts: adopts?.unwrap_or_default(),
         })
     }
 }
@@ -163,7 +169,7 @@ impl ServiceExportModel {
 /// The attributes of an import. All are listed, so that the compiler asks for a new one.
 impl From<&ServiceExport> for ServiceExportModel {
     fn from(export: &ServiceExport) -> Self {
-        let ServiceExport { id, request, addresses } = export;
+        let ServiceExport { id, request, addresses, adopts: _ } = export;
         Self {
             host: Value::Value(id.host.to_string()),
             gateway: Value::Value(GatewayRef {
@@ -189,6 +195,7 @@ impl From<&ServiceExport> for ServiceExportModel {
             trust_domain: request.trust_domain.as_ref().map(ToString::to_string).into(),
             callers: request.callers.as_ref().map(strings).into(),
             locality: request.locality.as_ref().map(ToString::to_string).into(),
+            adopt: Value::Null,
             address: Value::Null,
             service_ports: Value::Null,
             identities: Value::Null,

@@ -1,5 +1,6 @@
 //! Tests that begin with bare clusters: what the first apply does, and what is left after the last.
 
+mod adoption;
 mod article;
 mod charts;
 mod examples;

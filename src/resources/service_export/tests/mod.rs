@@ -1,5 +1,6 @@
 //! The life cycle of an export, with the fakes: here what it writes, follows and imports.
 
+mod adoption;
 mod failures;
 mod harm;
 mod moves;

@@ -1,0 +1,111 @@
+//! A mesh that was made manually with helm and kubectl, as the article says, is taken over while calls run through it.
+
+use std::time::Duration;
+
+use mesh_lab::{Cluster, Target, Traffic, mesh_by_hand};
+
+use crate::{
+    fixture::{bare_clusters, both, provider},
+    traffic::{HOST, call_host_until_ok},
+    workspace::{Workspace, clis, unwrapped},
+};
+
+const MESH: &str = r#"
+locals {
+  networks = { us = "us-net", eu = "eu-net" }
+}
+
+resource "mesh_cluster" "this" {
+  for_each     = local.networks
+  cluster      = each.key
+  mesh_id      = "training-mesh"
+  network      = each.value
+  trust_domain = "corp.local"
+  mtls_mode    = each.key == "eu" ? "STRICT" : null
+  values       = [file("istiod.yaml")]
+  adopt        = true
+}
+
+resource "mesh_eastwest_gateway" "this" {
+  for_each = local.networks
+  cluster  = mesh_cluster.this[each.key].cluster
+  network  = mesh_cluster.this[each.key].network
+  values   = [file("gateway.yaml")]
+  adopt    = true
+}
+
+resource "mesh_service_export" "echo" {
+  host             = "echo.eu.mesh.local"
+  gateway          = mesh_eastwest_gateway.this["eu"]
+  namespace        = "echo"
+  service          = "echo"
+  service_accounts = ["echo"]
+  importers        = [mesh_cluster.this["us"].cluster]
+  vip              = "240.0.0.2"
+  locality         = "eu"
+  adopt            = true
+}
+"#;
+
+/// The pods of Istio, by name and UID.
+fn pods(cluster: &Cluster) -> String {
+    let fields = "-o=jsonpath={range .items[*]}{.metadata.name} {.metadata.uid}{\"\\n\"}{end}";
+    cluster.kubectl(&["get", "pods", "-n", "istio-system", fields]).expect("pods")
+}
+
+/// The hosts of the ServiceEntries, with their names.
+fn entries(cluster: &Cluster) -> String {
+    let fields = "-o=jsonpath={range .items[*]}{.metadata.namespace}/{.metadata.name} {.spec.hosts}{\"\\n\"}{end}";
+    cluster.kubectl(&["get", "serviceentries", "-A", fields]).expect("entries")
+}
+
+/// About a minute and a half for each CLI.
+#[test]
+#[ignore = "takes over a minute with each CLI"]
+fn a_mesh_made_by_hand_is_taken_over_without_a_lost_call() {
+    for cli in clis(&crate::fixture::lab()) {
+        let lab = bare_clusters();
+        let (us, eu) = both(&lab);
+        mesh_by_hand(&lab, true).expect("a mesh");
+        call_host_until_ok(&lab);
+        let before = [pods(&us), pods(&eu)];
+        let helm = format!("helm = {{ repository = \"{}\", binary = \"{}\" }}", lab.charts().http, lab.binaries().helm.display());
+        let workspace = Workspace::new(&cli, &format!("{}{MESH}", provider(&lab, &helm)));
+        workspace.write("istiod.yaml", &mesh_lab::lab_values());
+        workspace.write("gateway.yaml", &mesh_lab::gateway_values());
+
+        let mut traffic = Traffic::start([(&us, vec![Target::http(HOST, "Cluster=eu")])]).expect("calls");
+        traffic.mark("plan");
+        let plan = unwrapped(&workspace.changes());
+        println!("{}: {plan}", cli.name);
+        for expected in [
+            "5 to add, 0 to change, 0 to destroy",
+            "takes over the control plane in namespace istio-system of cluster \"us\"",
+            "takes over the Helm release istio-system/istio-eastwestgateway of cluster \"eu\"",
+            "Cluster us: ServiceEntry echo/echo-eu: it is replaced by mesh-export-echo-eu-mesh-local",
+            "Cluster eu: Gateway istio-system/cross-network-gateway: it is replaced",
+        ] {
+            assert!(plan.contains(expected), "the plan doesn't say {expected:?}:\n{plan}");
+        }
+        traffic.mark("apply");
+        workspace.apply();
+        traffic.flow(Duration::from_secs(8));
+        traffic.mark("plan after it");
+        workspace.assert_settled();
+        let tally = traffic.finish();
+        println!("{}: {tally}", cli.name);
+        assert_eq!(tally.not_answered().count(), 0, "{}: {tally}", cli.name);
+        assert_eq!([pods(&us), pods(&eu)], before, "{}: Istio's pods were restarted", cli.name);
+        for cluster in [&us, &eu] {
+            let entries = entries(cluster);
+            assert_eq!(entries.lines().count(), 1, "{entries}");
+            assert!(entries.contains("mesh-export-echo-eu-mesh-local"), "{entries}");
+        }
+
+        workspace.destroy();
+        for cluster in [&us, &eu] {
+            assert_eq!(cluster.helm(&["list", "-A", "-q"]).err().map(|error| error.to_string()), None);
+            assert_eq!(pods(cluster), "", "{}: pods are left", cli.name);
+        }
+    }
+}
