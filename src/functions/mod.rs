@@ -1,6 +1,7 @@
 //! The functions of the provider, one file each.
 
 mod eastwest_gateway_from_operator;
+mod load_balancer;
 mod service_export_from_service_entry;
 mod sni;
 mod spiffe_id;
@@ -12,6 +13,7 @@ use framework::{ArgumentError, AttributePath, Dynamic, Field, Function, Value};
 pub fn all() -> Vec<Box<dyn Function>> {
     vec![
         Box::new(eastwest_gateway_from_operator::FromOperator),
+        Box::new(load_balancer::LoadBalancer),
         Box::new(service_export_from_service_entry::FromServiceEntry),
         Box::new(sni::Sni),
         Box::new(spiffe_id::SpiffeId),

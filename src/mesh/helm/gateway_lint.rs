@@ -41,7 +41,8 @@ pub(super) fn lints(own: &Json, annotations: &BTreeMap<String, String>) -> Vec<L
         lint(&["global", "networkPolicy", "enabled"], Effect::Breaks, message);
     }
     let of_values = own["service"]["annotations"].as_object().into_iter().flatten().map(|(key, _)| key);
-    let sends_proxy_header = of_values.chain(annotations.keys()).find(|key| key.ends_with("-proxy-protocol"));
+    let sends_proxy_header =
+        of_values.chain(annotations.keys()).find(|key| key.ends_with("-proxy-protocol") || key.ends_with("/uses-proxyprotocol"));
     let expects_proxy_header =
         own["podAnnotations"]["proxy.istio.io/config"].as_str().is_some_and(|config| config.contains("proxyProtocol"));
     if let Some(annotation) = sends_proxy_header.filter(|_| !expects_proxy_header) {
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!(found(&policy, &[]), [("global.networkPolicy.enabled".to_owned(), Effect::Breaks)]);
         let annotation = "service.beta.kubernetes.io/aws-load-balancer-proxy-protocol";
         assert_eq!(found(&json!({}), &[annotation]), [(format!("service.annotations.{annotation:?}"), Effect::Breaks)]);
+        assert_eq!(found(&json!({}), &["load-balancer.hetzner.cloud/uses-proxyprotocol"]).len(), 1);
         let expected = json!({"podAnnotations": {"proxy.istio.io/config": "{\"gatewayTopology\": {\"proxyProtocol\": {}}}"}});
         assert_eq!(found(&expected, &[annotation]), []);
     }

@@ -5,6 +5,7 @@ mod discovery;
 pub mod gateway;
 mod gateway_lint;
 mod lint;
+pub mod load_balancer;
 pub mod operator;
 mod setting;
 pub mod values;

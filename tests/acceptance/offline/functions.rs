@@ -46,6 +46,7 @@ fn the_examples_of_the_functions_return_what_they_show() {
         assert_eq!(outputs["sni"]["value"], "outbound_.80_._.echo.eu.mesh.local", "{}", cli.name);
         assert_eq!(outputs["identity"]["value"], "spiffe://corp.local/ns/echo/sa/echo");
         assert!(outputs["vips"]["value"]["echo.eu.mesh.local"].as_str().is_some_and(|vip| vip.starts_with("240.241.")));
+        assert_eq!(outputs["load_balancer"]["value"]["service.beta.kubernetes.io/aws-load-balancer-scheme"], "internal", "{}", cli.name);
         assert_eq!(outputs["gateway"]["value"]["name"], "istio-eastwestgateway");
         assert_eq!(outputs["entry"]["value"]["vip"], "240.0.0.2");
         assert_eq!(outputs["entry"]["value"]["ports"], json!([{"number": 80, "name": "http", "protocol": "HTTP"}]), "{}", cli.name);
