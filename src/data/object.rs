@@ -67,6 +67,8 @@ kinds! {
     DISRUPTION_BUDGET = "policy" "v1" "PodDisruptionBudget" "poddisruptionbudgets" true;
     /// networking.k8s.io/v1 `NetworkPolicy`
     NETWORK_POLICY = "networking.k8s.io" "v1" "NetworkPolicy" "networkpolicies" true;
+    /// networking.k8s.io/v1 `ServiceCIDR`
+    SERVICE_CIDR = "networking.k8s.io" "v1" "ServiceCIDR" "servicecidrs" false;
     /// rbac.authorization.k8s.io/v1 Role
     ROLE = "rbac.authorization.k8s.io" "v1" "Role" "roles" true;
     /// rbac.authorization.k8s.io/v1 `RoleBinding`

@@ -11,6 +11,7 @@ mod entry;
 mod opening;
 mod request;
 mod service;
+mod surroundings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +41,7 @@ pub use entry::{Identities, ImportedEntry};
 pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};
+pub use surroundings::{service_range, without_sidecar};
 
 /// The identity of an export. Its import ID is `EXPORTER/NAMESPACE/HOST`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -266,6 +268,24 @@ mod tests {
     #[test]
     fn a_hostname_is_resolved_by_dns() {
         assert_eq!(export(&["lb.example.com"]).importer_manifests()[0]["spec"]["resolution"], "DNS");
+    }
+
+    #[test]
+    fn addresses_of_version_six_are_written_as_they_are() {
+        let mut export = export(&["2001:db8::7", "198.51.100.9"]);
+        export.request.vip = Some(Vip::parse("fd00::2").unwrap());
+        let [entry, _] = &export.importer_manifests()[..] else { panic!("two objects") };
+        assert_eq!((&entry["spec"]["addresses"], &entry["spec"]["resolution"]), (&json!(["fd00::2"]), &json!("STATIC")));
+        let addresses: Vec<_> = entry["spec"]["endpoints"].as_array().unwrap().iter().map(|endpoint| &endpoint["address"]).collect();
+        assert_eq!(addresses, ["2001:db8::7", "198.51.100.9"], "of both families");
+        assert_eq!(export.exporter_manifests()[0]["spec"]["addresses"], json!(["fd00::2"]));
+    }
+
+    #[test]
+    fn one_hostname_among_addresses_makes_all_of_them_names() {
+        let export = export(&["lb.example.com", "198.51.100.9"]);
+        let entry = &export.importer_manifests()[0];
+        assert_eq!((&entry["spec"]["resolution"], entry["spec"]["endpoints"].as_array().unwrap().len()), (&json!("DNS"), 2));
     }
 
     #[test]

@@ -180,7 +180,7 @@ fn protocol(port: &Json) -> Option<Protocol> {
 }
 
 /// Returns whether a pod receives traffic: it is ready, and neither finished nor terminating.
-fn is_serving(pod: &Json) -> bool {
+pub(super) fn is_serving(pod: &Json) -> bool {
     let is_ready = |condition: &Json| condition["type"] == "Ready" && condition["status"] == "True";
     let is_finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();

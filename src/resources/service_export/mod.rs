@@ -10,6 +10,7 @@ mod objects;
 mod plan;
 mod ports;
 mod resolve;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -132,6 +133,7 @@ impl Resource for ServiceExport {
         if creation.is_some() {
             cx.cluster(&spec.id.exporter).unmark(&spec.entry()).await?;
         }
+        spec.warn_of_surroundings(&export, cx).await;
         Ok(())
     }
 

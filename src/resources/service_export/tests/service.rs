@@ -96,3 +96,28 @@ async fn the_trust_domain_is_looked_up_at_istiod_and_only_for_identities() {
     let (state, _) = apply::<ServiceExport>(&scene, &state, with_accounts()).await;
     assert_eq!(model::<ServiceExportModel>(&state).identities, Value::Value(vec![text("spiffe://corp.local/ns/echo/sa/echo")]));
 }
+
+#[tokio::test]
+async fn pods_without_a_sidecar_and_addresses_of_services_are_warned_of() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    for number in 0..7 {
+        scene.objects.put("eu", json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("echo-{number}"), "namespace": "echo", "labels": {"app": "echo"}},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+        }));
+    }
+    scene.objects.put("us", json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/12"]},
+    }));
+    let at = |vip: &str| ServiceExportModel { vip: text(vip), ..export(ADDRESS) };
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, at("10.96.1.2")).await;
+    let warnings = words(&diagnostics);
+    assert!(
+        diagnostics.errors.is_empty() && warnings.contains("no sidecar: echo-0, echo-1, echo-2, echo-3, echo-4 and 2 more."),
+        "{warnings}"
+    );
+    assert!(warnings.contains("10.96.1.2 is in 10.96.0.0/12, from which cluster \"us\""), "{warnings}");
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, at("10.0.0.2")).await;
+    assert!(!words(&diagnostics).contains("range of Services"), "{}", words(&diagnostics));
+}
