@@ -4,3 +4,4 @@ mod examples;
 mod functions;
 mod input;
 mod module;
+mod public;
