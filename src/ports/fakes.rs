@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::{Clock, Failure, FailureKind, Objects, Token, TokenRequest, Tokens};
-use crate::data::{Kind, ObjectRef, Secret};
+use crate::data::{Kind, ObjectRef, Secret, selects};
 use framework::Deadline;
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -99,14 +99,6 @@ impl FakeObjects {
         self.check_cluster(cluster)?;
         lock(&self.failures).get(&key(cluster, object)).cloned().map_or(Ok(()), Err)
     }
-}
-
-fn selected(object: &Json, selector: &str) -> bool {
-    selector.split(',').filter(|part| !part.is_empty()).all(|part| {
-        let live = |label: &str| &object["metadata"]["labels"][label];
-        let Some((label, value)) = part.split_once('=') else { return !live(part).is_null() };
-        label.strip_suffix('!').map_or_else(|| *live(label) == value, |label| *live(label) != value)
-    })
 }
 
 /// Takes the fields of an earlier apply off the live object, as server-side apply does with those that the next one lacks.
@@ -206,7 +198,7 @@ impl Objects for FakeObjects {
         let of_cluster =
             objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);
         let within = of_cluster.filter(|object| namespace.is_none_or(|namespace| object["metadata"]["namespace"] == namespace));
-        Ok(within.filter(|object| selected(object, labels)).cloned().collect())
+        Ok(within.filter(|object| selects(labels, object)).cloned().collect())
     }
 
     async fn list_metadata(
@@ -232,6 +224,14 @@ impl Objects for FakeObjects {
         match self.get(cluster, object, deadline).await? {
             Some(live) if live["metadata"]["uid"].as_str().unwrap_or_default() == uid => self.delete(cluster, object, deadline).await,
             _ => Ok(()),
+        }
+    }
+
+    async fn delete_unchanged(&self, cluster: &str, read: &Json, deadline: &Deadline) -> Result<bool, Failure> {
+        let object = ObjectRef::of(read, "default").expect("a known kind");
+        match self.get(cluster, &object, deadline).await? {
+            Some(live) if live == *read => self.delete(cluster, &object, deadline).await.map(|()| true),
+            live => Ok(live.is_none()),
         }
     }
 

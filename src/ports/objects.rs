@@ -56,6 +56,9 @@ pub trait Objects: Send + Sync {
     /// Deletes the object only if it is the one with this UID, and waits until that one is gone.
     async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure>;
 
+    /// Deletes an object only if it is still as it was read, and waits until it is gone. Returns false if it has changed since.
+    async fn delete_unchanged(&self, cluster: &str, read: &Json, deadline: &Deadline) -> Result<bool, Failure>;
+
     /// Waits until the object (`None`: it doesn't exist) is as wanted, and returns it. `what` completes "while waiting for …". Outlasts an
     /// API server that doesn't answer for a time.
     async fn wait(

@@ -35,6 +35,41 @@ impl Kubernetes {
         self.send(&Attempt::new(cluster, verb, object), &call, deadline).await
     }
 
+    /// Asks for the deletion of the object if it has the UID, and the resource version, that are given.
+    async fn begin_deletion(
+        &self,
+        cluster: &str,
+        object: &ObjectRef,
+        preconditions: &Json,
+        deadline: &Deadline,
+    ) -> Result<Deletion, Failure> {
+        let options = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": preconditions,
+        });
+        let call = Call { method: Method::DELETE, body: options.to_string(), ..Call::get(path(object)) };
+        match absent(self.send(&Attempt::new(cluster, Verb::Delete, object), &call, deadline).await) {
+            // Of an object that is gone the API server returns a status, and else the object with the time of its deletion.
+            Ok(Some(answer)) if answer["kind"] == "Status" && answer["status"] == "Success" => Ok(Deletion::Done),
+            Ok(Some(_)) => Ok(Deletion::Begun),
+            Ok(None) => Ok(Deletion::Done),
+            Err(failure) if failure.kind == FailureKind::Conflict => Ok(Deletion::Refused),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Waits until the object with this UID is gone.
+    async fn wait_for_end(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
+        let is_gone = |live: Option<&Json>| live.is_none_or(|live| live["metadata"]["uid"] != uid);
+        let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
+        let failure = Failure { summary: Attempt::new(cluster, Verb::Delete, object).title(), ..failure };
+        if failure.kind != FailureKind::TimedOut {
+            return Err(failure);
+        }
+        let last = Deadline::after(LAST_LOOK, CancellationToken::new());
+        let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
+        Err(failure.seen(stuck::reasons(object, &live)))
+    }
+
     async fn items(
         &self,
         cluster: &str,
@@ -60,6 +95,16 @@ impl Kubernetes {
         }
         Ok(items)
     }
+}
+
+/// How far a request to delete an object has come.
+enum Deletion {
+    /// The object is gone.
+    Done,
+    /// The object is going: finalizers, or processes that end.
+    Begun,
+    /// The object isn't the one that was meant, or can't be deleted now.
+    Refused,
 }
 
 /// Returns the reference of the object that a manifest describes.
@@ -167,27 +212,22 @@ impl Objects for Kubernetes {
     }
 
     async fn delete_exactly(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
-        let attempt = Attempt::new(cluster, Verb::Delete, object);
-        let options = json!({
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid},
-        });
-        let call = Call { method: Method::DELETE, body: options.to_string(), ..Call::get(path(object)) };
-        match absent(self.send(&attempt, &call, deadline).await) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(()),
+        match self.begin_deletion(cluster, object, &json!({"uid": uid}), deadline).await? {
+            Deletion::Done => Ok(()),
             // It is another one by now, or a namespace that is being deleted already: waiting shows which.
-            Err(failure) if failure.kind == FailureKind::Conflict => {}
-            Err(failure) => return Err(failure),
+            Deletion::Begun | Deletion::Refused => self.wait_for_end(cluster, object, uid, deadline).await,
         }
-        let is_gone = |live: Option<&Json>| live.is_none_or(|live| live["metadata"]["uid"] != uid);
-        let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
-        let failure = Failure { summary: attempt.title(), ..failure };
-        if failure.kind != FailureKind::TimedOut {
-            return Err(failure);
+    }
+
+    async fn delete_unchanged(&self, cluster: &str, read: &Json, deadline: &Deadline) -> Result<bool, Failure> {
+        let (object, metadata) = (reference(read)?, &read["metadata"]);
+        let uid = metadata["uid"].as_str().unwrap_or_default();
+        let as_read = json!({"uid": uid, "resourceVersion": metadata["resourceVersion"]});
+        match self.begin_deletion(cluster, &object, &as_read, deadline).await? {
+            Deletion::Done => Ok(true),
+            Deletion::Begun => self.wait_for_end(cluster, &object, uid, deadline).await.map(|()| true),
+            Deletion::Refused => Ok(false),
         }
-        let last = Deadline::after(LAST_LOOK, CancellationToken::new());
-        let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
-        Err(failure.seen(stuck::reasons(object, &live)))
     }
 
     async fn wait(

@@ -178,6 +178,22 @@ async fn an_object_that_was_made_anew_before_the_deletion_stays() {
     assert_eq!(*asked.lock().unwrap(), [format!("DELETE {path}"), format!("GET {path}")]);
 }
 
+#[tokio::test]
+async fn an_object_as_it_was_read_is_deleted_by_one_request() {
+    let read = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "cacerts", "namespace": "istio-system", "uid": "1", "resourceVersion": "7"},
+    });
+    let (clusters, asked) = scripted(|_, _| ok(&json!({"kind": "Status", "status": "Success"})));
+    assert!(clusters.delete_unchanged("eu", &read, &minutes()).await.unwrap());
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    let (clusters, asked) = scripted(|_, _| status(409, "Conflict", "ResourceVersion in precondition: 7, in object meta: 8"));
+    assert!(!clusters.delete_unchanged("eu", &read, &minutes()).await.unwrap(), "somebody has changed it");
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    let (clusters, _) = scripted(|_, _| status(404, "NotFound", "secrets \"cacerts\" not found"));
+    assert!(clusters.delete_unchanged("eu", &read, &minutes()).await.unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deletion_that_is_held_up_names_the_finalizer() {
     let (clusters, _) =

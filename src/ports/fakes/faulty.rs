@@ -140,6 +140,14 @@ impl Objects for Faulty {
         self.step(self.objects.delete_exactly(cluster, object, uid, deadline)).await
     }
 
+    async fn delete_unchanged(&self, cluster: &str, read: &Json, deadline: &Deadline) -> Result<bool, Failure> {
+        let object = ObjectRef::of(read, "default").expect("a known kind");
+        if self.objects.live(cluster, &object).is_some() {
+            self.note(cluster, &object.to_string());
+        }
+        self.step(self.objects.delete_unchanged(cluster, read, deadline)).await
+    }
+
     async fn wait(
         &self,
         cluster: &str,
