@@ -10,6 +10,6 @@ pub use certificate::{
     CaBundle, CaPart, CaPath, CaSubject, CaUse, Certificate, CertificateFacts, Flaw, KeyAlgorithm, Name, NewIntermediate, SigningRequest,
 };
 pub use mark::Mark;
-pub use object::{Kind, MANAGER, ObjectRef};
+pub use object::{Kind, MANAGER, ObjectRef, selects};
 pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
 pub use secret::Secret;

@@ -170,5 +170,14 @@ impl std::fmt::Display for ObjectRef {
     }
 }
 
+/// Returns whether an object has the labels that a selector of equalities, inequalities and names asks for.
+pub fn selects(selector: &str, object: &Json) -> bool {
+    selector.split(',').filter(|part| !part.is_empty()).all(|part| {
+        let live = |label: &str| &object["metadata"]["labels"][label];
+        let Some((label, value)) = part.split_once('=') else { return !live(part).is_null() };
+        label.strip_suffix('!').map_or_else(|| *live(label) == value, |label| *live(label) != value)
+    })
+}
+
 /// The field manager of what the provider writes, and the value of the label `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "terraform-provider-mesh";

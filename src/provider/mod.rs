@@ -18,7 +18,7 @@ use crate::{
     data_sources, ephemeral, functions,
     mesh::ClusterKey,
     resources,
-    world::{Clusters, PlannedMesh, World},
+    world::{Clusters, PlannedMesh, SharedReads, World},
 };
 use framework::{
     AnyDataSource, AnyEphemeral, AnyListing, AnyResource, AttributePath, Error, Function, Parse, Provider, Setup, Value, model, optional,
@@ -99,6 +99,7 @@ impl Provider for Mesh {
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
             objects: kubernetes,
+            shared: SharedReads::default(),
             authority: Arc::new(Certificates),
             runs: Arc::new(LocalRuns),
             clock: Arc::new(SystemClock),

@@ -26,7 +26,7 @@ const TIME: Duration = Duration::from_secs(20);
 
 /// Reads what the clusters show.
 pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> Inventory {
-    let reads = clusters.iter().map(|key| async move { (key.clone(), read(key, cx).await) });
+    let reads = clusters.iter().map(|key| async move { (key.clone(), Box::pin(read(key, cx)).await) });
     Inventory { clusters: join_all(reads).await.into_iter().collect(), at: cx.world.clock.now() }
 }
 
@@ -37,7 +37,7 @@ async fn read(key: &ClusterKey, cx: &Cx<'_, World>) -> Result<ClusterInventory, 
     }
     let deadline = cx.deadline.part(TIME);
     let reader = Reader { cluster: cx.cluster(key).within(&deadline), unread: Mutex::default() };
-    let objects = reader.objects().await.map_err(unread)?;
+    let objects = Box::pin(reader.objects()).await.map_err(unread)?;
     Ok(ClusterInventory::of(key, &objects))
 }
 

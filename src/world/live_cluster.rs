@@ -5,9 +5,9 @@ use std::{sync::PoisonError, time::Duration};
 use framework::{Cut, Cx, Deadline, Error};
 use serde_json::{Value as Json, json};
 
-use super::{Creation, World};
+use super::{Creation, World, shared_reads::Writing};
 use crate::{
-    data::{Deployed, Kind, Mark, ObjectRef, Release},
+    data::{Deployed, Kind, Mark, ObjectRef, Release, selects},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, FailureKind, Token, TokenRequest},
 };
@@ -19,6 +19,8 @@ pub(crate) struct LiveCluster<'a> {
     pub(crate) key: &'a ClusterKey,
     cx: &'a Cx<'a, World>,
     deadline: &'a Deadline,
+    /// Whether reads may share the answers that other operations get.
+    is_shared: bool,
 }
 
 /// Gives an operation access to single clusters.
@@ -29,7 +31,7 @@ pub(crate) trait ClusterAccess {
 
 impl ClusterAccess for Cx<'_, World> {
     fn cluster<'a>(&'a self, key: &'a ClusterKey) -> LiveCluster<'a> {
-        LiveCluster { key, cx: self, deadline: &self.deadline }
+        LiveCluster { key, cx: self, deadline: &self.deadline, is_shared: self.is_refresh() }
     }
 }
 
@@ -40,6 +42,12 @@ impl<'a> LiveCluster<'a> {
         'a: 'b,
     {
         LiveCluster { deadline, ..self }
+    }
+
+    /// Returns the same cluster with reads that may share the answers that other operations get, as all reads of a refresh do: for looks that may
+    /// be a few seconds old, see [`SharedReads`](super::SharedReads).
+    pub(crate) fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 
     /// Reports something that is not a failure.
@@ -118,14 +126,26 @@ impl<'a> LiveCluster<'a> {
         self.deadline.pause(time).await
     }
 
+    /// Notes that the object of a manifest is written.
+    fn writing(self, manifest: &Json) -> Option<Writing> {
+        Some(self.world().shared.write(self.key.as_str(), ObjectRef::of(manifest, "default")?, Some(manifest)))
+    }
+
     /// Applies a manifest with our field manager, and returns the object.
     pub(crate) async fn apply(self, manifest: &Json) -> Result<Json, Failure> {
-        self.recognized().await?.objects.apply(self.key.as_str(), manifest, self.deadline).await
+        let world = self.recognized().await?;
+        let writing = self.writing(manifest);
+        let live = world.objects.apply(self.key.as_str(), manifest, self.deadline).await?;
+        ended(writing, Some(&live));
+        Ok(live)
     }
 
     /// Creates the object, unless it exists.
     pub(crate) async fn create(self, manifest: &Json) -> Result<(), Failure> {
-        self.recognized().await?.objects.create(self.key.as_str(), manifest, self.deadline).await
+        let world = self.recognized().await?;
+        // The object that there is may be another one.
+        let _writing = self.writing(manifest);
+        world.objects.create(self.key.as_str(), manifest, self.deadline).await
     }
 
     /// Removes the mark from an object: its create has finished.
@@ -137,7 +157,11 @@ impl<'a> LiveCluster<'a> {
     pub(crate) async fn remove_labels(self, object: &ObjectRef, labels: &[&str]) -> Result<(), Failure> {
         let nulls: serde_json::Map<_, _> = labels.iter().map(|label| ((*label).to_owned(), Json::Null)).collect();
         let patch = json!({"metadata": {"labels": nulls}});
-        self.recognized().await?.objects.merge(self.key.as_str(), object, &patch, self.deadline).await.map(|_| ())
+        let world = self.recognized().await?;
+        let writing = world.shared.write(self.key.as_str(), object.clone(), None);
+        let live = world.objects.merge(self.key.as_str(), object, &patch, self.deadline).await?;
+        writing.ended(live.as_ref());
+        Ok(())
     }
 
     /// Applies a manifest of an object that no one else may change, and removes from its `spec` the fields that others added.
@@ -150,7 +174,10 @@ impl<'a> LiveCluster<'a> {
             return Ok(());
         }
         written["spec"] = manifest["spec"].clone();
-        let replaced = self.recognized().await?.objects.replace(self.key.as_str(), &written, self.deadline).await?;
+        let world = self.recognized().await?;
+        let writing = self.writing(&written);
+        let replaced = world.objects.replace(self.key.as_str(), &written, self.deadline).await?;
+        ended(writing, Some(&replaced));
         let left = own_differences(manifest, &replaced);
         if left.is_empty() {
             return Ok(());
@@ -164,7 +191,11 @@ impl<'a> LiveCluster<'a> {
 
     /// Returns the object, or `None` if it doesn't exist.
     pub(crate) async fn get(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
-        self.recognized().await?.objects.get(self.key.as_str(), object, self.deadline).await
+        let world = self.recognized().await?;
+        if self.is_shared {
+            return Box::pin(world.shared.get(&*world.objects, self.key.as_str(), object, self.deadline)).await;
+        }
+        world.objects.get(self.key.as_str(), object, self.deadline).await
     }
 
     /// Returns whether a live object, seen under another key, is the object that has this reference here: a cluster whose key changes has both
@@ -177,17 +208,46 @@ impl<'a> LiveCluster<'a> {
 
     /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
     pub(crate) async fn list(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.recognized().await?.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        let world = self.recognized().await?;
+        if self.is_shared {
+            return Box::pin(world.shared.list(&*world.objects, self.key.as_str(), kind, namespace, labels, self.deadline)).await;
+        }
+        world.objects.list(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Returns the same list with `metadata` only.
     pub(crate) async fn list_metadata(self, kind: Kind, namespace: Option<&str>, labels: &str) -> Result<Vec<Json>, Failure> {
-        self.recognized().await?.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
+        let world = self.recognized().await?;
+        if self.is_shared {
+            return Box::pin(world.shared.list_metadata(&*world.objects, self.key.as_str(), kind, namespace, labels, self.deadline)).await;
+        }
+        world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
     /// Deletes the object, and waits until it is gone.
     pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
-        self.recognized().await?.objects.delete(self.key.as_str(), object, self.deadline).await
+        let world = self.recognized().await?;
+        let writing = world.shared.write(self.key.as_str(), object.clone(), Some(&Json::Null));
+        world.objects.delete(self.key.as_str(), object, self.deadline).await?;
+        writing.ended(None);
+        Ok(())
+    }
+
+    /// Deletes an object that a look has found by its labels, and waits until it is gone. One that has changed since the look is looked at again,
+    /// and stays if it no longer has the labels.
+    pub(crate) async fn delete_found(self, found: &Json, labels: &str) -> Result<(), Failure> {
+        let world = self.recognized().await?;
+        let Some(object) = ObjectRef::of(found, "") else { return Ok(()) };
+        let writing = world.shared.write(self.key.as_str(), object.clone(), Some(&Json::Null));
+        if world.objects.delete_unchanged(self.key.as_str(), found, self.deadline).await? {
+            writing.ended(None);
+            return Ok(());
+        }
+        drop(writing);
+        match world.objects.get(self.key.as_str(), &object, self.deadline).await? {
+            Some(live) if selects(labels, &live) => self.delete(&object).await,
+            _ => Ok(()),
+        }
     }
 
     /// Waits until the object is as wanted, and returns it. `what` completes "while waiting for …".
@@ -217,12 +277,16 @@ impl<'a> LiveCluster<'a> {
 
     /// Installs or upgrades a Helm release, with the mark of a create if there is one, and waits until its objects are ready.
     pub(crate) async fn install(self, release: &Release, creation: Option<&Creation>) -> Result<Deployed, Failure> {
-        self.recognized().await?.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
+        let world = self.recognized().await?;
+        let _writing = world.shared.write_anything(self.key.as_str());
+        world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
     }
 
     /// Removes the mark from the Helm release: its create has finished.
     pub(crate) async fn unmark_release(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        self.recognized().await?.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
+        let world = self.recognized().await?;
+        let _writing = world.shared.write_anything(self.key.as_str());
+        world.releases.unmark(self.key.as_str(), namespace, name, self.deadline).await
     }
 
     /// Removes Helm's history of a release, and leaves its objects in place.
@@ -232,7 +296,10 @@ impl<'a> LiveCluster<'a> {
 
     /// Uninstalls a Helm release, and waits until its objects are gone. Warns of objects that stay.
     pub(crate) async fn uninstall(self, namespace: &str, name: &str) -> Result<(), Failure> {
-        let left = self.recognized().await?.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;
+        let world = self.recognized().await?;
+        let writing = world.shared.write_anything(self.key.as_str());
+        let left = world.releases.remove(self.key.as_str(), namespace, name, self.deadline).await?;
+        drop(writing);
         if !left.is_empty() {
             let detail = format!(
                 "The Helm release {namespace}/{name} of cluster \"{}\" was uninstalled. These objects of it were not deleted:\n\n{}",
@@ -252,6 +319,13 @@ impl<'a> LiveCluster<'a> {
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
         self.recognized().await?.tokens.issue(self.key.as_str(), request, self.deadline).await
+    }
+}
+
+/// Notes the answer to a write.
+fn ended(writing: Option<Writing>, live: Option<&Json>) {
+    if let Some(writing) = writing {
+        writing.ended(live);
     }
 }
 

@@ -12,6 +12,7 @@ mod live_cluster;
 pub(crate) mod namespace;
 mod observation;
 mod planned_mesh;
+mod shared_reads;
 mod values;
 mod versions;
 
@@ -25,6 +26,7 @@ pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
+pub use shared_reads::SharedReads;
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::{check_step, plan_version};
 
@@ -47,6 +49,8 @@ pub struct World {
     pub unreachable: Mutex<BTreeMap<String, Failure>>,
     /// Their objects.
     pub objects: Arc<dyn Objects>,
+    /// Reads of these objects that operations share.
+    pub shared: SharedReads,
     /// Their Helm releases.
     pub releases: Arc<dyn Releases>,
     /// Tokens of their service accounts.
@@ -72,6 +76,8 @@ impl World {
             forgettable: BTreeSet::new(),
             unreachable: Mutex::default(),
             objects: objects.clone(),
+            // A test changes objects behind the provider's back, and looks at once.
+            shared: SharedReads::used_for(std::time::Duration::ZERO),
             releases: releases.clone(),
             tokens: objects.clone(),
             authority: Arc::new(FakeAuthority::at(clock.clone())),

@@ -25,6 +25,7 @@ pub struct Cx<'a, W> {
     pub deadline: Deadline,
     warnings: Mutex<Vec<Error>>,
     is_deferred: AtomicBool,
+    is_refresh: bool,
     /// `None` for operations on nothing that has a state.
     memory: Option<Mutex<Memory>>,
 }
@@ -32,13 +33,25 @@ pub struct Cx<'a, W> {
 impl<'a, W> Cx<'a, W> {
     /// A context without warnings.
     pub fn new(world: &'a W, deadline: Deadline) -> Self {
-        Self { world, deadline, warnings: Mutex::default(), is_deferred: AtomicBool::new(false), memory: None }
+        Self { world, deadline, warnings: Mutex::default(), is_deferred: AtomicBool::new(false), is_refresh: false, memory: None }
     }
 
     /// A context of an object of which something is remembered.
     #[must_use]
     pub fn with_memory(self, memory: Memory) -> Self {
         Self { memory: Some(Mutex::new(memory)), ..self }
+    }
+
+    /// The context of a refresh.
+    #[must_use]
+    pub fn refreshing(self) -> Self {
+        Self { is_refresh: true, ..self }
+    }
+
+    /// Whether the operation is the refresh of a state. Terraform refreshes the states of a plan one after the other, so it makes no difference
+    /// to the plan whether what this one reads is a moment older.
+    pub fn is_refresh(&self) -> bool {
+        self.is_refresh
     }
 
     /// Returns what is remembered under a name. If that is nothing, `value` is remembered. `None` where nothing can be remembered.

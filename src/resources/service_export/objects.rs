@@ -84,8 +84,14 @@ impl ServiceExport {
                 return Ok(Some(live));
             }
         }
-        let entries = cx.cluster(cluster).list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
-        Ok(entries.into_iter().find(|live| !is_own(live)))
+        // One look answers for all exports that are created; what it finds may be gone by now.
+        let entries = cx.cluster(cluster).shared().list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
+        for object in entries.iter().filter(|live| !is_own(live)).filter_map(|live| ObjectRef::of(live, "")) {
+            if let Some(live) = cx.cluster(cluster).get(&object).await?.filter(|live| !is_own(live)) {
+                return Ok(Some(live));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the error about a conflicting object. It names the export that the object belongs to.
@@ -145,8 +151,9 @@ impl ServiceExport {
         let policy = (*cluster == self.id.exporter).then_some(Kind::AUTHORIZATION_POLICY);
         let kinds = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].into_iter().chain(policy);
         let removals = kinds.map(|kind| async move {
-            for object in live.list(kind, None, selector).await?.iter().filter_map(|object| ObjectRef::of(object, "")) {
-                live.delete(&object).await?;
+            // One look answers for all exports that are destroyed; each deletion is of the object as it was seen.
+            for found in live.shared().list(kind, None, selector).await? {
+                live.delete_found(&found, selector).await?;
             }
             Ok(())
         });

@@ -163,7 +163,7 @@ impl ServiceExport {
     /// Finds a Gateway, not created by this provider, that already opens the host.
     async fn opening(&self, cx: &Cx<'_, World>) -> Result<Option<Opening>, Failure> {
         let (exporter, request) = (self.on_exporter(cx), &self.request);
-        let mut others = exporter.list(Kind::GATEWAY, None, &labels::unmanaged_selector()).await?;
+        let mut others = exporter.shared().list(Kind::GATEWAY, None, &labels::unmanaged_selector()).await?;
         // A Gateway that the export takes over is replaced by its own. istiod makes one filter chain of both as long as there are both.
         others.retain(|other| !self.adopts || by_hand(other, &self.id.host).is_none());
         if others.is_empty() {

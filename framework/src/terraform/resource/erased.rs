@@ -329,12 +329,12 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
             return Outcome { found: state, diagnostics: report.into_diagnostics(), is_deferred: true };
         }
         let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
-            let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel).with_memory(memory.clone());
+            let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
             let mut outcome = Self::read_by_identity(state, report, cx).await;
             write_only::remove(&mut outcome.found, &R::Model::attributes());
             return outcome;
         };
-        let cx = cx::<R>(&model, Operation::Read, world, cancel).with_memory(memory.clone());
+        let cx = cx::<R>(&model, Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
         let outcome = R::read(&spec, &cx).await;
         let is_deferred = end(cx, memory, &mut report) || matches!(outcome, Ok(Observed::Deferred));
         let mut found = match outcome {
