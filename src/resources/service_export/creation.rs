@@ -12,23 +12,20 @@ use crate::{
 use framework::{Cx, Error, Prior};
 
 impl ServiceExport {
-    /// Returns what an interrupted create of this export has left, with the inputs that it had.
-    pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<Option<Prior<Self>>, Error> {
+    /// Returns the exporter's ServiceEntry, if this provider wrote it, and what an interrupted create of this export has left, with the inputs that it
+    /// had.
+    pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<(Option<Json>, Option<Prior<Self>>), Error> {
         let exporter = cx.cluster(&self.id.exporter);
         loop {
             let live = self.live_entry(cx).await?;
-            let of_export = live.filter(|live| labels::exporter_of(live).as_ref() == Some(&self.id.exporter));
-            let Some((live, mark)) = of_export.and_then(|live| exporter.mark_on(&live).map(|mark| (live, mark))) else { return Ok(None) };
+            let of_export = live.as_ref().filter(|live| labels::exporter_of(live).as_ref() == Some(&self.id.exporter));
+            let Some((found, mark)) = of_export.and_then(|live| Some((live, exporter.mark_on(live)?))) else { return Ok((live, None)) };
             let object = self.entry().to_string();
             if !exporter.is_at_work(&mark, &object).await? {
                 exporter.continues(&object);
-                let request = Request::read(&live).unwrap_or_else(|_| self.request.clone());
-                return Ok(Some(Prior::none().and_attempted(Self {
-                    id: self.id.clone(),
-                    request,
-                    addresses: self.addresses.clone(),
-                    adopts: self.adopts,
-                })));
+                let request = Request::read(found).unwrap_or_else(|_| self.request.clone());
+                let left = Self { id: self.id.clone(), request, addresses: self.addresses.clone(), adopts: self.adopts };
+                return Ok((live, Some(Prior::none().and_attempted(left))));
             }
         }
     }
@@ -50,6 +47,6 @@ pub(super) fn manifests(export: &Export, cluster: &ClusterKey, creation: Option<
     export.manifests(cluster).into_iter().map(with_mark).collect()
 }
 
-fn is_entry(manifest: &Json) -> bool {
+pub(super) fn is_entry(manifest: &Json) -> bool {
     Kind::of(manifest) == Some(Kind::SERVICE_ENTRY)
 }

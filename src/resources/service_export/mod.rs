@@ -112,9 +112,8 @@ impl Resource for ServiceExport {
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let left = if prior.is_none() { spec.left(cx).await? } else { None };
+        let (entry, left) = if prior.is_none() { spec.left(cx).await? } else { (spec.live_entry(cx).await?, None) };
         let prior = left.as_ref().unwrap_or(prior);
-        let entry = spec.live_entry(cx).await?;
         let Resolved { export, warnings } = spec.resolve(entry.as_ref(), cx).await?;
         let creation = Creation::begin(&spec.id.exporter, prior, cx).await;
         let claim = spec.claim(&export, prior, cx).await?;

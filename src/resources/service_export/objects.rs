@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use serde_json::Value as Json;
 
-use super::{ServiceExport, creation::manifests};
+use super::{
+    ServiceExport,
+    creation::{is_entry, manifests},
+};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
@@ -42,7 +45,7 @@ impl ServiceExport {
             let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(&object)).cloned();
             async move { Ok(Seen { live: cx.cluster(cluster).get(&object).await?, object, wanted }) }
         });
-        futures::future::try_join_all(looks).await
+        try_join_all(looks).await
     }
 
     /// Checks that no object of another owner is overwritten: objects that no prior configuration had must not exist. An importer that can't be
@@ -79,10 +82,9 @@ impl ServiceExport {
         // Objects that a failed apply left are the export's own.
         let own: BTreeSet<_> = prior.in_place().chain([self]).map(|export| &export.id.exporter).collect();
         let is_own = |live: &Json| !prior.is_none() && labels::exporter_of(live).is_some_and(|exporter| own.contains(&exporter));
-        for object in new {
-            if let Some(live) = cx.cluster(cluster).get(object).await?.filter(|live| !is_own(live)) {
-                return Ok(Some(live));
-            }
+        let looks = new.iter().map(|object| cx.cluster(cluster).get(object));
+        if let Some(live) = try_join_all(looks).await?.into_iter().flatten().find(|live| !is_own(live)) {
+            return Ok(Some(live));
         }
         // One look answers for all exports that are created; what it finds may be gone by now.
         let entries = cx.cluster(cluster).shared().list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
@@ -195,12 +197,14 @@ fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Ite
     export.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""))
 }
 
+/// Writes the objects of a cluster, without the exporter's ServiceEntry where a create has begun with that.
 async fn write_to(cluster: &ClusterKey, export: &Export, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Vec<Failure> {
+    let has_entry = creation.is_some() && *cluster == export.id.exporter;
     let manifests = manifests(export, cluster, creation);
     let write = |manifest| cx.cluster(cluster).apply_own(manifest);
     // The gateway isn't opened before it is settled who may call.
-    let (policies, others): (Vec<_>, Vec<_>) =
-        manifests.iter().partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
+    let wanted = manifests.iter().filter(|manifest| !(has_entry && is_entry(manifest)));
+    let (policies, others): (Vec<_>, Vec<_>) = wanted.partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
     for policies_or_others in [policies, others] {
         let failures: Vec<_> = join_all(policies_or_others.into_iter().map(write)).await.into_iter().filter_map(Result::err).collect();
         if !failures.is_empty() {
