@@ -2,14 +2,16 @@
 
 mod services;
 mod status;
+mod topology;
 
 pub use services::{Services, ServicesModel};
 pub use status::{CheckModel, MeshStatus, StatusModel};
+pub use topology::{MeshTopology, TopologyModel};
 
 use crate::world::World;
 use framework::{AnyDataSource, erase_data_source};
 
 /// All data sources of the provider.
 pub fn all() -> Vec<Box<dyn AnyDataSource<World>>> {
-    vec![erase_data_source::<Services>(), erase_data_source::<MeshStatus>()]
+    vec![erase_data_source::<Services>(), erase_data_source::<MeshStatus>(), erase_data_source::<MeshTopology>()]
 }

@@ -14,6 +14,7 @@ pub mod names;
 pub mod observe;
 pub mod rotation;
 pub mod status;
+pub mod topology;
 pub mod trust;
 
 pub use crate::istio::MutualTlsMode;

@@ -244,7 +244,9 @@ fn data_sources() -> Vec<(&'static str, Case)> {
         (json!({"verdict": "ok"}), "verdict", "The provider sets `verdict`"),
     ];
     let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
-    of("mesh_services", services).chain(of("mesh_status", status)).collect()
+    let topology: Vec<Case> =
+        vec![(json!({"clusters": [""]}), "clusters", "For example"), (json!({"html": "<p>"}), "html", "The provider sets `html`")];
+    of("mesh_services", services).chain(of("mesh_status", status)).chain(of("mesh_topology", topology)).collect()
 }
 
 /// As the protocol carries it.

@@ -8,7 +8,11 @@ mod sidecar;
 mod tests;
 mod whole;
 
+use serde::{Serialize, Serializer};
+
 use super::{inventory::Inventory, names::ClusterKey};
+
+pub(super) use export::import_of;
 
 /// Every check with what it looks at. Of several failures the first in this order is most likely the cause of the others.
 pub const CHECKS: &[(&str, &str)] = &[
@@ -40,9 +44,10 @@ pub const CHECKS: &[(&str, &str)] = &[
 ];
 
 /// How bad the result of a check is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// All is well.
+    #[default]
     Ok,
     /// Calls succeed, but something should be mended.
     Warning,
@@ -61,6 +66,12 @@ impl Severity {
             Self::Unknown => "unknown",
             Self::Error => "error",
         }
+    }
+}
+
+impl Serialize for Severity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -144,8 +155,8 @@ impl Status {
         checks.extend(export::checks(inventory));
         checks.extend(sidecar::checks(inventory));
         checks.sort_by(|one, other| {
-            let key = |check: &Check| (std::cmp::Reverse(check.severity), check.rank(), check.cluster.clone(), check.object.clone());
-            key(one).cmp(&key(other))
+            let worse = other.severity.cmp(&one.severity).then(one.rank().cmp(&other.rank()));
+            worse.then_with(|| (&one.cluster, &one.object).cmp(&(&other.cluster, &other.object)))
         });
         Self { checks }
     }

@@ -12,6 +12,7 @@ mod outage;
 mod own_root;
 mod secrets;
 mod service;
+mod status;
 mod tokens;
 
 use std::sync::{Mutex, PoisonError};
@@ -52,6 +53,7 @@ on_the_mesh_of_each_cli! {
     own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
     secrets::secrets_are_in_no_state_plan_or_log,
     service::an_export_of_a_missing_service_names_those_that_exist,
+    status::the_first_line_names_the_cause,
     tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
 }
 

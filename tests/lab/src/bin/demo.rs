@@ -51,7 +51,28 @@ fn demo() -> Result<()> {
 
     say(&format!("5/5 in the US pod: curl http://{HOST}"));
     let answer = call(&us)?;
-    show(&answer, &eu, &steps, applied, by_hand, &folder)
+    let page = page(&lab, &folder)?;
+    show(&answer, &eu, &steps, applied, by_hand, &folder)?;
+    say(&format!("See the mesh: open {} in a browser.", page.display()));
+    Ok(())
+}
+
+/// Lets the provider draw the mesh. Returns the page.
+fn page(lab: &Lab, folder: &Path) -> Result<PathBuf> {
+    let drawing = "data \"mesh_topology\" \"mesh\" {}\n\noutput \"topology\" {\n  value = data.mesh_topology.mesh.html\n}\n";
+    fs::write(folder.join("topology.tf"), drawing)?;
+    apply(lab, folder)?;
+    let output = lab
+        .command(lab.binaries().tofu)
+        .args(["output", "-raw", "topology"])
+        .current_dir(folder)
+        .env("TF_CLI_CONFIG_FILE", folder.join("cli.tfrc"))
+        .output()
+        .context("cannot run tofu")?;
+    ensure!(output.status.success(), "tofu output failed: {}", String::from_utf8_lossy(&output.stderr));
+    let page = folder.join("mesh.html");
+    fs::write(&page, output.stdout)?;
+    Ok(page)
 }
 
 /// A folder with the example, its variables and the CLI's configuration; the same each time, so that it can be looked at afterwards.

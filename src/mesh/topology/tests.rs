@@ -1,0 +1,162 @@
+//! The pictures of meshes: complete, escaped, bounded, and the same each time.
+
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, two_clusters};
+
+fn topology(mesh: &Mesh) -> Topology {
+    Topology::of(&inventory(mesh))
+}
+
+/// A mesh of many clusters, each of which imports all exports of the others.
+fn large(clusters: usize, exports: usize) -> Mesh {
+    let keys: Vec<_> = (0..clusters).map(|index| format!("cluster-{index:02}")).collect();
+    let hosts: Vec<_> = (0..exports).map(|index| (keys[index % clusters].clone(), format!("service-{index:04}.shop.mesh.local"))).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    mesh(&keys, &hosts.iter().map(|(key, host)| (key.as_str(), host.as_str())).collect::<Vec<_>>())
+}
+
+/// Three clusters, of which one is down, one has no istiod, and an import is missing.
+fn broken() -> Inventory {
+    let hosts =
+        [("eu", "echo.eu.mesh.local"), ("eu", "cart.eu.mesh.local"), ("us", "search.us.mesh.local"), ("asia", "pay.asia.mesh.local")];
+    let mut mesh = mesh(&["asia", "eu", "us"], &hosts);
+    let us = mesh.get_mut("us").unwrap();
+    us.entries.retain(|entry| entry["spec"]["hosts"][0] != "cart.eu.mesh.local");
+    us.control_planes[0]["status"] = json!({});
+    let mut inventory = inventory(&mesh);
+    let why = "Can't reach the API server of cluster \"asia\". Connection refused.".to_owned();
+    let unread = Unread { why, advice: "Check the address.".to_owned(), is_unknown: false };
+    inventory.clusters.insert(ClusterKey::parse("asia").unwrap(), Err(unread));
+    inventory
+}
+
+#[test]
+fn the_json_has_clusters_exports_and_problems() {
+    let json: Json = serde_json::from_str(&topology(&two_clusters()).json()).unwrap();
+    assert_eq!(json["verdict"], "ok");
+    assert_eq!(json["problems"], json!([]));
+    assert_eq!(json["clusters"][0]["key"], "eu");
+    assert_eq!(json["clusters"][0]["network"], "eu-net");
+    assert_eq!(json["clusters"][0]["gateways"][0]["addresses"], json!(["198.51.100.10"]));
+    let export = json!({
+        "host": "echo.eu.mesh.local", "exporter": "eu", "namespace": "echo", "service": "echo", "ports": ["80/HTTP"], "pods": 1, "ready_pods": 1,
+        "severity": "ok", "importers": [{"cluster": "us", "severity": "ok"}],
+    });
+    assert_eq!(json["exports"], json!([export]));
+}
+
+#[test]
+fn a_mesh_with_a_cluster_down_is_drawn() {
+    let topology = Topology::of(&broken());
+    assert_eq!(topology.verdict, Severity::Error);
+    let asia = &topology.clusters[0];
+    assert!(asia.unreachable.as_ref().is_some_and(|why| why.contains("refused")), "{asia:?}");
+    let cart = topology.exports.iter().find(|export| export.host.starts_with("cart")).unwrap();
+    let of_cart: Vec<_> = cart.importers.iter().map(|importer| (importer.cluster.as_str(), importer.severity)).collect();
+    assert_eq!(of_cart, [("asia", Severity::Unknown), ("us", Severity::Error)]);
+    let page = topology.html();
+    for part in ["can't be read", "Connection refused", "istiod.ready", "2×"] {
+        assert!(page.contains(part), "{part} is missing:\n{page}");
+    }
+    let chart = topology.mermaid();
+    assert!(chart.contains("c2 -.->|\"2 hosts\"| c1"), "{chart}");
+}
+
+#[test]
+fn the_same_mesh_gives_the_same_bytes() {
+    let (one, other) = (topology(&large(10, 100)), topology(&large(10, 100)));
+    assert_eq!(one.html(), other.html());
+    assert_eq!(one.json(), other.json());
+    assert_eq!(one.mermaid(), other.mermaid());
+}
+
+#[test]
+fn pages_stay_small() {
+    for (clusters, exports, most) in [(2, 1, 30_000), (10, 100, 200_000), (50, 1000, 800_000)] {
+        let page = topology(&large(clusters, exports)).html();
+        println!("{clusters} clusters, {exports} exports: {} bytes", page.len());
+        assert!(page.len() < most, "{} bytes for {clusters} clusters and {exports} exports", page.len());
+        assert_eq!(page.matches("<svg").count(), usize::from(clusters <= map::MOST_CLUSTERS));
+        assert_eq!(page.matches("<tr>").count(), 1 + clusters + 1 + exports, "a row for each cluster and each host");
+    }
+}
+
+#[test]
+fn what_is_not_drawn_is_said() {
+    let chart = topology(&large(40, 100)).mermaid();
+    assert!(chart.contains("not drawn: 10 clusters, "), "{chart}");
+    assert!(chart.lines().count() < 30 + 120 + 10, "{} lines", chart.lines().count());
+    assert!(!topology(&two_clusters()).mermaid().contains("not drawn"));
+}
+
+#[test]
+fn whatever_a_cluster_holds_is_escaped() {
+    const HOSTILE: &str = "\"]</style><script>alert(1)</script><img src=x onerror=alert(2)>'`&";
+    let mut mesh = two_clusters();
+    let us = mesh.get_mut("us").unwrap();
+    us.namespaces[0]["metadata"]["labels"]["topology.istio.io/network"] = json!(HOSTILE);
+    us.gateway_services[0]["metadata"]["labels"]["topology.istio.io/network"] = json!(HOSTILE);
+    us.gateway_services[0]["metadata"]["name"] = json!(HOSTILE);
+    us.mesh_configs[0]["data"]["mesh"] = json!(json!({"trustDomain": HOSTILE, "defaultConfig": {"meshId": HOSTILE}}).to_string());
+    us.injectors[0]["metadata"]["name"] = json!(HOSTILE);
+    us.injectors[0]["webhooks"][0]["clientConfig"]["caBundle"] = json!("");
+    let topology = topology(&mesh);
+    let page = topology.html();
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "the test shows it");
+    for part in ["<script>alert", "<img", "</style><script"] {
+        assert_eq!(page.matches(part).count(), 0, "{part}");
+    }
+    assert_eq!(page.matches("<script>").count(), 1, "only our own");
+    let chart = topology.mermaid();
+    assert!(!chart.contains("<script") && !chart.contains("<img") && chart.contains("#60;script"), "{chart}");
+}
+
+/// Looks at pages with Chromium: no element wider than the window, and a search that hides rows. Writes pictures to `target/topology`.
+#[test]
+#[ignore = "needs Chromium: apt install chromium"]
+fn pages_are_shown_in_a_browser() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/topology");
+    std::fs::create_dir_all(&folder).unwrap();
+    let pages = [
+        ("2x1", topology(&two_clusters()).html()),
+        ("broken", Topology::of(&broken()).html()),
+        ("10x100", topology(&large(10, 100)).html()),
+        ("50x1000", topology(&large(50, 1000)).html()),
+    ];
+    for (name, page) in pages {
+        let file = folder.join(format!("{name}.html"));
+        std::fs::write(&file, &page).unwrap();
+        for (theme, scheme) in [("light", "1"), ("dark", "0")] {
+            let picture = folder.join(format!("{name}-{theme}.png"));
+            let theme = format!("--blink-settings=preferredColorScheme={scheme}");
+            chromium(&[&format!("--screenshot={}", picture.display()), "--window-size=1280,1600", &theme], &file);
+            assert!(std::fs::metadata(&picture).unwrap().len() > 10_000, "{}", picture.display());
+        }
+        let probe = "<script>var f=document.querySelector('input'),r=document.querySelectorAll('.searched tbody tr');\
+                     if(f){f.value=r[0].cells[0].textContent;f.dispatchEvent(new Event('input'))}\
+                     document.title='width '+(document.documentElement.scrollWidth-innerWidth)+' shown '+\
+                     Array.from(r).filter(function(x){return !x.hidden}).length</script></body>";
+        let probed = folder.join(format!("{name}-probed.html"));
+        std::fs::write(&probed, page.replace("</body>", probe)).unwrap();
+        for width in ["1280", "600"] {
+            let dom = chromium(&["--dump-dom", &format!("--window-size={width},900")], &probed);
+            let title = dom.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
+            assert_eq!(title, "width 0 shown 1", "{name} in a window of {width}");
+        }
+        std::fs::remove_file(probed).unwrap();
+    }
+}
+
+/// Runs Chromium without a window; what it prints.
+fn chromium(arguments: &[&str], file: &std::path::Path) -> String {
+    let output = std::process::Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=2000"])
+        .args(arguments)
+        .arg(format!("file://{}", file.display()))
+        .output()
+        .expect("chromium starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
