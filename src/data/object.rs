@@ -89,6 +89,8 @@ kinds! {
     CRD = "apiextensions.k8s.io" "v1" "CustomResourceDefinition" "customresourcedefinitions" false;
     /// networking.istio.io/v1 Gateway
     GATEWAY = "networking.istio.io" "v1" "Gateway" "gateways" true;
+    /// gateway.networking.k8s.io/v1 Gateway, of the Gateway API
+    API_GATEWAY = "gateway.networking.k8s.io" "v1" "Gateway" "gateways" true;
     /// networking.istio.io/v1 `ServiceEntry`
     SERVICE_ENTRY = "networking.istio.io" "v1" "ServiceEntry" "serviceentries" true;
     /// networking.istio.io/v1 `DestinationRule`

@@ -6,6 +6,7 @@ mod authorization_policy;
 mod destination_rule;
 mod gateway;
 mod peer_authentication;
+mod remote_gateway;
 mod selector;
 mod service_entry;
 pub mod well_known;
@@ -14,5 +15,6 @@ pub use authorization_policy::{AuthorizationPolicy, Condition, From, PolicyActio
 pub use destination_rule::{ClientTls, ClientTlsMode, DestinationRule, TrafficPolicy};
 pub use gateway::{Gateway, Server, ServerPort, ServerTls, ServerTlsMode};
 pub use peer_authentication::{MutualTls, MutualTlsMode, PeerAuthentication};
+pub use remote_gateway::{AllowedRoutes, GatewayAddress, Listener, ListenerTls, RemoteGateway, RouteNamespaces};
 pub use selector::MatchLabels;
 pub use service_entry::{Endpoint, EntryPort, Location, Resolution, ServiceEntry, WorkloadSelector};

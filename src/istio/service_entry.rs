@@ -69,9 +69,14 @@ pub struct EntryPort {
 /// One place where a service is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Endpoint {
-    /// IP address or DNS name.
-    pub address: String,
+    /// IP address or DNS name. Absent: a gateway of the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The network that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// By name of a port of the entry: the port at this endpoint.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ports: BTreeMap<String, u16>,
     /// `region/zone/subzone`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,15 @@ pub const NETWORK_VIEW: &str = "ISTIO_META_REQUESTED_NETWORK_VIEW";
 /// Port of a gateway for mutual TLS from other networks.
 pub const PASSTHROUGH_PORT: u16 = 15443;
 
+/// The Gateway API's class of gateways that run elsewhere. istiod itself makes the GatewayClass.
+pub const REMOTE_GATEWAY_CLASS: &str = "istio-remote";
+
+/// Option of a listener of such a gateway, by which istiod takes its port for the one for mutual TLS from other networks.
+pub const LISTENER_PROTOCOL_OPTION: &str = "gateway.istio.io/listener-protocol";
+
+/// Value of [`LISTENER_PROTOCOL_OPTION`].
+pub const AUTO_PASSTHROUGH: &str = "auto-passthrough";
+
 /// The namespace of a control plane unless another is chosen.
 pub const SYSTEM_NAMESPACE: &str = "istio-system";
 

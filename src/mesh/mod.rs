@@ -9,6 +9,7 @@ pub mod export;
 pub mod helm;
 pub mod inventory;
 pub mod labels;
+pub mod link;
 pub mod manifest;
 pub mod names;
 pub mod observe;
@@ -20,6 +21,7 @@ pub mod trust;
 pub use crate::istio::MutualTlsMode;
 pub use export::{Export, ExportId};
 pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
+pub use link::Link;
 pub use names::{
     ClusterKey, Host, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
     TrustDomain, Vip,

@@ -161,6 +161,10 @@ impl Objects for FakeObjects {
         let live = objects.entry(key).or_default();
         withdraw(live, &before);
         merge(live, manifest);
+        if object.kind == Kind::API_GATEWAY {
+            // As istiod does.
+            live["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
+        }
         Ok(live.clone())
     }
 

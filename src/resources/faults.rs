@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     round_trip::value,
-    testing::{FakeMesh, balancer, echo, injector},
+    testing::{FakeMesh, balancer, echo, gateway_api, injector},
 };
 use crate::{
     ports::fakes::{Effect, FakeClock, FakeObjects, FakeReleases, Faulty},
@@ -29,6 +29,9 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
         ],
         "mesh_eastwest_gateway" => {
             [json!({"cluster": "eu", "network": "eu-net"}), json!({"cluster": "eu", "network": "eu-net", "replicas": 2})]
+        }
+        "mesh_link" => {
+            ["198.51.100.9", "lb.example.com"].map(|address| json!({"cluster": "us", "network": "eu-net", "addresses": [address]}))
         }
         "mesh_service_export" => {
             let gateway =
@@ -62,7 +65,7 @@ impl Scene {
         for cluster in ["us", "eu"] {
             // A namespace of somebody else: one of ours that is empty stays behind if a destroy fails between its last object and itself.
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}});
-            for object in [namespace, echo(), injector()] {
+            for object in [namespace, echo(), injector(), gateway_api()] {
                 objects.put(cluster, object);
             }
         }
@@ -253,6 +256,11 @@ async fn a_cluster_gets_over_every_fault() {
 #[tokio::test]
 async fn a_gateway_gets_over_every_fault() {
     gets_over_every_fault("mesh_eastwest_gateway").await;
+}
+
+#[tokio::test]
+async fn a_link_gets_over_every_fault() {
+    gets_over_every_fault("mesh_link").await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod cluster_ca;
 mod eastwest_gateway;
 #[cfg(test)]
 mod faults;
+mod link;
 #[cfg(test)]
 mod lost_clusters;
 mod root_ca;
@@ -22,6 +23,7 @@ pub use ca_request::{CaRequest, CaRequestModel};
 pub use cluster::{Cluster, ClusterModel};
 pub use cluster_ca::{ClusterCa, ClusterCaModel};
 pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
+pub use link::{LinkModel, NetworkLink};
 pub use root_ca::{RootCa, RootCaModel};
 pub use service_export::{ServiceExport, ServiceExportModel};
 
@@ -36,6 +38,7 @@ pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
         erase::<ClusterCa>(),
         erase::<Cluster>(),
         erase::<EastwestGateway>(),
+        erase::<NetworkLink>(),
         erase::<ServiceExport>(),
     ]
 }
@@ -48,6 +51,7 @@ pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
         erase_listing::<InClusters<ClusterCa>>(),
         erase_listing::<InClusters<Cluster>>(),
         erase_listing::<InClusters<EastwestGateway>>(),
+        erase_listing::<InClusters<NetworkLink>>(),
         erase_listing::<InClusters<ServiceExport>>(),
     ]
 }

@@ -17,7 +17,7 @@ use rmpv::Value;
 use serde_json::{Value as Json, json};
 use tonic::Request;
 
-use super::testing::{FakeMesh, balancer, echo};
+use super::testing::{FakeMesh, balancer, echo, gateway_api};
 use crate::{
     data::{CaSubject, Certificate, KeyAlgorithm},
     mesh::{Namespace, rotation::TrustRecord, trust},
@@ -192,13 +192,23 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
             "external_addresses": ["198.51.100.9"], "external_port": 15443, "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
         })],
-        "mesh_service_export" => vec![json!({
-            "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",
-            "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "port": 443, "addresses": ["198.51.100.9"]},
-            "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
-            "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
-            "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "timeouts": timeouts,
+        "mesh_link" => vec![json!({
+            "cluster": "us", "network": "eu-net", "addresses": ["198.51.100.9", "lb.example.com"], "port": 443, "namespace": NAMESPACE,
+            "timeouts": timeouts,
         })],
+        "mesh_service_export" => vec![
+            json!({
+                "host": "orders.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "network": "eu-net",
+                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway"},
+            }),
+            json!({
+                "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",
+                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "port": 443, "addresses": ["198.51.100.9"]},
+                "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
+                "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
+                "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "timeouts": timeouts,
+            }),
+        ],
         other => panic!("{other} has no configuration here: add one that sets all of its attributes"),
     }
 }
@@ -274,6 +284,7 @@ fn unset(declared: &[framework::Attribute], given: &[&Json], path: &str) -> Vec<
 async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     let session = Session::new().await;
     session.objects.put("eu", echo());
+    session.objects.put("us", gateway_api());
     session.objects.put("eu", balancer("198.51.100.9"));
     let mut gateway = balancer("198.51.100.9");
     gateway["metadata"] = json!({"name": "gateway", "namespace": NAMESPACE});

@@ -196,6 +196,14 @@ pub(super) fn injector() -> Json {
     })
 }
 
+/// The definition that a link needs.
+pub(super) fn gateway_api() -> Json {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "gateways.gateway.networking.k8s.io"},
+    })
+}
+
 pub(super) fn secret(name: &str) -> ObjectRef {
     ObjectRef::namespaced(Kind::SECRET, "istio-system", name)
 }

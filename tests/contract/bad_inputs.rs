@@ -207,6 +207,8 @@ fn resources() -> Vec<(&'static str, Case)> {
             "gateway.port",
             "must be between 1 and 65535, got 0",
         ),
+        (json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g"}}), "gateway.addresses", "or `network`"),
+        (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
         (json!({"importer_namespace": "Echo"}), "importer_namespace", "For example: \"echo\""),
         (json!({"service": "Echo_1"}), "service", "For example: \"echo-1\""),
         (json!({"address": "240.241.0.1"}), "address", "The provider sets `address`"),
@@ -216,8 +218,21 @@ fn resources() -> Vec<(&'static str, Case)> {
         .chain(of("mesh_cluster_ca", ca))
         .chain(of("mesh_cluster_ca_request", request))
         .chain(of("mesh_eastwest_gateway", gateway))
+        .chain(of("mesh_link", links()))
         .chain(of("mesh_service_export", export))
         .collect()
+}
+
+fn links() -> Vec<Case> {
+    vec![
+        (json!({"addresses": null}), "addresses", "is required"),
+        (json!({"addresses": []}), "addresses", "must have a length between 1 and 16, got 0"),
+        (json!({"addresses": ["198.51.100.9", "x y"]}), "addresses[1]", "neither an IP address nor a hostname"),
+        (json!({"port": 70000}), "port", "must be between 1 and 65535, got 70000"),
+        (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
+        (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
+        (json!({"drift": []}), "drift", "The provider sets `drift`"),
+    ]
 }
 
 fn token() -> Vec<Case> {

@@ -37,6 +37,9 @@ fn minimal(name: &str) -> Configuration {
         "mesh_cluster_ca" => vec![("cluster", "us".into()), ("root_ca", root())],
         "mesh_cluster" => vec![("cluster", "us".into()), ("mesh_id", "m".into()), ("network", "n".into())],
         "mesh_eastwest_gateway" => vec![("cluster", "us".into()), ("network", "n".into())],
+        "mesh_link" => {
+            vec![("cluster", "us".into()), ("network", "eu-net".into()), ("addresses", Value::Array(vec!["198.51.100.9".into()]))]
+        }
         "mesh_service_export" => vec![
             ("host", "echo.eu.mesh.local".into()),
             ("gateway", gateway()),

@@ -163,7 +163,7 @@ impl Export {
     /// Returns the manifests for each importing cluster.
     pub fn importer_manifests(&self) -> Vec<Json> {
         let (host, namespace) = (&self.id.host, self.request.importer_namespace());
-        let by_name = self.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
+        let by_name = self.request.network.is_none() && self.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
         let export_to = self.request.export_to(namespace, None);
         let entry = ServiceEntry {
             hosts: vec![host.to_string()],
@@ -173,8 +173,7 @@ impl Export {
             resolution: if by_name { Resolution::Dns } else { Resolution::Static },
             ports: self.ports.iter().map(ServicePort::imported).collect(),
             subject_alt_names: self.identities(),
-            // No `network`: endpoints with DNS names would miss a gateway that comes later.
-            endpoints: self.addresses.iter().map(|address| self.endpoint(address)).collect(),
+            endpoints: self.endpoints(),
             workload_selector: None,
         };
         // Nothing leaves in plain text, whatever the mesh's defaults are. No SNI: Istio's own names port and host.
@@ -189,13 +188,22 @@ impl Export {
         ]
     }
 
-    fn endpoint(&self, address: &Address) -> Endpoint {
-        Endpoint {
-            address: address.to_string(),
-            ports: self.ports.iter().map(|port| (port.name.clone(), self.request.gateway_port)).collect(),
+    /// Returns where importers find the host: in a network that they have a link to, or at the gateway's addresses.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        let endpoint = Endpoint {
+            address: None,
+            network: None,
+            ports: BTreeMap::new(),
             locality: self.request.locality.as_ref().map(ToString::to_string),
             labels: BTreeMap::from([(well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned())]),
+        };
+        if let Some(network) = &self.request.network {
+            return vec![Endpoint { network: Some(network.to_string()), ..endpoint }];
         }
+        let ports: BTreeMap<_, _> = self.ports.iter().map(|port| (port.name.clone(), self.request.gateway_port)).collect();
+        // No `network`: endpoints with DNS names would miss a gateway that comes later.
+        let at = |address: &Address| Endpoint { address: Some(address.to_string()), ports: ports.clone(), ..endpoint.clone() };
+        self.addresses.iter().map(at).collect()
     }
 }
 
@@ -204,7 +212,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mesh::{Protocol, Vip};
+    use crate::mesh::{NetworkName, Protocol, Vip};
 
     fn export(addresses: &[&str]) -> Export {
         let request = json!({
@@ -286,6 +294,15 @@ mod tests {
         let export = export(&["lb.example.com", "198.51.100.9"]);
         let entry = &export.importer_manifests()[0];
         assert_eq!((&entry["spec"]["resolution"], entry["spec"]["endpoints"].as_array().unwrap().len()), (&json!("DNS"), 2));
+    }
+
+    #[test]
+    fn a_host_of_a_linked_network_has_no_address_in_the_importers() {
+        let mut export = export(&[]);
+        export.request.network = Some(NetworkName::parse("eu-net").unwrap());
+        let spec = &export.importer_manifests()[0]["spec"];
+        assert_eq!(spec["resolution"], "STATIC");
+        assert_eq!(spec["endpoints"], json!([{"network": "eu-net", "locality": "eu", "labels": {"security.istio.io/tlsMode": "istio"}}]));
     }
 
     #[test]

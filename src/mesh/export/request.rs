@@ -13,7 +13,10 @@ use super::Caller;
 use crate::mesh::{
     helm::gateway,
     labels::EXPORT_RECORD,
-    names::{ClusterKey, Host, Locality, Namespace, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort, TrustDomain, Vip},
+    names::{
+        ClusterKey, Host, Locality, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
+        TrustDomain, Vip,
+    },
 };
 
 /// An export as it is configured. Annotations of all earlier releases must stay readable: a new field is optional, and no key changes.
@@ -29,6 +32,9 @@ pub struct Request {
     /// The port of the gateway's load balancer.
     #[serde(default = "passthrough_port", skip_serializing_if = "is_passthrough_port")]
     pub gateway_port: u16,
+    /// The exporting cluster's network, which importers have a link to; they have the gateway's addresses if not set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkName>,
     /// The clusters that import.
     #[serde(default)]
     pub importers: BTreeSet<ClusterKey>,
@@ -195,6 +201,7 @@ stored_as_string!(
     ClusterKey,
     Locality,
     Namespace,
+    NetworkName,
     ObjectName,
     Protocol,
     ReleaseName,

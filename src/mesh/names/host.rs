@@ -28,14 +28,11 @@ impl Host {
     /// `echo.eu.mesh.local` → `echo-eu-mesh-local`. A host that has dashes itself, or is long, gets its hash appended, for
     /// `a-b.c` and `a.b-c` would else be one.
     pub fn slug(&self) -> String {
-        const LONGEST: usize = 48;
         let dashed = self.0.replace('.', "-");
-        if dashed.len() <= LONGEST && !self.0.contains('-') {
+        if dashed.len() <= LONGEST_SLUG && !self.0.contains('-') {
             return dashed;
         }
-        let hash = format!("{:08x}", fnv1a(self.0.as_bytes()) & 0xffff_ffff);
-        let kept: String = dashed.chars().take(LONGEST - hash.len() - 1).collect();
-        format!("{}-{hash}", kept.trim_end_matches('-'))
+        hashed(&dashed, &self.0)
     }
 
     /// The SNI of a connection to a port of the host: `outbound_.80_._.echo.eu.mesh.local`. The subset, between the second and the third
@@ -45,6 +42,16 @@ impl Host {
     pub fn sni(&self, port: u16) -> String {
         format!("outbound_.{port}_._.{self}")
     }
+}
+
+/// The greatest length of a slug, to which objects' names have prefixes.
+const LONGEST_SLUG: usize = 48;
+
+/// Returns the readable form of a name, cut and with the hash of the name itself, so that two names with one readable form differ.
+pub(in crate::mesh) fn hashed(readable: &str, name: &str) -> String {
+    let hash = format!("{:08x}", fnv1a(name.as_bytes()) & 0xffff_ffff);
+    let kept: String = readable.chars().take(LONGEST_SLUG - hash.len() - 1).collect();
+    format!("{}-{hash}", kept.trim_end_matches('-'))
 }
 
 /// FNV-1a, 64 bits: a hash that is the same in every release of the provider, because names and addresses are derived from it.

@@ -8,6 +8,7 @@ mod vip;
 
 pub use crate::istio::well_known::NETWORK_LABEL;
 pub use host::Host;
+pub(super) use host::hashed;
 pub use identifiers::{
     ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key, check_label_value,
 };

@@ -6,6 +6,7 @@ mod adoption;
 mod creation;
 mod import;
 pub(super) mod model;
+mod network;
 mod objects;
 mod plan;
 mod ports;
@@ -120,6 +121,7 @@ impl Resource for ServiceExport {
         for warning in warnings {
             cx.warn(warning);
         }
+        spec.warn_of_missing_links(&claim.clusters, cx).await;
         reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
         // The new objects are written before the old ones are removed, so that calls succeed at any time.
         let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(spec));

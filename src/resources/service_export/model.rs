@@ -7,7 +7,7 @@ use super::{
     ports::{ExportedPortModel, PortModel, parse_ports, same_ports},
 };
 use crate::mesh::{
-    ClusterKey, ExportId, Host, Locality, Namespace, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
+    ClusterKey, ExportId, Host, Locality, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
     export::{Audience, Caller, Request},
     helm::gateway::{self, Address},
     names::port,
@@ -25,8 +25,8 @@ model! {
         name: String => required(),
         /// The load balancer's port for mutual TLS: 1 to 65535.
         port: i64 => optional().default(i64::from(gateway::PORT)),
-        /// The load balancer's addresses: IP addresses or host names.
-        addresses: Vec<Value<String>> => required(),
+        /// The load balancer's addresses: IP addresses or host names. Required, unless `network` is set.
+        addresses: Vec<Value<String>> => optional(),
     }
 }
 
@@ -49,6 +49,11 @@ model! {
         /// The exporting cluster's gateway: `gateway = mesh_eastwest_gateway.eu`. A new address updates the importers in place, and so does
         /// another gateway: the new objects are written before the old ones are removed.
         gateway: GatewayRef => required(),
+        /// Name of the exporting cluster's network, if each importing cluster has a `mesh_link` to it: `mesh_link.us_to_eu.network`. The objects in
+        /// these clusters then name the network instead of the gateway's addresses, so that a new address needs no write of this export. Leave
+        /// `addresses` out of `gateway` then, or each new address is still an update, if one that writes nothing new. A change from one to the
+        /// other is in place.
+        network: String => optional(),
         /// The Service's namespace.
         namespace: String => required().replaces(),
         /// The Service's name. It must exist when the export is created, unless both `ports` and `selector` are set. If it is deleted later, the
@@ -110,6 +115,7 @@ impl ServiceExportModel {
     pub(super) fn parse(&self, parse: &mut Parse<'_>) -> Option<ServiceExport> {
         let host = parse.required("host", &self.host, |text| Host::parse(text));
         let gateway = parse.nested("gateway", &self.gateway, GatewayEnd::parse);
+        let network = parse.optional("network", &self.network, |text| NetworkName::parse(text));
         let namespace = parse.required("namespace", &self.namespace, |text| Namespace::parse(text));
         let service = parse.required("service", &self.service, |text| ObjectName::parse(text));
         let importers = parse.each("importers", &self.importers, |text| ClusterKey::parse(text));
@@ -141,6 +147,13 @@ impl ServiceExportModel {
             _ => {}
         }
         let adopts = parse.optional("adopt", &self.adopt, |on| Ok::<_, String>(*on));
+        if let Value::Value(GatewayRef { addresses: Value::Null, .. }) = &self.gateway
+            && self.network.is_null()
+        {
+            let problem =
+                "Importing clusters need the gateway's addresses: set `gateway.addresses`, or `network` if they have a mesh_link to it.";
+            parse.violation(parse.path("gateway").attribute("addresses"), &problem);
+        }
         let gateway = gateway??;
         Some(ServiceExport {
             id: ExportId { exporter: gateway.cluster, namespace: namespace?, host: host? },
@@ -149,6 +162,7 @@ impl ServiceExportModel {
                 gateway_name: gateway.name,
                 gateway_namespace: gateway.namespace,
                 gateway_port: gateway.port,
+                network: network?,
                 importers: importers?.into_iter().collect(),
                 importer_namespace: importer_namespace?,
                 export_to: export_to?.map(BTreeSet::from_iter),
@@ -177,8 +191,9 @@ impl From<&ServiceExport> for ServiceExportModel {
                 namespace: Value::Value(request.gateway_namespace.to_string()),
                 name: Value::Value(request.gateway_name.to_string()),
                 port: Value::Value(i64::from(request.gateway_port)),
-                addresses: Value::Value(strings(addresses)),
+                addresses: request.network.is_none().then(|| strings(addresses)).into(),
             }),
+            network: request.network.as_ref().map(ToString::to_string).into(),
             namespace: Value::Value(id.namespace.to_string()),
             service: Value::Value(request.service.to_string()),
             importers: Value::Value(strings(&request.importers)),

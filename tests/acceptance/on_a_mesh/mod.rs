@@ -8,6 +8,7 @@ mod drift;
 mod foreign;
 mod identity;
 mod interrupt;
+mod link;
 mod outage;
 mod own_root;
 mod secrets;
@@ -49,6 +50,7 @@ on_the_mesh_of_each_cli! {
     identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,
     interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
     interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
+    link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
     outage::an_unreachable_cluster_loses_no_state,
     own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
     secrets::secrets_are_in_no_state_plan_or_log,

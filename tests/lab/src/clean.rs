@@ -33,7 +33,7 @@ pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
     }
     let definitions = || -> Result<Vec<_>> {
         let names = names(cluster, "customresourcedefinitions")?;
-        Ok(names.into_iter().filter(|name| name.ends_with(".istio.io")).collect())
+        Ok(names.into_iter().filter(|name| is_of_a_mesh(name)).collect())
     };
     delete(cluster, &definitions()?)?;
     for namespace in SYSTEM_NAMESPACES {
@@ -42,6 +42,11 @@ pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
     wait::until_true("what was deleted to be gone", Duration::from_secs(90), || {
         Ok(names(cluster, "namespaces")?.len() == SYSTEM_NAMESPACES.len() && definitions()?.is_empty())
     })
+}
+
+/// Whether a definition is Istio's, or of the Gateway API, which a test of links installs.
+fn is_of_a_mesh(definition: &str) -> bool {
+    definition.ends_with(".istio.io") || definition.ends_with(".gateway.networking.k8s.io")
 }
 
 /// Removes what takes its time to go: pods with a grace period, Services that the balancer must let go.

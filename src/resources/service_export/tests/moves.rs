@@ -239,3 +239,28 @@ async fn a_cluster_that_gets_another_key_keeps_its_objects() {
     let exporter = scene.objects.live("europe", &object(Kind::GATEWAY, "istio-system")).expect("the gateway");
     assert_eq!(exporter["metadata"]["labels"]["mesh.terraform.io/exported-by"], "europe");
 }
+
+#[tokio::test]
+async fn an_export_moves_to_a_link_in_place_and_is_imported_without_addresses() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    scene.objects.put("eu", balancer(ADDRESS));
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let mut linked = ServiceExportModel { network: text("eu-net"), ..export(ADDRESS) };
+    if let Value::Value(gateway) = &mut linked.gateway {
+        gateway.addresses = Value::Null;
+    }
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, linked.clone()).await;
+    assert!(words(&diagnostics).starts_with("No link to the network: The export of echo.eu.mesh.local"), "{}", words(&diagnostics));
+    let entry = scene.objects.live("us", &object(Kind::SERVICE_ENTRY, "istio-system")).unwrap();
+    assert_eq!(entry["spec"]["endpoints"], json!([{"network": "eu-net", "labels": {"security.istio.io/tlsMode": "istio"}}]));
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+    assert_eq!(import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await, state);
+    // With a Gateway to the network, whoever made it, there is nothing to warn of.
+    let way = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+        "metadata": {"name": "eu", "namespace": "elsewhere", "labels": {"topology.istio.io/network": "eu-net"}},
+    });
+    scene.objects.put("us", way);
+    assert_eq!(words(&apply::<ServiceExport>(&scene, &state, linked).await.1), "");
+}

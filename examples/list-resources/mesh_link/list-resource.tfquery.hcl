@@ -1,0 +1,7 @@
+list "mesh_link" "in_america" {
+  provider = mesh
+
+  config {
+    clusters = ["us"]
+  }
+}

@@ -1,0 +1,101 @@
+//! A link to a network, and exports by way of it.
+
+use std::process::Command;
+
+use mesh_lab::Cluster;
+use serde_json::Value as Json;
+
+use super::Mesh;
+use crate::{
+    fixture::source,
+    traffic::{Calls, call_host_until_ok},
+    workspace::unwrapped,
+};
+
+const LINK: &str = r#"
+resource "mesh_link" "us_to_eu" {
+  cluster   = mesh_cluster.this["us"].cluster
+  network   = mesh_eastwest_gateway.this["eu"].network
+  addresses = mesh_eastwest_gateway.this["eu"].addresses
+  port      = mesh_eastwest_gateway.this["eu"].port
+}
+"#;
+
+pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, lab, .. } = mesh;
+    let before = workspace.read("main.tf");
+    workspace.edit(
+        "  gateway          = mesh_eastwest_gateway.this[\"eu\"]\n",
+        "  gateway          = { for key in [\"cluster\", \"namespace\", \"name\"] : key => mesh_eastwest_gateway.this[\"eu\"][key] }\n  network          = \
+         mesh_link.us_to_eu.network\n",
+    );
+    workspace.write("link.tf", LINK);
+    let refused = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
+    for words in ["The Gateway API is not installed", "kubectl apply -f https://"] {
+        assert!(refused.contains(words), "{refused}");
+    }
+
+    let definitions = gateway_api();
+    us.apply(&definitions).expect("the Gateway API");
+    let calls = Calls::start(lab);
+    workspace.apply();
+    workspace.assert_settled();
+    let endpoints = us.kubectl(&["get", "serviceentry", "-n", "istio-system", "-o", "jsonpath={.items[*].spec.endpoints}"]);
+    let endpoints = endpoints.expect("entries");
+    assert!(endpoints.contains("\"network\":\"eu-net\"") && !endpoints.contains("address"), "{endpoints}");
+    assert_eq!(calls.failed(), 0, "the move from addresses to the link");
+
+    for is_hostname in [true, false] {
+        if is_hostname { eu.balancer().hostname() } else { eu.balancer().ip() }.expect("set");
+        let moved = eu.balancer().readdress("istio-system", "istio-eastwestgateway").expect("moved");
+        assert_eq!(moved.parse::<std::net::IpAddr>().is_err(), is_hostname, "{moved}");
+        let plan = unwrapped(&workspace.changes());
+        assert!(plan.contains("mesh_link.us_to_eu will be updated in-place") && plan.contains(&moved), "{plan}");
+        assert!(!plan.contains("mesh_service_export.echo will be"), "the export needs no write:\n{plan}");
+        workspace.apply();
+        workspace.assert_settled();
+        assert_eq!(workspace.state("mesh_link.us_to_eu")["addresses"][0], *moved);
+        call_host_until_ok(lab);
+    }
+
+    let elsewhere = r#"[{"op":"replace","path":"/spec/listeners/0/port","value":443}]"#;
+    us.kubectl(&["patch", "gateways.gateway.networking.k8s.io", "-n", "istio-system", "mesh-link-eu-net", "--type=json", "-p", elsewhere])
+        .expect("changed manually");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("spec.listeners[") && plan.contains("443"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+
+    workspace.succeed(&["state", "rm", "mesh_link.us_to_eu"]);
+    workspace.succeed(&["import", "-no-color", "mesh_link.us_to_eu", "us/istio-system/eu-net"]);
+    workspace.assert_settled();
+
+    let calls = Calls::start(lab);
+    workspace.write("main.tf", &before);
+    workspace.apply();
+    assert_eq!(calls.failed(), 0, "the move from the link to addresses");
+    workspace.write("link.tf", "");
+    workspace.apply();
+    assert_eq!(links(us), "");
+    us.kubectl(&["delete", "crd", "gateways.gateway.networking.k8s.io", "gatewayclasses.gateway.networking.k8s.io"]).expect("deleted");
+}
+
+fn links(cluster: &Cluster) -> String {
+    cluster.kubectl(&["get", "gateways.gateway.networking.k8s.io", "-A", "-o", "name"]).expect("a list").trim().to_owned()
+}
+
+/// The definitions of the Gateway API that a link needs, in the version that Istio is built with.
+fn gateway_api() -> String {
+    let module = Command::new("go")
+        .args(["mod", "download", "-json", "sigs.k8s.io/gateway-api"])
+        .current_dir(source("tests/lab/go/istio"))
+        .output()
+        .expect("go, with which the lab is built");
+    let module: Json = serde_json::from_slice(&module.stdout).expect("JSON");
+    let folder = module["Dir"].as_str().expect("a folder");
+    let read = |kind| {
+        let file = format!("{folder}/config/crd/standard/gateway.networking.k8s.io_{kind}.yaml");
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    ["gatewayclasses", "gateways"].map(read).join("\n---\n")
+}
