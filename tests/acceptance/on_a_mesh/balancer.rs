@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Mesh;
 use crate::{
-    traffic::call_host_until_ok,
+    traffic::{call_host_until_ok, call_until, is_ok},
     workspace::{Workspace, unwrapped},
 };
 
@@ -54,5 +54,38 @@ pub(super) fn an_address_that_never_comes_is_reported_with_its_cause(mesh: &Mesh
     mesh.eu.balancer().ip().expect("as usual");
     workspace.apply();
     workspace.assert_settled();
+    workspace.destroy();
+}
+
+/// A second gateway of the same network, which no load balancer leads to.
+pub(super) fn a_gateway_without_a_load_balancer_is_reached_at_its_node_port(mesh: &Mesh) {
+    let workspace = mesh
+        .beside(
+            r#"
+            resource "mesh_eastwest_gateway" "node" {
+              cluster            = "eu"
+              network            = "eu-net"
+              name               = "node-gateway"
+              external_addresses = ["198.51.100.12"]
+              values             = [file("values.yaml"), "service: {type: NodePort}"]
+            }
+
+            resource "mesh_service_export" "node" {
+              host      = "echo.node.mesh.local"
+              gateway   = mesh_eastwest_gateway.node
+              namespace = "echo"
+              service   = "echo"
+              importers = ["us"]
+            }
+            "#,
+        )
+        .with("values.yaml", &mesh_lab::gateway_values());
+    workspace.apply();
+    workspace.assert_settled();
+    let port = workspace.state("mesh_eastwest_gateway.node")["port"].as_i64().expect("a port");
+    assert!((30_000..32_768).contains(&port), "{}: {port} is no node port", mesh.cli.name);
+    let answer = call_until(&mesh.lab, "http://echo.node.mesh.local/", is_ok);
+    assert!(answer.contains("Cluster=eu"), "{answer}");
+    call_host_until_ok(&mesh.lab);
     workspace.destroy();
 }

@@ -13,6 +13,7 @@ mod outage;
 mod own_root;
 mod secrets;
 mod service;
+mod services;
 mod status;
 mod tokens;
 
@@ -39,6 +40,7 @@ macro_rules! on_the_mesh_of_each_cli {
 }
 
 on_the_mesh_of_each_cli! {
+    balancer::a_gateway_without_a_load_balancer_is_reached_at_its_node_port,
     balancer::a_late_address_is_waited_for,
     balancer::a_new_address_is_followed_in_place,
     balancer::an_address_that_never_comes_is_reported_with_its_cause,
@@ -55,6 +57,7 @@ on_the_mesh_of_each_cli! {
     own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
     secrets::secrets_are_in_no_state_plan_or_log,
     service::an_export_of_a_missing_service_names_those_that_exist,
+    services::a_label_of_a_service_exports_it,
     status::the_first_line_names_the_cause,
     tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
 }
