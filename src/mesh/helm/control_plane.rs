@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{
     discovery,
     lint::{self, Effect, Lint},
+    misspelling,
     setting::{self, Decision, Setting},
     values::{self, Values},
 };
@@ -118,6 +119,7 @@ impl ControlPlane {
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut lints = lint::dead_keys(&own);
+        lints.extend(misspelling::lint(&own));
         lints.extend(lint::overridden(&own, &self.decisions()));
         lints.extend(discovery::lint(&own, &self.namespace, &json!(self.namespace_labels())));
         lints

@@ -6,6 +6,7 @@ pub mod gateway;
 mod gateway_lint;
 mod lint;
 pub mod load_balancer;
+mod misspelling;
 pub mod operator;
 mod setting;
 pub mod values;
