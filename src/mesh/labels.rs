@@ -19,7 +19,13 @@ pub const NETWORK: &str = well_known::NETWORK_LABEL;
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::export::Request`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
-/// Label of an export's objects: the host.
+/// Annotation of the `ServiceEntry` of a `mesh_service_import`: the import as JSON. See [`super::export::Import`].
+pub const IMPORT_RECORD: &str = "mesh.terraform.io/import-record";
+
+/// Label of the objects of a `mesh_service_import`.
+const IMPORT: &str = "mesh.terraform.io/import";
+
+/// Label of an export's objects, and of an import's: the host.
 const EXPORT: &str = "mesh.terraform.io/export";
 
 /// Annotation of istiod's pods: the fingerprints of the roots that they start with, the one that signs first. Another root, which a running istiod would ignore, restarts
@@ -53,6 +59,8 @@ pub enum Owner {
     Link,
     /// `mesh_service_export`, by its host and the key of the cluster that exports
     Export(Host, ClusterKey),
+    /// `mesh_service_import`, by its host
+    Import(Host),
 }
 
 impl Owner {
@@ -67,6 +75,7 @@ impl Owner {
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
             }
+            Self::Import(host) => vec![(EXPORT, host.slug()), (IMPORT, "true".to_owned())],
         }
     }
 
@@ -92,7 +101,12 @@ pub fn unmanaged_selector() -> String {
     format!("{MANAGED_BY}!={MANAGER}")
 }
 
-/// Returns the label selector that finds everything of all exports of a host.
+/// Returns the label selector that finds the objects of every `mesh_service_import`.
+pub fn imports() -> String {
+    format!("{},{IMPORT}=true", managed_selector())
+}
+
+/// Returns the label selector that finds everything of all exports and imports of a host.
 pub fn exports_of(host: &Host) -> String {
     format!("{},{EXPORT}={}", managed_selector(), host.slug())
 }

@@ -43,6 +43,15 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
                 })
             })
         }
+        "mesh_service_import" => ["198.51.100.9", "198.51.100.10"].map(|address| {
+            json!({
+                "cluster": "us",
+                "service": {
+                    "host": "echo.mesh.local", "address": "240.0.0.2", "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                    "identities": [], "gateway_addresses": [address],
+                },
+            })
+        }),
         other => panic!("{other} has no configurations here: add two, the second an update of the first"),
     }
 }
@@ -266,4 +275,9 @@ async fn a_link_gets_over_every_fault() {
 #[tokio::test]
 async fn an_export_gets_over_every_fault() {
     gets_over_every_fault("mesh_service_export").await;
+}
+
+#[tokio::test]
+async fn an_import_gets_over_every_fault() {
+    gets_over_every_fault("mesh_service_import").await;
 }

@@ -14,6 +14,7 @@ mod root_ca;
 #[cfg(test)]
 mod round_trip;
 mod service_export;
+mod service_import;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
 pub use link::{LinkModel, NetworkLink};
 pub use root_ca::{RootCa, RootCaModel};
 pub use service_export::{ServiceExport, ServiceExportModel};
+pub use service_import::{ServiceImport, ServiceImportModel};
 
 use crate::world::{InClusters, World};
 use framework::{AnyListing, AnyResource, erase, erase_listing};
@@ -40,6 +42,7 @@ pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
         erase::<EastwestGateway>(),
         erase::<NetworkLink>(),
         erase::<ServiceExport>(),
+        erase::<ServiceImport>(),
     ]
 }
 
@@ -53,5 +56,6 @@ pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
         erase_listing::<InClusters<EastwestGateway>>(),
         erase_listing::<InClusters<NetworkLink>>(),
         erase_listing::<InClusters<ServiceExport>>(),
+        erase_listing::<InClusters<ServiceImport>>(),
     ]
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{ClusterCaModel, ClusterModel, EastwestGatewayModel, RootCaModel, ServiceExportModel};
+use super::{ClusterCaModel, ClusterModel, EastwestGatewayModel, RootCaModel, ServiceExportModel, ServiceImportModel};
 use crate::world::{Discover, InClusters, ListModel, World};
 use crate::{
     data::{Kind, Mark, ObjectRef},
@@ -173,6 +173,13 @@ pub(super) fn export(address: &str) -> ServiceExportModel {
         adopt: Value::Value(false),
         ..ServiceExportModel::default()
     }
+}
+
+/// An import of what an export offers.
+pub(super) fn import_of(export: &Dynamic) -> ServiceImportModel {
+    let offered = framework::attribute(export, "import");
+    let service = decode(offered, &AttributePath::new("service")).expect("the attributes of a service");
+    ServiceImportModel { cluster: text("us"), service, ..ServiceImportModel::default() }
 }
 
 pub(super) fn echo() -> Json {

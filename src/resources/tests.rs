@@ -4,11 +4,14 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cluster, ClusterCa, EastwestGateway, RootCa, ServiceExport,
-    testing::{balancer, cluster, cluster_ca, created, echo, export, gateway, injector, list, read, root, scene, secret, unreachable},
+    Cluster, ClusterCa, EastwestGateway, RootCa, ServiceExport, ServiceExportModel, ServiceImport,
+    testing::{
+        balancer, cluster, cluster_ca, created, echo, export, gateway, import_of, injector, list, read, root, scene, secret, text,
+        unreachable,
+    },
 };
 use crate::world::Clusters;
-use framework::erase;
+use framework::{Value, erase};
 
 #[tokio::test]
 async fn a_cluster_that_isnt_known_yet_is_not_read() {
@@ -49,6 +52,9 @@ async fn every_existing_object_is_listed() {
     assert_eq!(list::<Cluster>(&scene, None).await, only("eu/istio-system"));
     assert_eq!(list::<EastwestGateway>(&scene, None).await, only("eu/istio-system/istio-eastwestgateway"));
     assert_eq!(list::<ServiceExport>(&scene, None).await, only("eu/echo/echo.eu.mesh.local"));
+    let of_nobody = ServiceExportModel { importers: Value::Value([].into()), host: text("cart.eu.mesh.local"), ..export("198.51.100.9") };
+    created::<ServiceImport>(&scene, import_of(&created::<ServiceExport>(&scene, of_nobody).await)).await;
+    assert_eq!(list::<ServiceImport>(&scene, None).await, only("us/istio-system/cart.eu.mesh.local"));
     assert!(list::<Cluster>(&scene, Some(&["asia"])).await.1[0].contains("it has `eu`, `us`"));
 
     // A CA that somebody else made is listed where istiod is: it can be imported.

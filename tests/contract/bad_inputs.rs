@@ -122,6 +122,37 @@ fn helm() -> Vec<Case> {
     cases.into_iter().map(|(helm, path, part)| (json!({"clusters": {}, "helm": helm}), full(path), part)).collect()
 }
 
+fn imports() -> Vec<Case> {
+    let service = |more: Json| {
+        let mut service = json!({
+            "host": "echo.eu.mesh.local", "address": "240.0.0.2", "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+            "identities": [], "gateway_addresses": ["198.51.100.9"],
+        });
+        service.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({"service": service})
+    };
+    let port = |number: i64, name: &str, protocol: &str| json!({"number": number, "name": name, "protocol": protocol});
+    vec![
+        (json!({"cluster": "EU West"}), "cluster", "For example: \"EU-West\""),
+        (json!({"namespace": "Imports"}), "namespace", "For example: \"imports\""),
+        (json!({"export_to": []}), "export_to", "at least one namespace"),
+        (json!({"service": null}), "service", "is required"),
+        (service(json!({"host": "echo"})), "service.host", "echo"),
+        (service(json!({"address": "198.51.100.9"})), "service.address", "198.51.100.9"),
+        (service(json!({"ports": []})), "service.ports", "can't be called"),
+        (service(json!({"ports": [port(0, "http", "HTTP")]})), "service.ports[0].number", "must be between 1 and 65535, got 0"),
+        (service(json!({"ports": [port(80, "Http", "HTTP")]})), "service.ports[0].name", "such as \"http-80\""),
+        (service(json!({"ports": [port(80, "http", "UDP")]})), "service.ports[0].protocol", "UDP"),
+        (service(json!({"ports": [port(80, "a", "HTTP"), port(80, "b", "HTTP")]})), "service.ports[1]", "Port 80 is listed twice"),
+        (service(json!({"identities": ["corp.local/echo"]})), "service.identities[0]", "the function `spiffe_id` returns it"),
+        (service(json!({"gateway_addresses": []})), "service.gateway_addresses", "Apply the exporter's state first"),
+        (service(json!({"network": "EU net"})), "service.network", "EU net"),
+        (service(json!({"gateway_addresses": ["x y"]})), "service.gateway_addresses[0]", "neither an IP address nor a hostname"),
+        (service(json!({"gateway_port": 70000})), "service.gateway_port", "got 70000"),
+        (service(json!({"locality": "eu//a"})), "service.locality", "a part of it is empty"),
+    ]
+}
+
 fn resources() -> Vec<(&'static str, Case)> {
     let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let cluster: Vec<Case> = vec![
@@ -220,6 +251,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         .chain(of("mesh_eastwest_gateway", gateway))
         .chain(of("mesh_link", links()))
         .chain(of("mesh_service_export", export))
+        .chain(of("mesh_service_import", imports()))
         .collect()
 }
 

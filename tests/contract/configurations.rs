@@ -47,6 +47,19 @@ fn minimal(name: &str) -> Configuration {
             ("service", "echo".into()),
             ("importers", Value::Array(vec!["us".into()])),
         ],
+        "mesh_service_import" => vec![
+            ("cluster", "us".into()),
+            (
+                "service",
+                object(&[
+                    ("host", "echo.eu.mesh.local".into()),
+                    ("address", "240.0.0.2".into()),
+                    ("ports", Value::Array(vec![object(&[("number", 80.into()), ("name", "http".into()), ("protocol", "HTTP".into())])])),
+                    ("identities", Value::Array(Vec::new())),
+                    ("gateway_addresses", Value::Array(vec!["198.51.100.9".into()])),
+                ]),
+            ),
+        ],
         name => panic!("{name} has no minimal configuration: add it to tests/contract/configurations.rs"),
     }
 }

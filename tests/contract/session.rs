@@ -61,19 +61,25 @@ impl Session {
 
     /// Returns the state that an apply would leave: the planned values, and a sample for each unknown one.
     pub(crate) fn applied(&self, name: &str, planned: &Value) -> Value {
-        let attributes = self.attributes(name);
-        let value = |attribute: &Attribute| {
-            let planned = get(planned, &attribute.name);
-            if !is_unknown(planned) {
-                return planned.clone();
-            }
-            match attribute.r#type.as_slice() {
-                b"\"string\"" => "2030-01-01T00:00:00Z".into(),
-                b"\"number\"" => 15443.into(),
-                _ => Value::Array(Vec::new()),
-            }
-        };
-        let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
-        object(&pairs)
+        sampled(&self.attributes(name), planned)
     }
+}
+
+/// Returns an object with a sample for each unknown value, those in nested objects included.
+fn sampled(attributes: &[Attribute], planned: &Value) -> Value {
+    let value = |attribute: &Attribute| {
+        let planned = get(planned, &attribute.name);
+        match &attribute.nested_type {
+            Some(nested) if planned.is_map() => return sampled(&nested.attributes, planned),
+            _ if !is_unknown(planned) => return planned.clone(),
+            _ => {}
+        }
+        match attribute.r#type.as_slice() {
+            b"\"string\"" => "2030-01-01T00:00:00Z".into(),
+            b"\"number\"" => 15443.into(),
+            _ => Value::Array(Vec::new()),
+        }
+    };
+    let pairs: Vec<_> = attributes.iter().map(|attribute| (attribute.name.as_str(), value(attribute))).collect();
+    object(&pairs)
 }

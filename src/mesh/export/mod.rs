@@ -8,6 +8,7 @@ mod by_hand;
 mod caller;
 mod candidates;
 mod entry;
+mod import;
 mod opening;
 mod request;
 mod service;
@@ -27,10 +28,7 @@ use super::{
 };
 use crate::{
     data::{Kind, ObjectRef},
-    istio::{
-        ClientTls, ClientTlsMode, DestinationRule, Endpoint, Gateway, Location, MatchLabels, Resolution, Server, ServerPort, ServerTls,
-        ServerTlsMode, ServiceEntry, TrafficPolicy, WorkloadSelector, well_known,
-    },
+    istio::{Gateway, Location, MatchLabels, Resolution, Server, ServerPort, ServerTls, ServerTlsMode, ServiceEntry, WorkloadSelector},
 };
 
 pub use crate::istio::well_known::SYSTEM_NAMESPACE;
@@ -38,6 +36,7 @@ pub use by_hand::{ByHand, by_hand};
 pub use caller::Caller;
 pub use candidates::{Candidate, Candidates};
 pub use entry::{Identities, ImportedEntry};
+pub use import::{Import, ImportId, ImportedService};
 pub use opening::{Opening, opening, pod_labels};
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};
@@ -160,50 +159,30 @@ impl Export {
         std::iter::once(entry).chain(self.opening.is_none().then_some(gateway)).chain(policy).collect()
     }
 
-    /// Returns the manifests for each importing cluster.
-    pub fn importer_manifests(&self) -> Vec<Json> {
-        let (host, namespace) = (&self.id.host, self.request.importer_namespace());
-        let by_name = self.request.network.is_none() && self.addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
-        let export_to = self.request.export_to(namespace, None);
-        let entry = ServiceEntry {
-            hosts: vec![host.to_string()],
-            export_to: export_to.clone(),
-            addresses: vec![self.request.address(host).to_string()],
-            location: Location::MeshInternal,
-            resolution: if by_name { Resolution::Dns } else { Resolution::Static },
-            ports: self.ports.iter().map(ServicePort::imported).collect(),
-            subject_alt_names: self.identities(),
-            endpoints: self.endpoints(),
-            workload_selector: None,
+    /// Returns what the importers have to know of the service.
+    pub fn imported(&self) -> ImportedService {
+        let port = |port: &ServicePort| PortRequest {
+            number: port.number,
+            name: Some(port.name.clone()),
+            protocol: port.protocol,
+            target_port: None,
         };
-        // Nothing leaves in plain text, whatever the mesh's defaults are. No SNI: Istio's own names port and host.
-        let rule = DestinationRule {
-            host: host.to_string(),
-            export_to,
-            traffic_policy: TrafficPolicy { tls: ClientTls { mode: ClientTlsMode::IstioMutual } },
-        };
-        vec![
-            with_spec(Kind::SERVICE_ENTRY, namespace, &self.id.object_name(), &self.id.owner(), &entry),
-            with_spec(Kind::DESTINATION_RULE, namespace, &self.id.object_name(), &self.id.owner(), &rule),
-        ]
+        ImportedService {
+            host: self.id.host.clone(),
+            address: self.request.address(&self.id.host),
+            ports: self.ports.iter().map(port).collect(),
+            identities: self.identities(),
+            network: self.request.network.clone(),
+            gateway_addresses: self.addresses.clone(),
+            gateway_port: self.request.gateway_port,
+            locality: self.request.locality.clone(),
+        }
     }
 
-    /// Returns where importers find the host: in a network that they have a link to, or at the gateway's addresses.
-    fn endpoints(&self) -> Vec<Endpoint> {
-        let endpoint = Endpoint {
-            address: None,
-            network: None,
-            ports: BTreeMap::new(),
-            locality: self.request.locality.as_ref().map(ToString::to_string),
-            labels: BTreeMap::from([(well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned())]),
-        };
-        if let Some(network) = &self.request.network {
-            return vec![Endpoint { network: Some(network.to_string()), ..endpoint }];
-        }
-        let ports: BTreeMap<_, _> = self.ports.iter().map(|port| (port.name.clone(), self.request.gateway_port)).collect();
-        // No `network`: endpoints with DNS names would miss a gateway that comes later.
-        let at = |address: &Address| Endpoint { address: Some(address.to_string()), ports: ports.clone(), ..endpoint.clone() };
-        self.addresses.iter().map(at).collect()
+    /// Returns the manifests for each importing cluster.
+    pub fn importer_manifests(&self) -> Vec<Json> {
+        let namespace = self.request.importer_namespace();
+        self.imported().manifests(namespace, &self.id.object_name(), &self.id.owner(), &self.request.export_to(namespace, None))
     }
 }
 

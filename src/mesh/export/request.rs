@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::Caller;
 use crate::mesh::{
-    helm::gateway,
+    helm::gateway::{self, Address},
     labels::EXPORT_RECORD,
     names::{
         ClusterKey, Host, Locality, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
@@ -136,15 +136,9 @@ impl Request {
         self.address(host).at_exporter(host)
     }
 
-    /// Returns Istio's `exportTo` of an object in `own` namespace. It is always written: without it, the mesh's `defaultServiceExportTo`
-    /// decides. `required` is a namespace that must see the host in any case.
+    /// Returns Istio's `exportTo` of an object in `own` namespace. `required` is a namespace that must see the host in any case.
     pub fn export_to(&self, own: &Namespace, required: Option<&Namespace>) -> Vec<String> {
-        let Some(audience) = self.export_to.as_ref().filter(|audience| !audience.contains(&Audience::Everyone)) else {
-            return vec![Audience::Everyone.to_string()];
-        };
-        let named = audience.iter().map(|element| if let Audience::Namespace(namespace) = element { namespace } else { own });
-        // Istio refuses a namespace that is listed twice, once as `.`.
-        named.chain(required).collect::<BTreeSet<_>>().into_iter().map(ToString::to_string).collect()
+        audience(self.export_to.as_ref(), own, required)
     }
 
     /// Returns the annotation's value.
@@ -161,6 +155,16 @@ impl Request {
             entry["metadata"]["annotations"][EXPORT_RECORD].as_str().ok_or_else(|| format!("It has no annotation {EXPORT_RECORD}."))?;
         serde_json::from_str(text).map_err(|error| format!("Its annotation {EXPORT_RECORD} can't be read: {error}."))
     }
+}
+
+/// Returns Istio's `exportTo` of an object in `own` namespace. It is always written: without it, the mesh's `defaultServiceExportTo` decides.
+pub(super) fn audience(export_to: Option<&BTreeSet<Audience>>, own: &Namespace, required: Option<&Namespace>) -> Vec<String> {
+    let Some(audience) = export_to.filter(|audience| !audience.contains(&Audience::Everyone)) else {
+        return vec![Audience::Everyone.to_string()];
+    };
+    let named = audience.iter().map(|element| if let Audience::Namespace(namespace) = element { namespace } else { own });
+    // Istio refuses a namespace that is listed twice, once as `.`.
+    named.chain(required).collect::<BTreeSet<_>>().into_iter().map(ToString::to_string).collect()
 }
 
 impl From<&PortRequest> for ServicePort {
@@ -196,9 +200,11 @@ macro_rules! stored_as_string {
 }
 
 stored_as_string!(
+    Address,
     Audience,
     Caller,
     ClusterKey,
+    Host,
     Locality,
     Namespace,
     NetworkName,

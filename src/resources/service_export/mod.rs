@@ -5,11 +5,12 @@
 mod adoption;
 mod creation;
 mod import;
+mod imported;
 pub(super) mod model;
 mod network;
 mod objects;
 mod plan;
-mod ports;
+pub(super) mod ports;
 mod resolve;
 mod surroundings;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{Either, join, join_all, select};
 
+use imported::ImportedModel;
 pub use model::ServiceExportModel;
 use objects::{Seen, remove_obsolete};
 use ports::ExportedPortModel;
@@ -180,6 +182,7 @@ impl Resource for ServiceExport {
         if let Some(address) = status.address {
             model.address = Value::Value(address.to_string());
         }
+        model.import = Value::Value(ImportedModel::of(model));
         model.drift = strings(&status.drift);
     }
 }

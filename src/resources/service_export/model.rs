@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     ServiceExport,
+    imported::ImportedModel,
     ports::{ExportedPortModel, PortModel, parse_ports, same_ports},
 };
 use crate::mesh::{
@@ -60,7 +61,8 @@ model! {
         /// plan warns, and the export keeps its ports and selector.
         service: String => required(),
         /// Keys, in the provider's `clusters`, of the clusters that resolve the host: `[mesh_cluster.us.cluster]`, so that the export
-        /// waits for their control planes. This is not access control: see above.
+        /// waits for their control planes. Empty where each of them has a `mesh_service_import` of its own: this resource then needs access to
+        /// the exporting cluster only. This is not access control: see above.
         importers: Set<String> => required(),
         /// Namespace in the importing clusters for the objects that this resource creates; the gateway's namespace if not set. A change
         /// moves them without interrupting calls.
@@ -103,6 +105,9 @@ model! {
         service_ports: Vec<Value<ExportedPortModel>> => computed(),
         /// The SPIFFE identities that clients accept; empty if they accept any of the mesh.
         identities: Vec<Value<String>> => computed(),
+        /// All that an importing cluster has to know. An output of it is the `service` of a `mesh_service_import` in another state, whose clusters
+        /// this one need not have access to. Nothing of it is secret.
+        import: ImportedModel => computed(),
         /// Differences between the clusters and the last applied configuration. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
@@ -120,7 +125,7 @@ impl ServiceExportModel {
         let service = parse.required("service", &self.service, |text| ObjectName::parse(text));
         let importers = parse.each("importers", &self.importers, |text| ClusterKey::parse(text));
         let importer_namespace = parse.optional("importer_namespace", &self.importer_namespace, |text| Namespace::parse(text));
-        let export_to = parse.optional_each("export_to", &self.export_to, |text| Audience::parse(text));
+        let export_to = parse_audience(&self.export_to, parse);
         let vip = parse.optional("vip", &self.vip, |text| Vip::parse(text));
         let ports = parse_ports(&self.ports, parse);
         let selector = parse.optional_entries("selector", &self.selector, |text| Ok::<_, String>(text.clone()));
@@ -133,18 +138,6 @@ impl ServiceExportModel {
         {
             let problem = format!("`{exporter}` is the exporting cluster, whose pods reach the host anyway. List only other clusters.");
             parse.violation(parse.path("importers"), &problem);
-        }
-        match &export_to {
-            Some(Some(audience)) if audience.is_empty() => {
-                parse.violation(
-                    parse.path("export_to"),
-                    &"Must not be empty. List at least one namespace, or leave `export_to` out for all.",
-                );
-            }
-            Some(Some(audience)) if audience.len() > 1 && audience.contains(&Audience::Everyone) => {
-                parse.violation(parse.path("export_to"), &"`*` means all namespaces already. List it alone, or leave it out.");
-            }
-            _ => {}
         }
         let adopts = parse.optional("adopt", &self.adopt, |on| Ok::<_, String>(*on));
         if let Value::Value(GatewayRef { addresses: Value::Null, .. }) = &self.gateway
@@ -165,7 +158,7 @@ impl ServiceExportModel {
                 network: network?,
                 importers: importers?.into_iter().collect(),
                 importer_namespace: importer_namespace?,
-                export_to: export_to?.map(BTreeSet::from_iter),
+                export_to: export_to?,
                 vip: vip?,
                 ports: ports?,
                 selector: selector?,
@@ -214,14 +207,30 @@ impl From<&ServiceExport> for ServiceExportModel {
             address: Value::Null,
             service_ports: Value::Null,
             identities: Value::Null,
+            import: Value::Null,
             drift: Value::Null,
             timeouts: Value::Null,
         }
     }
 }
 
+/// Parses `export_to`; `Some(None)` if it isn't set.
+pub(in crate::resources) fn parse_audience(export_to: &Value<Set<String>>, parse: &mut Parse<'_>) -> Option<Option<BTreeSet<Audience>>> {
+    let audience = parse.optional_each("export_to", export_to, |text| Audience::parse(text));
+    match &audience {
+        Some(Some(audience)) if audience.is_empty() => {
+            parse.violation(parse.path("export_to"), &"Must not be empty. List at least one namespace, or leave `export_to` out for all.");
+        }
+        Some(Some(audience)) if audience.len() > 1 && audience.contains(&Audience::Everyone) => {
+            parse.violation(parse.path("export_to"), &"`*` means all namespaces already. List it alone, or leave it out.");
+        }
+        _ => {}
+    }
+    Some(audience?.map(BTreeSet::from_iter))
+}
+
 /// The values as strings, in the collection that the attribute has.
-fn strings<'a, T: ToString + 'a, C: FromIterator<Value<String>>>(values: impl IntoIterator<Item = &'a T>) -> C {
+pub(in crate::resources) fn strings<'a, T: ToString + 'a, C: FromIterator<Value<String>>>(values: impl IntoIterator<Item = &'a T>) -> C {
     values.into_iter().map(|value| Value::Value(value.to_string())).collect()
 }
 

@@ -1,7 +1,7 @@
 //! Checks the plan of an export without contacting a cluster: unknown clusters, objects that stay behind, conflicts with other exports of the
 //! run. Computes the host's address.
 
-use super::{ServiceExportModel, model::GatewayRef};
+use super::{ServiceExportModel, imported::ImportedModel, model::GatewayRef};
 use crate::{
     mesh::{ClusterKey, ExportId, Host, Namespace, TrustDomain, Vip},
     world::{PlannedExport, World, check_cluster},
@@ -37,6 +37,10 @@ pub(super) fn plan(plan: &mut Plan<'_, ServiceExportModel, World>) {
     {
         // The same apply changes the exporter's trust domain, and with it the identities.
         plan.planned.identities = Value::Unknown;
+    }
+    // Null in a state of an earlier release: the next refresh sets it, and is no reason for an update.
+    if !plan.planned.import.is_null() {
+        plan.planned.import = Value::Value(ImportedModel::of(&plan.planned));
     }
     let namespace = plan.planned.namespace.as_ref_option().and_then(|namespace| Namespace::parse(namespace).ok());
     if let (Some(world), Some(exporter), Some(namespace), Some(host)) = (plan.world, exporter, namespace, host) {

@@ -71,8 +71,8 @@ pub(super) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Pars
     read.map(Some)
 }
 
-/// Finds the ports whose number or name another one before them has; Istio refuses both.
-fn repetitions(ports: &[PortRequest]) -> Vec<(i64, String)> {
+/// Finds the ports whose number or name another one before them has; Istio refuses both. Each with its index.
+pub(in crate::resources) fn repetitions(ports: &[PortRequest]) -> Vec<(i64, String)> {
     let ports: Vec<_> = ports.iter().map(ServicePort::from).collect();
     let problem = |index: usize, port: &ServicePort| {
         let earlier = &ports[..index];

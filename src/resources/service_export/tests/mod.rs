@@ -80,6 +80,7 @@ fn plan(scene: &Scene, state: &Dynamic, config: &ServiceExportModel) -> (Dynamic
         address: before.address,
         service_ports: before.service_ports,
         identities: before.identities,
+        import: before.import,
         drift: before.drift,
         ..config.clone()
     };

@@ -1,0 +1,7 @@
+list "mesh_service_import" "in_america" {
+  provider = mesh
+
+  config {
+    clusters = ["us"]
+  }
+}

@@ -1,0 +1,1 @@
+terraform import mesh_service_import.cart us/istio-system/cart.eu.mesh.local

@@ -1,0 +1,211 @@
+//! `mesh_service_import`: the importer's half of an export, for a state without access to the exporting cluster. Owns a ServiceEntry that points
+//! the host at the exporting cluster's gateway, and a DestinationRule that insists on mutual TLS.
+
+pub(super) mod model;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use serde_json::Value as Json;
+
+pub use model::ServiceImportModel;
+
+use crate::{
+    data::{Kind, ObjectRef},
+    mesh::{
+        ClusterKey, Host, Namespace,
+        export::{Import, ImportId},
+        labels,
+        observe::drift::own_differences,
+    },
+    ports::Failure,
+    world::{
+        ClusterAccess, Creation, LiveCluster, World, check_cluster, check_destroyable, import, listing::Discover, marked, not_ours, strings,
+    },
+};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
+
+/// The import as it is configured.
+pub struct ServiceImport {
+    id: ImportId,
+    import: Import,
+}
+
+/// The import as it is.
+pub struct ServiceImportStatus {
+    drift: Vec<String>,
+}
+
+impl ServiceImport {
+    fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
+        cx.cluster(&self.id.cluster)
+    }
+
+    fn manifests(&self) -> Vec<Json> {
+        self.import.manifests(&self.id.namespace)
+    }
+
+    fn import_id(&self) -> String {
+        format!("mesh_service_import.<name> {}/{}/{}", self.id.cluster, self.id.namespace, self.id.host)
+    }
+
+    /// Checks that nothing of another owner is overwritten, and that the host has no other ServiceEntry of ours in the cluster.
+    async fn claim(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let had: Vec<_> = prior.in_place().flat_map(|prior| prior.id.objects()).collect();
+        let is_continued = prior.is_none() && self.on(cx).left(&self.id.entry(), || self.import_id()).await?.is_some();
+        for object in self.id.objects().iter().filter(|object| !had.contains(object)) {
+            let live = self.on(cx).get(object).await?;
+            if live.is_some_and(|live| !is_continued || !labels::is_ours(&live)) {
+                return Err(not_ours(&self.id.cluster, &object.to_string(), &self.import_id()));
+            }
+        }
+        let entries = self.on(cx).list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
+        let mut others = entries.iter().filter_map(|entry| ObjectRef::of(entry, "")).filter(|entry| !had.contains(entry));
+        match others.find(|entry| *entry != self.id.entry()) {
+            Some(other) => Err(self.conflict(&other)),
+            None => Ok(()),
+        }
+    }
+
+    fn conflict(&self, other: &ObjectRef) -> Error {
+        Error::new(
+            "Host is known in the cluster already",
+            format!(
+                "Cluster \"{}\" already has {other} for \"{}\", of a mesh_service_export or of another mesh_service_import, so nothing was \
+                 created: a cluster can have a host once only. Remove the cluster from `importers` of the export and apply that first, or \
+                 remove this import.",
+                self.id.cluster, self.id.host
+            ),
+        )
+        .at(AttributePath::new("service"))
+    }
+
+    /// Writes the objects, the ServiceEntry first: it has the mark of a create.
+    async fn write(&self, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        for manifest in self.manifests() {
+            let is_entry = Kind::of(&manifest) == Some(Kind::SERVICE_ENTRY);
+            let manifest = marked(manifest, creation.filter(|_| is_entry));
+            self.on(cx).apply_own(&manifest).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the objects, if they are ours.
+    async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        for object in self.id.objects() {
+            if self.on(cx).get(&object).await?.as_ref().is_some_and(labels::is_ours) {
+                self.on(cx).delete(&object).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Resource for ServiceImport {
+    type World = World;
+    type Model = ServiceImportModel;
+    type Spec = Self;
+    type Status = ServiceImportStatus;
+
+    const NAME: &'static str = "mesh_service_import";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(120), read: Duration::from_secs(60), delete: Duration::from_secs(120) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace", "service.host"];
+
+    fn timeouts(model: &ServiceImportModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &ServiceImportModel, parse: &mut Parse<'_>) -> Option<Self> {
+        model.parse(parse)
+    }
+
+    fn plan(plan: &mut Plan<'_, ServiceImportModel, World>, _spec: &Parsed<Self>) {
+        // The service may be unknown as a whole.
+        if let Some(cluster) = plan.planned.cluster.as_ref_option().and_then(|key| ClusterKey::parse(key).ok()) {
+            check_cluster(plan.world, &cluster, AttributePath::new("cluster"), plan.report);
+        }
+        let host = |model: &ServiceImportModel| model.service.as_ref_option()?.host.as_ref_option().cloned();
+        let (before, after) = (plan.prior.as_ref().and_then(host), host(&plan.planned));
+        if before.zip(after).is_some_and(|(before, after)| before != after) {
+            plan.replace(AttributePath::new("service").attribute("host"));
+        }
+    }
+
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, ServiceImportModel, World>) {
+        check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
+    }
+
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceImportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        spec.claim(prior, cx).await?;
+        let creation = Creation::begin(&spec.id.cluster, prior, cx).await;
+        reached.set(ServiceImportStatus { drift: Vec::new() });
+        spec.write(creation.as_ref(), cx).await?;
+        // A host that the plan didn't know yet.
+        for moved in prior.in_place().filter(|prior| prior.id != spec.id) {
+            moved.remove(cx).await?;
+        }
+        if creation.is_some() {
+            spec.on(cx).unmark(&spec.id.entry()).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ServiceImportStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.id.cluster) {
+            return Ok(Observed::Deferred);
+        }
+        if spec.on(cx).is_lost().await {
+            return Ok(Observed::Unseen);
+        }
+        let objects = spec.id.objects();
+        let live = try_join_all(objects.iter().map(|object| spec.on(cx).get(object))).await?;
+        if live.iter().all(Option::is_none) {
+            return Ok(Observed::Gone);
+        }
+        let mut drift = Vec::new();
+        for ((object, live), wanted) in objects.iter().zip(&live).zip(spec.manifests()) {
+            let lines = live.as_ref().map_or_else(|| vec!["it is gone".to_owned()], |live| own_differences(&wanted, live));
+            drift.extend(lines.into_iter().map(|line| format!("{object}: {line}")));
+        }
+        Ok(Observed::Found(ServiceImportStatus { drift }))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let [entry, rule] = spec.id.objects();
+        if spec.on(cx).leaves_behind(&format!("{entry} and {rule}")).await {
+            return Ok(());
+        }
+        spec.remove(cx).await.map_err(Error::from)
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceImportModel, Error> {
+        let (cluster, [namespace, host]) = import::parts(id, "CLUSTER/NAMESPACE/HOST, for example us/istio-system/echo.eu.mesh.local", cx)?;
+        let wrong = |problem: String| Error::new("Invalid import ID", problem);
+        let id = ImportId { cluster, namespace: Namespace::parse(&namespace).map_err(wrong)?, host: Host::parse(&host).map_err(wrong)? };
+        let entry = cx.cluster(&id.cluster).get(&id.entry()).await?;
+        let entry = entry.ok_or_else(|| import::nothing(&id.cluster, &id.entry().to_string()))?;
+        let import = Import::read(&entry).map_err(|problem| Error::new("Not an import of this provider", problem))?;
+        Ok(ServiceImportModel::from(&Self { id, import }))
+    }
+
+    fn record(status: &ServiceImportStatus, model: &mut ServiceImportModel) {
+        model.drift = strings(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Discover for ServiceImport {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let entries = cx.cluster(cluster).list(Kind::SERVICE_ENTRY, None, &labels::imports()).await?;
+        let name = |entry: &Json| {
+            let (namespace, host) = (entry["metadata"]["namespace"].as_str()?, entry["spec"]["hosts"][0].as_str()?);
+            Some(format!("{cluster}/{namespace}/{host}"))
+        };
+        Ok(entries.iter().filter_map(name).collect())
+    }
+}
