@@ -254,7 +254,7 @@ impl Resource for EastwestGateway {
         if spec.on(cx).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(live) = spec.release(cx).await? else { return Ok(Observed::Gone) };
+        let Some(live) = spec.release(cx).await?.map(|live| spec.explicit(live)) else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
@@ -284,6 +284,7 @@ impl Resource for EastwestGateway {
             import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
         let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
+        adoption::check_manageable(&cluster, &live)?;
         let found = EastwestGatewaySettings::read_values(&live.values);
         Ok(EastwestGatewayModel {
             cluster: Value::Value(cluster.to_string()),

@@ -37,7 +37,8 @@ impl LiveCluster<'_> {
             if changes.is_empty() { " It changes nothing of it.".to_owned() } else { format!(" It changes:\n{}{more}", listed.concat()) };
         self.warn(
             Error::new(
-                "Existing objects are taken over",
+                // The CLIs show only one of several warnings with the same title.
+                format!("Taken over in cluster \"{}\": {objects}", self.key),
                 format!(
                     "As `adopt` is true, the apply takes over {objects} of cluster \"{}\", created by somebody else.{changes}\n\nFrom then on this \
                      resource manages it: the next applies change it, and a destroy deletes it.",
@@ -49,12 +50,13 @@ impl LiveCluster<'_> {
     }
 
     /// Tells a plan that it can't be seen what an apply takes over.
-    pub(crate) fn adoption_unseen(self, why: &str) {
+    pub(crate) fn adoption_unseen(self, of: &str, why: &str) {
         let detail = format!(
             "`adopt` is true, and it can't be seen yet what the apply takes over in cluster \"{}\" and what it changes of that. {why}",
             self.key
         );
-        self.warn(Error::new("What is taken over can't be seen", detail).at(AttributePath::new("adopt")));
+        let title = format!("What {of} takes over can't be seen");
+        self.warn(Error::new(title, detail).at(AttributePath::new("adopt")));
     }
 }
 

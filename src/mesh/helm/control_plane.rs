@@ -226,6 +226,11 @@ impl ControlPlane {
         values["podAnnotations"][labels::ROOT].is_string()
     }
 
+    /// Returns a release's values with the namespace that the charts assume without one, so that it makes no difference whether they say it.
+    pub fn explicit(values: &Json) -> Json {
+        values::merge(&json!({"global": {"istioNamespace": Namespace::ISTIO_SYSTEM}}), values)
+    }
+
     /// Reads the user's values off a deployed release of the chart `base`, as YAML; `None` if there are none.
     pub fn read_base_values(values: &Json) -> Option<String> {
         values::to_yaml(&setting::without(values, &[ISTIO_NAMESPACE.path()]))

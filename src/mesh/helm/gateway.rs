@@ -196,6 +196,22 @@ impl EastwestGatewaySettings {
         }
     }
 
+    /// Returns a release's values with the names that the chart assumes without them, so that it makes no difference whether they say these.
+    pub fn explicit(&self, values: &Json) -> Json {
+        let assumed = setting::applied(&Json::Object(serde_json::Map::new()), &[NAME.to(self.name.as_str()), LABEL.to(label(&self.name))]);
+        values::merge(&assumed, values)
+    }
+
+    /// Returns the Helm value by which a deployed release of this name can't be managed, with what it must be: the provider would rename the
+    /// Service, which gets another load balancer then, or select other pods, which the API server doesn't allow.
+    pub fn unmanageable(values: &Json, release: &ReleaseName) -> Option<(String, String, String)> {
+        let wanted = [(NAME, release.as_str()), (LABEL, label(release))];
+        wanted.into_iter().find_map(|(setting, wanted)| {
+            let found = setting.read_text(values).filter(|found| found != wanted)?;
+            Some((values::key(&setting.path()), found, wanted.to_owned()))
+        })
+    }
+
     /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
         let text = |value: &Json| value.as_str().map(str::to_owned);
@@ -257,6 +273,17 @@ mod tests {
         assert_eq!(json!(gateway.selector()), json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway"}));
         gateway.values = vec![Values::parse("labels: {app: istio-ingressgateway}").unwrap()];
         assert_eq!(gateway.selector()["app"], "istio-ingressgateway");
+    }
+
+    #[test]
+    fn a_release_with_another_service_or_other_pods_is_told_by_its_value() {
+        let judged = |values: Json| EastwestGatewaySettings::unmanageable(&values, &gateway().name).map(|(key, ..)| key);
+        assert_eq!(judged(json!({"labels": {"istio": "other"}})).as_deref(), Some("labels.istio"));
+        assert_eq!(judged(json!({"name": "gw"})).as_deref(), Some("name"));
+        assert_eq!(judged(gateway().release(None).values), None);
+        assert_eq!(judged(json!({})), None);
+        let explicit = gateway().explicit(&json!({"labels": {"team": "a"}, "name": "gw"}));
+        assert_eq!(explicit, json!({"name": "gw", "labels": {"istio": "eastwestgateway", "team": "a"}}));
     }
 
     #[test]

@@ -2,7 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::{Cluster, ClusterModel, comparison::Seen, creation::Found};
+use super::{
+    Cluster, ClusterModel,
+    comparison::{Seen, explicit},
+    creation::Found,
+};
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
@@ -33,7 +37,7 @@ impl Cluster {
     async fn other_releases(&self, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
         let (bases, istiods) = tokio::try_join!(self.on(cx).releases_of(BASE_CHART), self.on(cx).releases_of(ISTIOD_CHART))?;
         let here = bases.into_iter().chain(istiods).filter(|release| release.namespace == self.namespace());
-        Ok(here.filter(|release| ![BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())).collect())
+        Ok(here.filter(|release| ![BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())).map(explicit).collect())
     }
 
     fn istiod(&self) -> ObjectRef {
@@ -86,13 +90,17 @@ impl Cluster {
         Ok(())
     }
 
+    fn title(&self) -> String {
+        format!("the control plane in namespace {}", self.namespace())
+    }
+
     /// Tells a plan what the create takes over. What can't be seen is a warning; an error is what the apply would refuse.
     async fn preview(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = cx.cluster(&self.cluster);
         let (seen, others) = match tokio::try_join!(self.look(cx), async { self.others(cx).await.map_err(Error::from) }) {
             Ok(seen) => seen,
             Err(error) => {
-                cluster.adoption_unseen(&format!("{}: {}", error.summary, error.detail));
+                cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
                 return Ok(());
             }
         };
@@ -120,7 +128,7 @@ impl Cluster {
                 Err(error) => lines.push(format!("what can't be seen: {}: {}", error.summary, error.detail)),
             },
         }
-        cluster.announce_adoption(&format!("the control plane in namespace {}", self.namespace()), &lines);
+        cluster.announce_adoption(&self.title(), &lines);
         Ok(())
     }
 
@@ -152,7 +160,7 @@ pub(super) async fn preview(planned: &ClusterModel, cx: &Cx<'_, World>) -> Resul
         return if cx.world.clusters.is_known(&spec.cluster) { spec.preview(cx).await } else { Ok(()) };
     }
     if let Some(key) = planned.cluster.as_ref_option().and_then(|key| ClusterKey::parse(key).ok()) {
-        cx.cluster(&key).adoption_unseen("Attributes of the resource are known only after apply.");
+        cx.cluster(&key).adoption_unseen(&format!("the control plane of {key}"), "Attributes of the resource are known only after apply.");
     }
     Ok(())
 }

@@ -44,9 +44,9 @@ async fn helm_install(scene: &Scene, name: &str, chart: &str, values: Json) {
 async fn by_hand(base: &str, istiod: &str) -> Scene {
     let scene = scene();
     scene.objects.put("eu", injector());
-    helm_install(&scene, base, "base", json!({"global": {"istioNamespace": "istio-system"}})).await;
+    helm_install(&scene, base, "base", json!({})).await;
     let values = json!({
-        "global": {"meshID": "m", "network": "other-net", "multiCluster": {"clusterName": "eu"}, "istioNamespace": "istio-system"},
+        "global": {"meshID": "m", "network": "other-net", "multiCluster": {"clusterName": "eu"}},
         "meshConfig": {"trustDomain": "cluster.local", "defaultConfig": {"proxyMetadata": {"ISTIO_META_DNS_CAPTURE": "true"}}},
     });
     helm_install(&scene, istiod, "istiod", values).await;
@@ -73,9 +73,12 @@ async fn a_control_plane_of_others_is_taken_over_after_the_plan_has_shown_what_c
     let refused = apply::<Cluster>(&scene, &Value::Null, cluster()).await.1;
     assert!(refused.errors[0].detail.contains("set `adopt = true`"), "{:?}", refused.errors);
 
-    let announced = said(&preview::<Cluster>(&scene, adopting()).await.1.warnings, "Existing objects are taken over");
+    let announced = said(
+        &preview::<Cluster>(&scene, adopting()).await.1.warnings,
+        "Taken over in cluster \"eu\": the control plane in namespace istio-system",
+    );
     assert!(announced.contains("Helm release istiod: values: global.network: another value than configured"), "{announced}");
-    assert!(!announced.contains("trustDomain"), "{announced}");
+    assert!(!announced.contains("trustDomain") && !announced.contains("istioNamespace"), "{announced}");
 
     let (state, diagnostics) = apply::<Cluster>(&scene, &Value::Null, adopting()).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
@@ -112,7 +115,10 @@ async fn an_adoption_that_fails_half_way_is_in_no_state_and_goes_on() {
 #[tokio::test]
 async fn releases_of_other_names_become_those_of_the_resource() {
     let scene = by_hand("base", "my-istiod").await;
-    let announced = said(&preview::<Cluster>(&scene, adopting()).await.1.warnings, "Existing objects are taken over");
+    let announced = said(
+        &preview::<Cluster>(&scene, adopting()).await.1.warnings,
+        "Taken over in cluster \"eu\": the control plane in namespace istio-system",
+    );
     assert!(announced.contains("Helm release my-istiod: its objects become those of the release istiod"), "{announced}");
     assert!(announced.contains("values: global.network"), "{announced}");
     let state = created::<Cluster>(&scene, adopting()).await;
@@ -134,7 +140,10 @@ async fn a_control_plane_of_istioctl_gets_releases() {
     let scene = scene();
     scene.objects.put("eu", injector());
     scene.objects.put("eu", deployment(Json::Null));
-    let announced = said(&preview::<Cluster>(&scene, adopting()).await.1.warnings, "Existing objects are taken over");
+    let announced = said(
+        &preview::<Cluster>(&scene, adopting()).await.1.warnings,
+        "Taken over in cluster \"eu\": the control plane in namespace istio-system",
+    );
     assert!(announced.contains(r#"mesh_id: "m" wanted, nothing found"#) && announced.contains("helm template"), "{announced}");
     let state = created::<Cluster>(&scene, adopting()).await;
     assert_eq!(model::<ClusterModel>(&state).installed_version, text("1.30.2"), "the version stays");
@@ -146,9 +155,11 @@ async fn what_cannot_be_seen_prevents_no_plan() {
     scene.objects.take_down("eu", unreachable());
     let diagnostics = preview::<Cluster>(&scene, adopting()).await.1;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
-    assert!(said(&diagnostics.warnings, "What is taken over can't be seen").contains("Nobody answers"));
+    assert!(
+        said(&diagnostics.warnings, "What the control plane in namespace istio-system takes over can't be seen").contains("Nobody answers")
+    );
     let unknown = preview::<Cluster>(&scene, ClusterModel { mesh_id: Value::Unknown, ..adopting() }).await.1;
-    assert!(said(&unknown.warnings, "What is taken over can't be seen").contains("known only after apply"));
+    assert!(said(&unknown.warnings, "What the control plane of eu takes over can't be seen").contains("known only after apply"));
     assert!(preview::<Cluster>(&scene, cluster()).await.1.warnings.is_empty(), "without `adopt` nothing is looked at");
 }
 
@@ -186,7 +197,10 @@ async fn a_policy_of_others_is_taken_over_too() {
         }),
     );
     let strict = ClusterModel { mtls_mode: text("STRICT"), ..adopting() };
-    let announced = said(&preview::<Cluster>(&scene, strict.clone()).await.1.warnings, "Existing objects are taken over");
+    let announced = said(
+        &preview::<Cluster>(&scene, strict.clone()).await.1.warnings,
+        "Taken over in cluster \"eu\": the control plane in namespace istio-system",
+    );
     assert!(announced.contains("spec.mtls.mode: \"STRICT\" wanted, \"PERMISSIVE\" found"), "{announced}");
     created::<Cluster>(&scene, strict).await;
     assert_eq!(scene.objects.live("eu", &policy).expect("the policy")["spec"]["mtls"]["mode"], "STRICT");

@@ -23,6 +23,11 @@ pub(super) struct Seen {
     pub(super) policy: Option<Json>,
 }
 
+/// A release with the values that its chart assumes.
+pub(super) fn explicit(release: Deployed) -> Deployed {
+    Deployed { values: ControlPlane::explicit(&release.values), ..release }
+}
+
 impl Cluster {
     pub(super) async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Error> {
         let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, self.namespace());
@@ -32,7 +37,7 @@ impl Cluster {
             async { self.on(cx).get(&namespace).await.map_err(Error::from) },
             async { self.on(cx).get(&self.peer_authentication()).await.map_err(Error::from) },
         )?;
-        Ok(Seen { base, istiod, namespace, policy })
+        Ok(Seen { base: base.map(explicit), istiod: istiod.map(explicit), namespace, policy })
     }
 
     /// Returns the control plane to install. An istiod that serves the right root, and `is_unmarked`, isn't restarted for the annotation with it.

@@ -26,7 +26,7 @@ use metadata::NamespaceMetadata;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, in_place, namespace};
+use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, adopts, in_place, namespace};
 use crate::{
     data::{Deployed, Release},
     mesh::{
@@ -276,6 +276,8 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
         network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
         trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
         root: match &model.ca {
+            // An istiod that is taken over keeps the CA that it has, which may lead to the common root.
+            Value::Null if adopts(model.adopt) => PlannedRoot::Unknown,
             Value::Null => PlannedRoot::OwnOfIstiod,
             Value::Value(ca) => match (&ca.root_fingerprint, &ca.trusted_fingerprints) {
                 (_, Value::Unknown) => PlannedRoot::Unknown,

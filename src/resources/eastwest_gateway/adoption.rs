@@ -6,7 +6,7 @@ use super::{EastwestGateway, EastwestGatewayModel, plan::is_harmless, port_value
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
-        ClusterKey,
+        ClusterKey, EastwestGatewaySettings, ReleaseName,
         observe::operator::{self, is_without_helm},
     },
     ports::Failure,
@@ -73,7 +73,12 @@ impl EastwestGateway {
         let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
         let release = cluster.release(self.namespace(), self.gateway.name.as_str());
         let (release, service, deployment) = tokio::try_join!(release, cluster.get(&service), cluster.get(&deployment))?;
-        Ok(Seen { release, service, deployment })
+        Ok(Seen { release: release.map(|release| self.explicit(release)), service, deployment })
+    }
+
+    /// A release with the values that its chart assumes.
+    pub(super) fn explicit(&self, release: Deployed) -> Deployed {
+        Deployed { values: self.gateway.explicit(&release.values), ..release }
     }
 
     /// Tells a plan what the create takes over, and plans the addresses, which stay unless the Service changes. What can't be seen is a warning.
@@ -82,12 +87,13 @@ impl EastwestGateway {
         let seen = match self.look(cx).await {
             Ok(seen) => seen,
             Err(failure) => {
-                cluster.adoption_unseen(&format!("{}: {}", failure.summary, failure.detail()));
+                cluster.adoption_unseen(&self.title(), &format!("{}: {}", failure.summary, failure.detail()));
                 return Ok(());
             }
         };
         match &seen.release {
             Some(release) if cluster.are_of_others(std::iter::once(release)) => {
+                check_manageable(&self.cluster, release)?;
                 seen.deployment.iter().try_for_each(|deployment| self.check_selector(deployment))?;
                 let version = self.istio_version.clone().or_else(|| cx.world.istio_version.clone());
                 if let Some(wanted) = &version
@@ -98,7 +104,7 @@ impl EastwestGateway {
                 let lines = match release_drift(cluster, &self.gateway.release(version), Some(release), &self.ignored).await {
                     Ok(lines) => lines,
                     Err(error) => {
-                        cluster.adoption_unseen(&format!("{}: {}", error.summary, error.detail));
+                        cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
                         return Ok(());
                     }
                 };
@@ -167,6 +173,22 @@ impl EastwestGateway {
     }
 }
 
+/// Refuses a release that can't be managed without another load balancer, or at all.
+pub(super) fn check_manageable(cluster: &ClusterKey, live: &Deployed) -> Result<(), Error> {
+    let Ok(name) = ReleaseName::parse(&live.name) else { return Ok(()) };
+    let Some((key, found, wanted)) = EastwestGatewaySettings::unmanageable(&live.values, &name) else { return Ok(()) };
+    Err(Error::new(
+        "The gateway can't be managed",
+        format!(
+            "The Helm release {}/{} of cluster \"{cluster}\" has the value `{key}: {found}`, and the provider needs `{wanted}`. Another `name` would \
+             rename the Service, which then gets another load balancer; another label would select other pods, which the API server doesn't allow.\n\n\
+             Add a `mesh_eastwest_gateway` of another `name` beside it, let the exports refer to that one, which changes them without an \
+             interruption, and uninstall the release.",
+            live.namespace, live.name
+        ),
+    ))
+}
+
 /// Tells a plan what an apply takes over.
 pub(super) async fn preview(planned: &mut EastwestGatewayModel, cx: &Cx<'_, World>) -> Result<(), Error> {
     if !adopts(planned.adopt) {
@@ -178,7 +200,7 @@ pub(super) async fn preview(planned: &mut EastwestGatewayModel, cx: &Cx<'_, Worl
     if let Value::Value(key) = &planned.cluster
         && let Ok(key) = ClusterKey::parse(key)
     {
-        cx.cluster(&key).adoption_unseen("Attributes of the resource are known only after apply.");
+        cx.cluster(&key).adoption_unseen(&format!("the gateway of {key}"), "Attributes of the resource are known only after apply.");
     }
     Ok(())
 }

@@ -179,6 +179,10 @@ async fn a_gateway_of_others_is_taken_over_with_its_addresses() {
     let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
     assert!(refused.errors[0].detail.contains("terraform import mesh_eastwest_gateway"), "it is another state's: {refused:?}");
     scene.releases.give_away("eu", release.0, release.1);
+    // Who installs it manually doesn't repeat what the chart assumes.
+    scene.releases.apply_values("eu", "istio-system/istio-eastwestgateway", |values| {
+        values.as_object_mut().expect("a map").retain(|key, _| !["name", "labels"].contains(&key.as_str()));
+    });
     let refused = apply::<EastwestGateway>(&scene, &Value::Null, gateway()).await.1;
     assert!(refused.errors[0].detail.contains("set `adopt = true`"), "{:?}", refused.errors);
 
@@ -216,4 +220,21 @@ async fn a_gateway_of_istioctl_is_taken_over_if_the_chart_selects_its_pods() {
     let diagnostics = preview::<EastwestGateway>(&scene, with_label.clone()).await.1;
     assert!(diagnostics.errors.is_empty() && said(&diagnostics).contains("they become part of the Helm release"), "{diagnostics:?}");
     created::<EastwestGateway>(&scene, with_label).await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_service_or_pods_have_other_names_is_neither_imported_nor_taken_over() {
+    for values in [json!({"networkGateway": "eu-net", "labels": {"istio": "other"}}), json!({"name": "other"})] {
+        let scene = scene();
+        scene.objects.put("eu", balancer("198.51.100.9"));
+        created::<EastwestGateway>(&scene, gateway()).await;
+        scene.releases.apply_values("eu", "istio-system/istio-eastwestgateway", |live| *live = values.clone());
+        scene.releases.give_away("eu", "istio-system", "istio-eastwestgateway");
+        let id = "eu/istio-system/istio-eastwestgateway";
+        let imported = erase::<EastwestGateway>().import(id, &scene.world, tokio_util::sync::CancellationToken::new()).await;
+        let planned = preview::<EastwestGateway>(&scene, adopting()).await.1;
+        for errors in [imported.diagnostics.errors, planned.errors] {
+            assert_eq!(errors[0].summary, "The gateway can't be managed", "{errors:?}");
+        }
+    }
 }

@@ -47,7 +47,9 @@ impl ServiceExport {
     /// Tells a plan what the create takes over. What can't be seen is a warning.
     async fn preview(&self, cx: &Cx<'_, World>) {
         let exporter = cx.cluster(&self.id.exporter);
-        let unseen = |error: Error| exporter.adoption_unseen(&format!("{}: {}", error.summary, error.detail));
+        let unseen = |error: Error| {
+            exporter.adoption_unseen(&format!("the export of {}", self.id.host), &format!("{}: {}", error.summary, error.detail));
+        };
         let members = std::iter::once(&self.id.exporter).chain(&self.request.importers).filter(|key| cx.world.clusters.is_known(key));
         let looks = join_all(members.map(|cluster| async move { (cluster, self.by_hand(cluster, cx).await) })).await;
         let mut found = Vec::new();
@@ -101,7 +103,8 @@ pub(super) async fn preview(planned: &ServiceExportModel, cx: &Cx<'_, World>) ->
         && let Value::Value(exporter) = &gateway.cluster
         && let Ok(exporter) = ClusterKey::parse(exporter)
     {
-        cx.cluster(&exporter).adoption_unseen("Attributes of the resource are known only after apply.");
+        cx.cluster(&exporter)
+            .adoption_unseen(&format!("an export of {exporter}"), "Attributes of the resource are known only after apply.");
     }
     Ok(())
 }
