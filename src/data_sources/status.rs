@@ -173,6 +173,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_deployment_of_a_gateway_is_found_by_the_name_of_its_service() {
+        let objects = objects();
+        let metadata = json!({"name": "gw", "namespace": "istio-system"});
+        let mut service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+            "spec": {"type": "LoadBalancer", "ports": [{"name": "tls", "port": 15443, "targetPort": 15443}]},
+        });
+        service["metadata"]["labels"]["topology.istio.io/network"] = json!("eu-net");
+        objects.put("eu", service);
+        let gateway = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}, "status": {"readyReplicas": 1},
+        });
+        objects.put("eu", gateway);
+        let summary = summary(read(&objects, &["eu"]).await.0);
+        assert!(summary.contains("warning gateway.ready: cluster eu: istio-system/gw: 1 of 2 pods are ready."), "{summary}");
+    }
+
+    #[tokio::test]
     async fn a_cluster_that_is_down_is_a_result() {
         let objects = objects();
         objects.take_down("eu", Failure::new(FailureKind::Unreachable, "Can't reach the API server of cluster \"eu\"", "Refused."));

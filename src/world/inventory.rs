@@ -54,26 +54,13 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn objects(&self) -> Result<Objects, Failure> {
         let istiod = "app=istiod";
-        let (
-            uid,
-            control_planes,
-            control_plane_pods,
-            injectors,
-            validators,
-            gateway_services,
-            gateway_deployments,
-            entries,
-            rules,
-            gateways,
-            sidecars,
-        ) = tokio::join!(
+        let (uid, control_planes, control_plane_pods, injectors, validators, gateway_services, entries, rules, gateways, sidecars) = tokio::join!(
             self.cluster.uid(),
             self.cluster.list(Kind::DEPLOYMENT, None, istiod),
             self.list(Kind::POD, None, istiod),
             self.list(Kind::MUTATING_WEBHOOK, None, "app=sidecar-injector"),
             self.list(Kind::VALIDATING_WEBHOOK, None, istiod),
             self.list(Kind::SERVICE, None, labels::NETWORK),
-            self.list(Kind::DEPLOYMENT, None, labels::NETWORK),
             self.managed(Kind::SERVICE_ENTRY),
             self.managed(Kind::DESTINATION_RULE),
             self.list(Kind::GATEWAY, None, ""),
@@ -91,7 +78,6 @@ impl Reader<'_> {
             injectors,
             validators,
             gateway_services,
-            gateway_deployments,
             entries,
             rules,
             gateways,
@@ -100,7 +86,12 @@ impl Reader<'_> {
         };
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
-        let (homes, pods) = tokio::join!(join_all(namespaces.iter().map(|namespace| self.home(namespace))), self.pods(&exporting));
+        let (homes, pods, deployments) = tokio::join!(
+            join_all(namespaces.iter().map(|namespace| self.home(namespace))),
+            self.pods(&exporting),
+            self.deployments(&objects.gateway_services)
+        );
+        objects.gateway_deployments = deployments;
         for (namespace, config, roots) in homes {
             objects.namespaces.extend(namespace);
             objects.mesh_configs.extend(config);
@@ -135,6 +126,15 @@ impl Reader<'_> {
         let lists = namespaces.iter().map(|namespace| self.cluster.list(Kind::POD, Some(namespace), ""));
         let lists: Result<Vec<_>, _> = join_all(lists).await.into_iter().collect();
         self.or_unread(Kind::POD.plural, lists).map(|lists| lists.concat())
+    }
+
+    /// Returns the Deployments with the names of Services. Istio's chart puts the network's label on the Service and the pods only.
+    async fn deployments(&self, services: &[Json]) -> Vec<Json> {
+        let gets = services.iter().filter_map(|service| {
+            let metadata = &service["metadata"];
+            Some(ObjectRef::namespaced(Kind::DEPLOYMENT, metadata["namespace"].as_str()?, metadata["name"].as_str()?))
+        });
+        join_all(gets.map(|deployment| async move { self.get(&deployment).await })).await.into_iter().flatten().collect()
     }
 
     async fn get(&self, object: &ObjectRef) -> Option<Json> {

@@ -1,4 +1,4 @@
-//! East-west gateways: the Services and Deployments with the label of a network.
+//! East-west gateways: the Services with the label of a network, and their Deployments.
 
 use serde_json::Value as Json;
 

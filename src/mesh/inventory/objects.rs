@@ -25,7 +25,7 @@ pub struct Objects {
     pub validators: Vec<Json>,
     /// Services with the label of a network.
     pub gateway_services: Vec<Json>,
-    /// Deployments with the label of a network.
+    /// The Deployments with the names of these Services.
     pub gateway_deployments: Vec<Json>,
     /// The `ServiceEntry` objects of exports.
     pub entries: Vec<Json>,
