@@ -7,6 +7,7 @@ mod connection;
 mod credentials;
 mod helm;
 mod kubernetes;
+mod platform;
 mod process;
 mod proxy;
 mod refusal;

@@ -7,12 +7,13 @@ use std::{
 };
 
 use framework::{Cut, Deadline};
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::{Child, Command},
 };
 use tokio_util::sync::CancellationToken;
+
+use super::platform::{self, Tree};
 
 /// How long a program that is asked to end may take for it, as Helm does to record that it was interrupted.
 const LAST_WORDS: Duration = Duration::from_secs(3);
@@ -38,7 +39,8 @@ pub(super) enum Trouble {
 /// Runs the program in a process group of its own, as at Ctrl-C the terminal signals the whole group of ours. Standard input is as the
 /// command says; a pipe stays open until the end.
 pub(super) async fn run(command: &mut Command, deadline: &Deadline) -> Result<Ended, Trouble> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    platform::in_own_group(command);
     let mut child = command.spawn().map_err(Trouble::Start)?;
     // tokio's wait would close it.
     let _input = child.stdin.take();
@@ -82,15 +84,14 @@ async fn drain(pipe: Option<&mut (impl AsyncRead + Unpin)>, into: &mut Vec<u8>) 
 
 /// Asks the program, and what it has started, to end; kills what takes too long.
 async fn terminate(child: &mut Child) {
-    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    let signal = |signal| group.map(|group| kill_process_group(group, signal));
-    signal(Signal::TERM);
+    let Some(tree) = Tree::of(child) else { return };
+    tree.ask();
     let last = Deadline::after(LAST_WORDS, CancellationToken::new());
-    let _ = last.bound(child.wait()).await;
+    let has_ended = last.bound(child.wait()).await.is_ok();
     // What it has started may end after it.
-    while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+    while !has_ended || tree.is_alive() {
         if last.pause(Duration::from_millis(20)).await.is_err() {
-            signal(Signal::KILL);
+            tree.kill();
             break;
         }
     }

@@ -4,19 +4,18 @@
 //! dies.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    fs::{self, File},
+    hash::{DefaultHasher, Hasher as _},
     io,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use framework::Deadline;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tokio_util::sync::CancellationToken;
 
+use super::platform;
 use crate::ports::{Run, Runs};
 
 /// How the names of the folders begin. What follows names the run.
@@ -45,18 +44,14 @@ pub(super) fn is_alive(id: &str, temporary: &Path) -> Option<bool> {
 
 /// Containers may share a host name and a kernel, but not a folder for temporary files, or else they see each other's locks.
 fn place(temporary: &Path) -> Option<String> {
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let folder = fs::metadata(temporary).ok()?;
     let mut hasher = DefaultHasher::new();
-    (boot.trim(), folder.dev(), folder.ino()).hash(&mut hasher);
+    platform::machine(temporary, &mut hasher)?;
     Some(format!("{:016x}", hasher.finish()))
 }
 
 /// Makes the folder of a new run, which only the user can read, and takes its lock.
 pub(super) fn folder() -> io::Result<(tempfile::TempDir, File)> {
-    // Without the mode it would be for everybody to list.
-    let only_owner = fs::Permissions::from_mode(0o700);
-    let folder = tempfile::Builder::new().prefix(PREFIX).rand_bytes(16).permissions(only_owner).tempdir()?;
+    let folder = platform::only_owner(tempfile::Builder::new().prefix(PREFIX).rand_bytes(16)).tempdir()?;
     let lock = hold(folder.path())?;
     Ok((folder, lock))
 }
@@ -86,7 +81,7 @@ impl Runs for LocalRuns {
 fn hold(folder: &Path) -> io::Result<File> {
     // Nobody can find the lock before it is held.
     let new = folder.join("lock.new");
-    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let lock = platform::new_file().open(&new)?;
     lock.lock()?;
     fs::rename(new, folder.join(LOCK))?;
     Ok(lock)
@@ -125,30 +120,17 @@ fn is_old(folder: &Path) -> bool {
 
 /// Ends the processes that work with the folder: its path, which is random, is among their arguments.
 async fn end(folder: &Path) {
-    let processes: Vec<_> = processes_with(folder);
-    for process in &processes {
-        let _ = kill_process(*process, Signal::TERM);
-    }
+    let processes = platform::processes_with(folder);
+    processes.iter().for_each(platform::Tree::ask);
     let deadline = Deadline::after(LAST_WORDS, CancellationToken::new());
     for process in processes {
-        while test_kill_process(process).is_ok() {
+        while process.is_alive() {
             if deadline.pause(Duration::from_millis(50)).await.is_err() {
-                let _ = kill_process(process, Signal::KILL);
+                process.kill();
                 break;
             }
         }
     }
-}
-
-/// Where there is no `/proc`, the guard alone ends Helm.
-fn processes_with(folder: &Path) -> Vec<Pid> {
-    let path = folder.to_string_lossy();
-    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbered = all.filter_map(|entry| Some((entry.path(), entry.file_name().to_str()?.parse::<i32>().ok()?)));
-    let with = numbered.filter(|(process, _)| {
-        fs::read(process.join("cmdline")).is_ok_and(|arguments| String::from_utf8_lossy(&arguments).contains(&*path))
-    });
-    with.filter_map(|(_, number)| Pid::from_raw(number)).collect()
 }
 
 #[cfg(test)]

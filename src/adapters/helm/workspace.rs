@@ -4,7 +4,6 @@ use std::{
     ffi::OsString,
     fs,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +11,7 @@ use kube::config::Kubeconfig;
 use serde_json::Value as Json;
 
 use super::Storage;
-use crate::adapters::runs;
+use crate::adapters::{platform, runs};
 use crate::ports::{Failure, FailureKind};
 
 /// The folder of one run.
@@ -51,7 +50,7 @@ impl Workspace {
         let mut path = self.folder.path().to_path_buf();
         for folder in folders {
             path = self.folder.path().join(folder);
-            fs::DirBuilder::new().mode(0o700).create(&path).map_err(|error| unwritable(&error))?;
+            platform::new_folder().create(&path).map_err(|error| unwritable(&error))?;
         }
         Ok(path)
     }
@@ -59,12 +58,7 @@ impl Workspace {
     /// Writes a file that only the user can read, and returns its path.
     pub(super) fn write(&self, file: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.folder.path().join(file);
-        let written = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = platform::new_file().open(&path).and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| unwritable(&error))?;
         Ok(path)
     }
