@@ -317,8 +317,9 @@ fn warn_of_another_root(plan: &mut Plan<'_, ClusterModel, World>) {
 /// Reads what the control plane is to be.
 fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPlane> {
     let key = parse.required("cluster", &model.cluster, |key| Ok::<_, String>(ClusterKey::parse(key).ok()));
-    let mesh_id = parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text));
-    let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
+    // An istiod that was installed without them is looked for and deleted by its name.
+    let mesh_id = parse.required_to_change("mesh_id", &model.mesh_id, |text| MeshId::parse(text), MeshId::parse("unknown").ok());
+    let network = parse.required_to_change("network", &model.network, |text| NetworkName::parse(text), NetworkName::parse("unknown").ok());
     let trust_domain = parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
     let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
     let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));

@@ -302,6 +302,30 @@ async fn a_control_plane_without_a_cluster_name_keeps_the_one_that_its_sidecars_
 }
 
 #[tokio::test]
+async fn an_istiod_without_mesh_id_and_network_is_imported_refreshed_and_destroyed() {
+    let scene = scene();
+    for chart in ["base", "istiod"] {
+        let release = crate::data::Release {
+            name: if chart == "base" { "istio-base" } else { chart }.to_owned(),
+            namespace: "istio-system".to_owned(),
+            chart: chart.to_owned(),
+            takes_ownership: false,
+            version: None,
+            values: json!({}),
+        };
+        let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new());
+        scene.releases.apply("eu", &release, None, &deadline).await.expect("installed");
+    }
+    let state = import(erase::<Cluster>(), &scene, "eu/istio-system").await;
+    assert_eq!(model::<ClusterModel>(&state).mesh_id, Value::Null);
+    let (again, diagnostics) = read::<Cluster>(&scene, &state).await;
+    assert!(again == state && diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    let (gone, diagnostics) = destroy::<Cluster>(&scene, &state).await;
+    assert!(gone.is_null() && diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(scene.releases.names("eu"), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_raised_version_of_the_provider_is_a_planned_change() {
     let mut scene = scene();
     scene.objects.put("eu", injector());
