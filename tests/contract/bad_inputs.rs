@@ -292,7 +292,7 @@ fn data_sources() -> Vec<(&'static str, Case)> {
     ];
     let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let topology: Vec<Case> =
-        vec![(json!({"clusters": [""]}), "clusters", "For example"), (json!({"html": "<p>"}), "html", "The provider sets `html`")];
+        vec![(json!({"clusters": [""]}), "clusters", "it is empty"), (json!({"html": "<p>"}), "html", "The provider sets `html`")];
     of("mesh_services", services).chain(of("mesh_status", status)).chain(of("mesh_topology", topology)).collect()
 }
 
