@@ -16,6 +16,7 @@ mod service;
 mod services;
 mod status;
 mod tokens;
+mod two_teams;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -60,6 +61,7 @@ on_the_mesh_of_each_cli! {
     services::a_label_of_a_service_exports_it,
     status::the_first_line_names_the_cause,
     tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
+    two_teams::a_service_is_shared_by_teams_without_each_others_kubeconfig,
 }
 
 /// A mesh that tests share.
