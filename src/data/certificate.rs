@@ -50,6 +50,9 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::EcdsaP256, Self::EcdsaP384, Self::Rsa2048, Self::Rsa4096];
+
     /// Returns its name in a configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -62,13 +65,8 @@ impl KeyAlgorithm {
 
     /// Reads the name of an algorithm.
     pub fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "ECDSA-P256" => Ok(Self::EcdsaP256),
-            "ECDSA-P384" => Ok(Self::EcdsaP384),
-            "RSA-2048" => Ok(Self::Rsa2048),
-            "RSA-4096" => Ok(Self::Rsa4096),
-            other => Err(format!("must be ECDSA-P256, ECDSA-P384, RSA-2048 or RSA-4096, got {other:?}")),
-        }
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+        found.ok_or_else(|| format!("must be ECDSA-P256, ECDSA-P384, RSA-2048 or RSA-4096, got {name:?}"))
     }
 }
 

@@ -22,8 +22,8 @@ use framework::{Parse, Value, model, optional, required};
 model! {
     /// A program that prints credentials, as in a kubeconfig's `exec`. It gets no terminal, and is run again when its credentials end.
     pub struct ExecModel {
-        /// Version of the protocol between client and program: `client.authentication.k8s.io/v1`, or `client.authentication.k8s.io/v1beta1`.
-        api_version: String => required(),
+        /// Version of the protocol between client and program: the one that the program prints.
+        api_version: String => required().one_of(EXEC_VERSIONS),
         /// The program: a name on the PATH, or a path.
         command: String => required(),
         /// Its arguments.
@@ -46,7 +46,7 @@ model! {
         config_path: String => optional(),
         /// Paths of kubeconfig files, merged as kubectl merges those of `KUBECONFIG`: of two entries with one name the first one counts. Every
         /// file must exist.
-        config_paths: Vec<Value<String>> => optional(),
+        config_paths: Vec<Value<String>> => optional().conflicts_with(&["config_path"]),
         /// Context of the kubeconfig. Defaults to its current context, which may be another one in the next run; a warning names it.
         config_context: String => optional(),
         /// Name of the kubeconfig's cluster to use instead of the context's.
@@ -71,17 +71,17 @@ model! {
         /// Bearer token.
         token: String => optional().sensitive(),
         /// Path of a file with a bearer token, for example a projected token of a service account. It is read again when it is renewed.
-        token_file: String => optional(),
+        token_file: String => optional().conflicts_with(&["token"]),
         /// Client certificate, PEM.
-        client_certificate: String => optional(),
+        client_certificate: String => optional().requires(&["client_key"]).conflicts_with(&["token", "token_file"]),
         /// Private key of the client certificate, PEM.
-        client_key: String => optional().sensitive(),
+        client_key: String => optional().sensitive().requires(&["client_certificate"]),
         /// User name for HTTP basic authentication.
-        username: String => optional(),
+        username: String => optional().requires(&["password"]).conflicts_with(&["token", "token_file", "client_certificate"]),
         /// Password for HTTP basic authentication.
-        password: String => optional().sensitive(),
+        password: String => optional().sensitive().requires(&["username"]),
         /// Program that prints credentials.
-        exec: ExecModel => optional(),
+        exec: ExecModel => optional().conflicts_with(&["token", "token_file", "client_certificate", "username"]),
         /// Whether a destroy succeeds although the cluster can't be reached, or is another one than the objects were created in. It then
         /// removes what is in the cluster from the state without deleting it; a warning lists what is left behind. Dangerous: set it only
         /// for a cluster that is gone for good, and remove it again. Defaults to false.
@@ -149,10 +149,6 @@ fn parse_base(access: &AccessModel, parse: &mut Parse<'_>) -> Option<Base> {
     let in_cluster = parse.optional("in_cluster", &access.in_cluster, |on| Ok::<_, String>(*on));
 
     let has_files = !access.config_path.is_null() || !access.config_paths.is_null();
-    if !access.config_path.is_null() && !access.config_paths.is_null() {
-        parse.violation(parse.path("config_paths"), &"Set either `config_path` or `config_paths`, not both.");
-        return None;
-    }
     if paths.as_ref().is_some_and(|paths| paths.as_ref().is_some_and(Vec::is_empty)) {
         parse.violation(parse.path("config_paths"), &"must contain at least one path. To leave it out, remove it or set it to null.");
         return None;
@@ -222,29 +218,6 @@ fn parse_credentials(access: &AccessModel, parse: &mut Parse<'_>) -> Option<Opti
     let password = parse.optional("password", &access.password, |text| filled(text).map(Secret::new));
     let exec = parse.nested("exec", &access.exec, parse_exec);
 
-    let pairs = [
-        (("client_certificate", access.client_certificate.is_null()), ("client_key", access.client_key.is_null())),
-        (("username", access.username.is_null()), ("password", access.password.is_null())),
-    ];
-    for ((one, one_is_null), (other, other_is_null)) in pairs {
-        if one_is_null != other_is_null {
-            let missing = if one_is_null { one } else { other };
-            parse.violation(parse.path(missing), &format!("`{one}` and `{other}` belong together: set both."));
-            return None;
-        }
-    }
-    let kinds = [
-        ("token", access.token.is_null()),
-        ("token_file", access.token_file.is_null()),
-        ("client_certificate", access.client_certificate.is_null()),
-        ("username", access.username.is_null()),
-        ("exec", access.exec.is_null()),
-    ];
-    let set: Vec<_> = kinds.into_iter().filter(|(_, is_null)| !is_null).map(|(name, _)| name).collect();
-    if let [first, second, ..] = set[..] {
-        parse.violation(parse.path(second), &format!("Set one kind of credentials, not both `{first}` and `{second}`."));
-        return None;
-    }
     Some(match (token?, token_file?, certificate?.zip(key?), username?.zip(password?), exec?) {
         (Some(token), ..) => Some(Credentials::Token(token)),
         (_, Some(path), ..) => Some(Credentials::TokenFile(path)),
@@ -259,12 +232,7 @@ fn parse_credentials(access: &AccessModel, parse: &mut Parse<'_>) -> Option<Opti
 const EXEC_VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
 fn parse_exec(exec: &ExecModel, parse: &mut Parse<'_>) -> Option<ExecPlugin> {
-    let api_version = parse.required("api_version", &exec.api_version, |version| match version.as_str() {
-        version if EXEC_VERSIONS.contains(&version) => Ok(version.to_owned()),
-        other => {
-            Err(format!("must be `{}` or `{}`, got `{other}`. Use the one that the program prints.", EXEC_VERSIONS[0], EXEC_VERSIONS[1]))
-        }
-    });
+    let api_version = parse.required("api_version", &exec.api_version, any);
     let command = parse.required("command", &exec.command, |command| not_empty(command));
     let args = parse.each("args", &exec.args, any);
     let env = parse.entries("env", &exec.env, |value| any(value).map(Secret::new));

@@ -18,17 +18,17 @@ model! {
         /// The repository: `https://…`, `oci://…` or the path of a directory.
         repository: String => required(),
         /// User name for the repository.
-        username: String => optional(),
+        username: String => optional().requires(&["password"]),
         /// Password for the repository.
-        password: String => optional().sensitive(),
+        password: String => optional().sensitive().requires(&["username"]),
         /// Whether the credentials are also sent to other hosts from which the repository's index has charts downloaded. Defaults to false.
         pass_credentials: bool => optional(),
         /// Path of a file with the certificate authority of the repository, PEM.
         ca_file: String => optional(),
         /// Path of a file with a client certificate for the repository, PEM.
-        cert_file: String => optional(),
+        cert_file: String => optional().requires(&["key_file"]),
         /// Path of a file with the private key of the client certificate, PEM.
-        key_file: String => optional(),
+        key_file: String => optional().requires(&["cert_file"]),
         /// Whether to accept any certificate of the repository. Defaults to false.
         insecure_skip_tls_verify: bool => optional(),
         /// Whether to use plain HTTP for an OCI registry. Defaults to false.
@@ -60,17 +60,17 @@ model! {
         /// Path of the `helm` program. Defaults to `helm` beside the provider's own executable, else on the PATH.
         binary: String => optional(),
         /// User name for `repository`.
-        username: String => optional(),
+        username: String => optional().requires(&["password"]),
         /// Password for `repository`.
-        password: String => optional().sensitive(),
+        password: String => optional().sensitive().requires(&["username"]),
         /// Whether the credentials are also sent to other hosts from which the repository's index has charts downloaded. Defaults to false.
         pass_credentials: bool => optional(),
         /// Path of a file with the certificate authority of `repository`, PEM.
         ca_file: String => optional(),
         /// Path of a file with a client certificate for `repository`, PEM.
-        cert_file: String => optional(),
+        cert_file: String => optional().requires(&["key_file"]),
         /// Path of a file with the private key of the client certificate, PEM.
-        key_file: String => optional(),
+        key_file: String => optional().requires(&["cert_file"]),
         /// Whether to accept any certificate of `repository`. Defaults to false.
         insecure_skip_tls_verify: bool => optional(),
         /// Whether to use plain HTTP for an OCI registry. Defaults to false.
@@ -78,8 +78,8 @@ model! {
         /// Path of a file with logins to OCI registries, as `helm registry login` writes it, for example `~/.config/helm/registry/config.json`. It
         /// is used where no `username` is set.
         registry_config_path: String => optional(),
-        /// Where Helm stores releases: `secret` or `configmap`. Defaults to `secret`.
-        driver: String => optional(),
+        /// Where Helm stores releases. Defaults to `secret`.
+        driver: String => optional().one_of(["secret", "configmap"]),
         /// How many revisions Helm keeps of each release; 0 keeps all. Defaults to 5.
         max_history: u32 => optional().between(0, 1000),
         /// Whether objects that exist and belong to no release, or to another one, become part of the release that is installed. Defaults to
@@ -196,16 +196,6 @@ fn parse_source(model: &RepositoryModel, parse: &mut Parse<'_>) -> Option<ChartS
     let key_file = parse.optional("key_file", &model.key_file, |path| parse_path(path));
     let insecure = parse.optional("insecure_skip_tls_verify", &model.insecure_skip_tls_verify, switch);
     let plain_http = parse.optional("plain_http", &model.plain_http, switch);
-    let pairs = [
-        (("username", model.username.is_null()), ("password", model.password.is_null())),
-        (("cert_file", model.cert_file.is_null()), ("key_file", model.key_file.is_null())),
-    ];
-    for ((one, one_is_null), (other, other_is_null)) in pairs {
-        if one_is_null != other_is_null {
-            let missing = if one_is_null { one } else { other };
-            parse.violation(parse.path(missing), &format!("`{one}` and `{other}` belong together: set both."));
-        }
-    }
     // Where the URL is unknown, nothing is fetched until it is known.
     let repository = repository.flatten().or_else(|| Repository::parse(ISTIO_REPOSITORY).ok())?;
     Some(ChartSource {

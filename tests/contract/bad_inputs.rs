@@ -39,7 +39,7 @@ fn clusters() -> Vec<Case> {
         (json!({"clusters": {"eu": {"config_path": " "}}}), "clusters[\"eu\"].config_path", "must not be empty"),
         (json!({"clusters": {"eu": {"config_paths": []}}}), "clusters[\"eu\"].config_paths", "at least one path"),
         (json!({"clusters": {"eu": {"config_paths": ["a", null]}}}), "clusters[\"eu\"].config_paths[1]", "can't be null"),
-        (file(json!({"config_paths": ["a"]})), "clusters[\"eu\"].config_paths", "not both"),
+        (file(json!({"config_paths": ["a"]})), "clusters[\"eu\"].config_paths", "conflicts with `config_path`"),
         (file(json!({"in_cluster": true})), "clusters[\"eu\"].in_cluster", "either a kubeconfig or"),
         (token(json!({"config_context": "eu"})), "clusters[\"eu\"].config_context", "Set `config_path`"),
         (token(json!({"config_context_auth_info": "me"})), "clusters[\"eu\"].config_context_auth_info", "Set `config_path`"),
@@ -48,12 +48,12 @@ fn clusters() -> Vec<Case> {
         (token(json!({"host": "https://ann:s3cret@eu.example.com"})), "clusters[\"eu\"].host", "must not contain a user name"),
         (token(json!({"token": "t0 ken"})), "clusters[\"eu\"].token", "printable characters without spaces"),
         (token(json!({"token": ""})), "clusters[\"eu\"].token", "must be a bearer token"),
-        (token(json!({"token_file": "/run/token"})), "clusters[\"eu\"].token_file", "not both `token` and `token_file`"),
-        (token(json!({"exec": plugin})), "clusters[\"eu\"].exec", "not both `token` and `exec`"),
+        (token(json!({"token_file": "/run/token"})), "clusters[\"eu\"].token_file", "conflicts with `token`"),
+        (token(json!({"exec": plugin})), "clusters[\"eu\"].exec", "conflicts with `token`"),
         (bare(json!({"token_file": ""})), "clusters[\"eu\"].token_file", "must not be empty"),
-        (bare(json!({"username": "ann"})), "clusters[\"eu\"].password", "belong together"),
-        (bare(json!({"password": "s3cret"})), "clusters[\"eu\"].username", "belong together"),
-        (bare(json!({"client_certificate": CERTIFICATE})), "clusters[\"eu\"].client_key", "belong together"),
+        (bare(json!({"username": "ann"})), "clusters[\"eu\"].username", "requires `password`"),
+        (bare(json!({"password": "s3cret"})), "clusters[\"eu\"].password", "requires `username`"),
+        (bare(json!({"client_certificate": CERTIFICATE})), "clusters[\"eu\"].client_certificate", "requires `client_key`"),
         (bare(json!({"client_certificate": "LS0t", "client_key": "k"})), "clusters[\"eu\"].client_certificate", "base64decode"),
         (bare(json!({"client_certificate": CERTIFICATE, "client_key": "s3cret"})), "clusters[\"eu\"].client_key", "PRIVATE KEY"),
         (token(json!({"cluster_ca_certificate": "LS0tLS1CRUdJTi"})), "clusters[\"eu\"].cluster_ca_certificate", "base64decode"),
@@ -98,14 +98,14 @@ fn helm() -> Vec<Case> {
         (json!({"version": "~> 1.31"}), "version", "a full version"),
         (json!({"version": ""}), "version", "a full version"),
         (json!({"binary": ""}), "binary", "must not be empty"),
-        (json!({"username": "ann"}), "password", "belong together"),
-        (json!({"password": "s3cret"}), "username", "belong together"),
+        (json!({"username": "ann"}), "username", "requires `password`"),
+        (json!({"password": "s3cret"}), "password", "requires `username`"),
         (json!({"username": "", "password": "s3cret"}), "username", "must not be empty"),
-        (json!({"cert_file": "cert.pem"}), "key_file", "belong together"),
-        (json!({"key_file": "key.pem"}), "cert_file", "belong together"),
+        (json!({"cert_file": "cert.pem"}), "cert_file", "requires `key_file`"),
+        (json!({"key_file": "key.pem"}), "key_file", "requires `cert_file`"),
         (json!({"ca_file": ""}), "ca_file", "must not be empty"),
         (json!({"registry_config_path": ""}), "registry_config_path", "must not be empty"),
-        (json!({"driver": "sql"}), "driver", "must be `secret` or `configmap`, got `sql`"),
+        (json!({"driver": "sql"}), "driver", "must be `secret` or `configmap`, got \"sql\""),
         (json!({"max_history": -1}), "max_history", "must be between 0 and 1000, got -1"),
         (json!({"max_history": 2.5}), "max_history", "a whole number"),
         (json!({"post_renderer": {"binary_path": ""}}), "post_renderer.binary_path", "must not be empty"),
@@ -114,8 +114,8 @@ fn helm() -> Vec<Case> {
         (json!({"repositories": {"base": {"repository": null}}}), "repositories[\"base\"].repository", "is required"),
         (
             json!({"repositories": {"base": {"repository": "oci://x", "username": "a"}}}),
-            "repositories[\"base\"].password",
-            "belong together",
+            "repositories[\"base\"].username",
+            "`username` requires `password`",
         ),
     ];
     let full = |path: &'static str| &*Box::leak(format!("helm.{path}").into_boxed_str());
@@ -150,6 +150,45 @@ fn imports() -> Vec<Case> {
         (service(json!({"gateway_addresses": ["x y"]})), "service.gateway_addresses[0]", "neither an IP address nor a hostname"),
         (service(json!({"gateway_port": 70000})), "service.gateway_port", "got 70000"),
         (service(json!({"locality": "eu//a"})), "service.locality", "a part of it is empty"),
+    ]
+}
+
+fn exports() -> Vec<Case> {
+    vec![
+        (json!({"host": "*.mesh.local"}), "host", "\"*.mesh.local\""),
+        (json!({"host": "echo"}), "host", "\"echo\""),
+        (json!({"host": ""}), "host", "Write a DNS name such as"),
+        (json!({"host": "echo.eu.mesh.local."}), "host", "it ends with a dot"),
+        (json!({"importers": ["eu"]}), "importers", "is the exporting cluster"),
+        (json!({"importers": ["u s"]}), "importers", "For example: \"u-s\""),
+        (json!({"vip": "8.8.8.8"}), "vip", "8.8.8.8"),
+        (json!({"vip": "240.0.0.2/32"}), "vip", "240.0.0.2/32"),
+        (json!({"ports": []}), "ports", "leave `ports` out to export those of the live Service"),
+        (json!({"ports": [{"number": 70000, "protocol": "HTTP"}]}), "ports[0].number", "must be between 1 and 65535, got 70000"),
+        (json!({"ports": [{"number": 80, "protocol": "http3"}]}), "ports[0].protocol", "HTTP"),
+        (json!({"ports": [{"number": 80, "protocol": null}]}), "ports[0].protocol", "is required"),
+        (json!({"ports": [{"number": 80, "protocol": "TCP", "target_port": 0}]}), "ports[0].target_port", "between 1 and 65535, got 0"),
+        (json!({"ports": [{"number": 80, "protocol": "UDP"}]}), "ports[0].protocol", "UDP"),
+        (json!({"locality": "eu//a"}), "locality", "a part of it is empty"),
+        (json!({"export_to": ["A"]}), "export_to", "Other than a namespace, it can be"),
+        (json!({"service_accounts": ["a b"]}), "service_accounts", "is not allowed"),
+        (json!({"callers": ["corp.local/ns/shop/sa/cart"]}), "callers", "spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT"),
+        (json!({"callers": ["spiffe://corp.local/ns/Shop/sa/*"]}), "callers", "For example: \"shop\""),
+        (
+            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["x y"]}}),
+            "gateway.addresses[0]",
+            "neither an IP address nor a hostname",
+        ),
+        (
+            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["198.51.100.9"], "port": 0}}),
+            "gateway.port",
+            "must be between 1 and 65535, got 0",
+        ),
+        (json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g"}}), "gateway.addresses", "or `network`"),
+        (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
+        (json!({"importer_namespace": "Echo"}), "importer_namespace", "For example: \"echo\""),
+        (json!({"service": "Echo_1"}), "service", "For example: \"echo-1\""),
+        (json!({"address": "240.241.0.1"}), "address", "The provider sets `address`"),
     ]
 }
 
@@ -188,6 +227,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"validity_days": 99999}), "validity_days", "got 99999"),
         (json!({"warn_before_days": -1}), "warn_before_days", "must be between"),
         (json!({"fingerprint": "abc"}), "fingerprint", "Remove it from the configuration"),
+        (json!({"existing_private_key_wo": "k"}), "existing_private_key_wo", "requires `existing_certificate`"),
     ];
     let ca: Vec<Case> = vec![
         (json!({"root_ca": null}), "root_ca", "Set `root_ca` to a mesh_root_ca"),
@@ -195,6 +235,8 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"validity_days": 0}), "validity_days", "got 0"),
         (json!({"renew_before_days": -1}), "renew_before_days", "must be"),
         (json!({"external": true}), "root_ca", "would have no effect"),
+        (json!({"root_certificate": CERTIFICATE}), "root_certificate", "conflicts with `root_ca`"),
+        (json!({"common_name": ""}), "common_name", "must have a length between 1 and 64, got 0"),
         (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
     ];
     let request: Vec<Case> =
@@ -209,48 +251,13 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"values": ["a: b: c"]}), "values[0]", "line"),
         (json!({"istio_version": "1.31"}), "istio_version", "a full version"),
     ];
-    let export: Vec<Case> = vec![
-        (json!({"host": "*.mesh.local"}), "host", "\"*.mesh.local\""),
-        (json!({"host": "echo"}), "host", "\"echo\""),
-        (json!({"host": ""}), "host", "Write a DNS name such as"),
-        (json!({"host": "echo.eu.mesh.local."}), "host", "it ends with a dot"),
-        (json!({"importers": ["eu"]}), "importers", "is the exporting cluster"),
-        (json!({"importers": ["u s"]}), "importers", "For example: \"u-s\""),
-        (json!({"vip": "8.8.8.8"}), "vip", "8.8.8.8"),
-        (json!({"vip": "240.0.0.2/32"}), "vip", "240.0.0.2/32"),
-        (json!({"ports": []}), "ports", "leave `ports` out to export those of the live Service"),
-        (json!({"ports": [{"number": 70000, "protocol": "HTTP"}]}), "ports[0].number", "must be between 1 and 65535, got 70000"),
-        (json!({"ports": [{"number": 80, "protocol": "http3"}]}), "ports[0].protocol", "HTTP"),
-        (json!({"ports": [{"number": 80, "protocol": null}]}), "ports[0].protocol", "is required"),
-        (json!({"ports": [{"number": 80, "protocol": "UDP"}]}), "ports[0].protocol", "UDP"),
-        (json!({"locality": "eu//a"}), "locality", "a part of it is empty"),
-        (json!({"export_to": ["A"]}), "export_to", "Other than a namespace, it can be"),
-        (json!({"service_accounts": ["a b"]}), "service_accounts", "is not allowed"),
-        (json!({"callers": ["corp.local/ns/shop/sa/cart"]}), "callers", "spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/SERVICE_ACCOUNT"),
-        (json!({"callers": ["spiffe://corp.local/ns/Shop/sa/*"]}), "callers", "For example: \"shop\""),
-        (
-            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["x y"]}}),
-            "gateway.addresses[0]",
-            "neither an IP address nor a hostname",
-        ),
-        (
-            json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g", "addresses": ["198.51.100.9"], "port": 0}}),
-            "gateway.port",
-            "must be between 1 and 65535, got 0",
-        ),
-        (json!({"gateway": {"cluster": "eu", "namespace": "istio-system", "name": "g"}}), "gateway.addresses", "or `network`"),
-        (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
-        (json!({"importer_namespace": "Echo"}), "importer_namespace", "For example: \"echo\""),
-        (json!({"service": "Echo_1"}), "service", "For example: \"echo-1\""),
-        (json!({"address": "240.241.0.1"}), "address", "The provider sets `address`"),
-    ];
     of("mesh_cluster", cluster)
         .chain(of("mesh_root_ca", root))
         .chain(of("mesh_cluster_ca", ca))
         .chain(of("mesh_cluster_ca_request", request))
         .chain(of("mesh_eastwest_gateway", gateway))
         .chain(of("mesh_link", links()))
-        .chain(of("mesh_service_export", export))
+        .chain(of("mesh_service_export", exports()))
         .chain(of("mesh_service_import", imports()))
         .collect()
 }

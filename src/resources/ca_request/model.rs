@@ -1,6 +1,6 @@
 //! The attributes of `mesh_cluster_ca_request`.
 
-use crate::{mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
+use crate::{data::KeyAlgorithm, mesh::Namespace, resources::authority::DEFAULT_ORGANIZATION};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 /// The attributes whose change makes another key and request.
@@ -20,12 +20,12 @@ model! {
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
         /// Name of the Secret.
         name: String => optional().default("cacerts-request").replaces(),
-        /// Common name of the requested subject, 1 to 64 characters. Defaults to `Istio CA of CLUSTER`.
-        common_name: String => optional(),
-        /// Organization of the requested subject, 1 to 64 characters.
-        organization: String => optional().default(DEFAULT_ORGANIZATION),
-        /// The algorithm of the key: `ECDSA-P256`, `ECDSA-P384`, `RSA-2048` or `RSA-4096`. Defaults to `ECDSA-P256`.
-        key_algorithm: String => optional(),
+        /// Common name of the requested subject. Defaults to `Istio CA of CLUSTER`.
+        common_name: String => optional().length(1, 64),
+        /// Organization of the requested subject.
+        organization: String => optional().default(DEFAULT_ORGANIZATION).length(1, 64),
+        /// The algorithm of the key. Defaults to `ECDSA-P256`.
+        key_algorithm: String => optional().one_of(KeyAlgorithm::ALL.map(KeyAlgorithm::name)),
         /// A change of this number, such as from 1 to 2, generates a new key and request.
         rotation: i64 => optional(),
         /// The request, PKCS #10 in PEM. It asks for a CA that may sign no further CAs (`pathlen:0`).

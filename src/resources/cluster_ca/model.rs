@@ -1,6 +1,7 @@
 //! The attributes of `mesh_cluster_ca`.
 
 use crate::{
+    data::KeyAlgorithm,
     mesh::Namespace,
     resources::authority::{DEFAULT_ORGANIZATION, LONGEST_DAYS},
 };
@@ -74,7 +75,7 @@ model! {
         root_ca: RootCaRef => optional(),
         /// Instead of `root_ca`: your own root certificate, in PEM. Workloads trust it. Several roots may follow each other; the one that
         /// `root_private_key_wo` belongs to signs.
-        root_certificate: String => optional(),
+        root_certificate: String => optional().conflicts_with(&["root_ca"]),
         /// Private key of `root_certificate`, in PEM without a passphrase. It is read from the configuration only, and is in no plan or state.
         root_private_key_wo: String => optional().sensitive().write_only(),
         /// Version of `root_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
@@ -87,7 +88,7 @@ model! {
         intermediate_private_key_wo_version: i64 => optional(),
         /// The signing request that `intermediate_certificate` is for: `request = mesh_cluster_ca_request.eu`. Its key is taken instead of
         /// `intermediate_private_key_wo`, inside the cluster.
-        request: CaRequestRef => optional(),
+        request: CaRequestRef => optional().conflicts_with(&["intermediate_private_key_wo"]),
         /// The CAs between `intermediate_certificate` and `root_certificate`, in PEM, if any.
         intermediate_chain: String => optional(),
         /// Further roots that workloads trust, each in PEM, for example `[mesh_root_ca.next.certificate]`. A root is replaced without a failed
@@ -111,8 +112,8 @@ model! {
         /// How many days before the end of a certificate that the provider can't renew itself plans warn: a root of your own, a ready-made
         /// or external intermediate, and its chain. Defaults to 90.
         warn_before_days: i64 => optional().between(1, LONGEST_DAYS),
-        /// The algorithm of an issued intermediate's key: `ECDSA-P256`, `ECDSA-P384`, `RSA-2048` or `RSA-4096`. Defaults to `ECDSA-P256`.
-        key_algorithm: String => optional(),
+        /// The algorithm of an issued intermediate's key. Defaults to `ECDSA-P256`.
+        key_algorithm: String => optional().one_of(KeyAlgorithm::ALL.map(KeyAlgorithm::name)),
         /// The intermediate's certificate, in PEM.
         certificate: String => computed().kept_unless(REISSUED_BY),
         /// SHA-256 fingerprint of the intermediate's certificate, in lower-case hexadecimal.

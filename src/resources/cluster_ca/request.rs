@@ -21,9 +21,6 @@ pub(super) struct RequestSource {
 }
 
 pub(super) fn parse_request(cluster: Option<&ClusterKey>, model: &ClusterCaModel, parse: &mut Parse<'_>) -> Option<Option<RequestSource>> {
-    if !model.request.is_null() && !model.intermediate_private_key_wo.is_null() {
-        parse.violation(parse.path("request"), &"Two keys. Set either `request` or `intermediate_private_key_wo`, not both.");
-    }
     parse.nested("request", &model.request, |reference, parse| {
         let of = parse.required("cluster", &reference.cluster, |key| ClusterKey::parse(key));
         let namespace = parse.required("namespace", &reference.namespace, |name| Namespace::parse(name));

@@ -47,17 +47,13 @@ pub(super) fn parse_root(model: &ClusterCaModel, parse: &mut Parse<'_>) -> Optio
     let key = parse.optional("root_private_key_wo", &model.root_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
     let version = parse.optional("root_private_key_wo_version", &model.root_private_key_wo_version, |version| Ok::<_, String>(*version));
     match (reference?, certificate?) {
-        (Some(reference), None) => Some(reference),
+        (Some(reference), _) => Some(reference),
         (None, Some(certificate)) => Some(RootSource::Own { certificate, key: key?, version: version? }),
         (None, None) => {
             parse.violation(
                 parse.path("root_ca"),
                 &"No root. Set `root_ca` to a mesh_root_ca, or `root_certificate` and `root_private_key_wo` to your own.",
             );
-            None
-        }
-        (Some(_), Some(_)) => {
-            parse.violation(parse.path("root_certificate"), &"Two roots. Set either `root_ca` or `root_certificate`, not both.");
             None
         }
     }

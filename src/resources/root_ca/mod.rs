@@ -204,9 +204,6 @@ impl Resource for RootCa {
         let key = parse.optional("existing_private_key_wo", &model.existing_private_key_wo, |pem| Ok::<_, String>(Secret::new(pem)));
         parse.optional("existing_private_key_wo_version", &model.existing_private_key_wo_version, |version| Ok::<_, String>(*version));
         let warn_before = parse.optional("warn_before_days", &model.warn_before_days, |days| parse_days(*days));
-        if model.existing_certificate.is_null() && !model.existing_private_key_wo.is_null() {
-            parse.violation(parse.path("existing_private_key_wo"), &"It belongs to `existing_certificate`, which is not set.");
-        }
         let subject = CaSubject { common_name: common_name?, organization: organization?, algorithm: KeyAlgorithm::default() };
         let key = key?;
         Some(Self {

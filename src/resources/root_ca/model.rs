@@ -34,7 +34,7 @@ model! {
         /// Instead of a new root: one that exists already, in PEM, such as a backup or a root of your own.
         existing_certificate: String => optional(),
         /// Private key of `existing_certificate`, in PEM without a passphrase. It is read from the configuration only, and is in no plan or state.
-        existing_private_key_wo: String => optional().sensitive().write_only(),
+        existing_private_key_wo: String => optional().sensitive().write_only().requires(&["existing_certificate"]),
         /// Version of `existing_private_key_wo`. Increase it when the key changes, because the CLI can't compare write-only values.
         existing_private_key_wo_version: i64 => optional(),
         /// How many days before the root's end plans warn. Defaults to 365.

@@ -24,8 +24,8 @@ model! {
         namespace: String => required(),
         /// The gateway's name.
         name: String => required(),
-        /// The load balancer's port for mutual TLS: 1 to 65535.
-        port: i64 => optional().default(i64::from(gateway::PORT)),
+        /// The load balancer's port for mutual TLS.
+        port: i64 => optional().default(i64::from(gateway::PORT)).between(1, 65535),
         /// The load balancer's addresses: IP addresses or host names. Required, unless `network` is set.
         addresses: Vec<Value<String>> => optional(),
     }

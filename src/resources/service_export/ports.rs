@@ -6,14 +6,14 @@ use framework::{AttributePath, Dynamic, Parse, Value, computed, decode, model, o
 model! {
     /// A port of the exported service.
     pub struct PortModel {
-        /// The port that clients call: 1 to 65535.
-        number: i64 => required(),
+        /// The port that clients call.
+        number: i64 => required().between(1, 65535),
         /// The port's name, such as `http-web`; made of protocol and number if not set, such as `http-80`.
         name: String => optional(),
         /// The protocol: `HTTP`, `HTTP2`, `GRPC`, `GRPC-WEB`, `HTTPS`, `TLS`, `TCP`, `MONGO`, `REDIS` or `MYSQL`, in any case.
         protocol: String => required(),
-        /// The port of the pods: 1 to 65535; `number` if not set.
-        target_port: i64 => optional(),
+        /// The port of the pods; `number` if not set.
+        target_port: i64 => optional().between(1, 65535),
     }
 }
 
