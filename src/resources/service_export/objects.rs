@@ -150,16 +150,20 @@ impl ServiceExport {
         if live.leaves_behind(&format!("the objects with the labels {selector}")).await {
             return Vec::new();
         }
-        let policy = (*cluster == self.id.exporter).then_some(Kind::AUTHORIZATION_POLICY);
-        let kinds = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].into_iter().chain(policy);
-        let removals = kinds.map(|kind| async move {
+        let remove = |kind| async move {
             // One look answers for all exports that are destroyed; each deletion is of the object as it was seen.
             for found in live.shared().list(kind, None, selector).await? {
                 live.delete_found(&found, selector).await?;
             }
             Ok(())
-        });
-        join_all(removals).await.into_iter().filter_map(Result::err).collect()
+        };
+        let open = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY];
+        let failures: Vec<_> = join_all(open.map(remove)).await.into_iter().filter_map(Result::err).collect();
+        if !failures.is_empty() || *cluster != self.id.exporter {
+            return failures;
+        }
+        // The host is closed before anybody may call.
+        remove(Kind::AUTHORIZATION_POLICY).await.err().into_iter().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::*;
+use crate::resources::testing::unreachable;
 
 /// Istio's own `expose-services.yaml`.
 fn cross_network_gateway() -> Json {
@@ -128,6 +129,10 @@ async fn callers_are_restricted_by_a_policy_that_drifts_and_goes_like_all_else()
     let (state, _) = apply::<ServiceExport>(&scene, &state, export(ADDRESS)).await;
     assert_eq!(exported(&scene, "eu"), ["Gateway istio-system", "ServiceEntry echo"], "without `callers` there is no policy");
     let (state, _) = apply::<ServiceExport>(&scene, &state, restricted()).await;
+    scene.objects.fail("eu", &object(Kind::GATEWAY, "istio-system"), unreachable());
+    let (state, report) = destroy::<ServiceExport>(&scene, &state).await;
+    assert!(!report.errors.is_empty() && scene.objects.live("eu", &policy).is_some(), "the policy stays as long as the gateway is open");
+    scene.objects.mend();
     assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
     assert_eq!(exported(&scene, "eu"), [""; 0]);
 }
