@@ -262,9 +262,6 @@ mod tests {
         assert!(settings.source.credentials.is_some());
         let typo = HelmModel { repositories: repositories("gateways", repository("oci://x")), ..HelmModel::default() };
         assert_eq!(read(&Value::Value(typo)).0, ["helm.repositories[\"gateways\"]"]);
-        let half = RepositoryModel { repository: text("https://x"), cert_file: text("cert.pem"), ..RepositoryModel::default() };
-        let half = HelmModel { repositories: repositories("base", Value::Value(half)), ..HelmModel::default() };
-        assert_eq!(read(&Value::Value(half)).0, ["helm.repositories[\"base\"].key_file"]);
     }
 
     #[test]

@@ -117,6 +117,11 @@ fn helm() -> Vec<Case> {
             "repositories[\"base\"].username",
             "`username` requires `password`",
         ),
+        (
+            json!({"repositories": {"base": {"repository": "https://x", "cert_file": "cert.pem"}}}),
+            "repositories[\"base\"].cert_file",
+            "`cert_file` requires `key_file`",
+        ),
     ];
     let full = |path: &'static str| &*Box::leak(format!("helm.{path}").into_boxed_str());
     cases.into_iter().map(|(helm, path, part)| (json!({"clusters": {}, "helm": helm}), full(path), part)).collect()
@@ -229,6 +234,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"fingerprint": "abc"}), "fingerprint", "Remove it from the configuration"),
         (json!({"existing_private_key_wo": "k"}), "existing_private_key_wo", "requires `existing_certificate`"),
     ];
+    let answered = json!({"cluster": "eu", "namespace": "istio-system", "name": "cacerts-request", "certificate_request": "csr"});
     let ca: Vec<Case> = vec![
         (json!({"root_ca": null}), "root_ca", "Set `root_ca` to a mesh_root_ca"),
         (json!({"key_algorithm": "RSA"}), "key_algorithm", "must be"),
@@ -238,6 +244,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"root_certificate": CERTIFICATE}), "root_certificate", "conflicts with `root_ca`"),
         (json!({"common_name": ""}), "common_name", "must have a length between 1 and 64, got 0"),
         (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
+        (json!({"request": answered, "intermediate_private_key_wo": "key"}), "request", "conflicts with `intermediate_private_key_wo`"),
     ];
     let request: Vec<Case> =
         vec![(json!({"key_algorithm": "ed25519"}), "key_algorithm", "must be"), (json!({"name": ""}), "name", "it is empty")];
