@@ -1,13 +1,10 @@
 //! A link to a network, and exports by way of it.
 
-use std::process::Command;
-
 use mesh_lab::Cluster;
-use serde_json::Value as Json;
 
 use super::Mesh;
 use crate::{
-    fixture::source,
+    fixture::gateway_api,
     traffic::{Calls, call_host_until_ok},
     workspace::unwrapped,
 };
@@ -82,20 +79,4 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
 
 fn links(cluster: &Cluster) -> String {
     cluster.kubectl(&["get", "gateways.gateway.networking.k8s.io", "-A", "-o", "name"]).expect("a list").trim().to_owned()
-}
-
-/// The definitions of the Gateway API that a link needs, in the version that Istio is built with.
-fn gateway_api() -> String {
-    let module = Command::new("go")
-        .args(["mod", "download", "-json", "sigs.k8s.io/gateway-api"])
-        .current_dir(source("tests/lab/go/istio"))
-        .output()
-        .expect("go, with which the lab is built");
-    let module: Json = serde_json::from_slice(&module.stdout).expect("JSON");
-    let folder = module["Dir"].as_str().expect("a folder");
-    let read = |kind| {
-        let file = format!("{folder}/config/crd/standard/gateway.networking.k8s.io_{kind}.yaml");
-        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    ["gatewayclasses", "gateways"].map(read).join("\n---\n")
 }

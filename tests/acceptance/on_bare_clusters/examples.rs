@@ -5,7 +5,7 @@ use mesh_lab::Lab;
 use terraform_provider_mesh::provider::Mesh;
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, example_file, variables},
+    fixture::{REQUIREMENT, bare_clusters, both, example_file, gateway_api, variables},
     traffic::{call_host_until_ok, restart_workloads},
     workspace::{Cli, Workspace, clis},
 };
@@ -45,6 +45,11 @@ fn with_attribute(example: &str, attribute: &str) -> String {
 #[test]
 fn the_examples_of_the_resources_make_a_mesh() {
     let lab = bare_clusters();
+    // What the example of a link assumes.
+    let (us, eu) = both(&lab);
+    us.apply(&gateway_api()).expect("the Gateway API");
+    eu.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
+    eu.kubectl(&["create", "service", "clusterip", "orders", "-n", "shop", "--tcp=80:8080"]).expect("a Service");
     let cli = &clis(&lab)[0];
     let workspace = of_resources(cli, &lab);
     workspace.apply();
@@ -61,6 +66,7 @@ fn the_examples_of_the_resources_make_a_mesh() {
     let plan = imported.changes();
     assert!(plan.contains(&format!("{} to import", resources.len())) && plan.contains("0 to change, 0 to destroy"), "{plan}");
     workspace.destroy();
+    eu.kubectl(&["delete", "namespace", "shop"]).expect("deleted");
 }
 
 /// What the example of a resource needs besides, in the lab or in a single configuration.
