@@ -78,21 +78,42 @@ pub(crate) struct Mesh {
     pub(crate) token: String,
 }
 
-static SHARED: Mutex<Option<Mesh>> = Mutex::new(None);
+/// What the tests of a CLI find.
+enum Shared {
+    Nothing,
+    Up(Box<Mesh>),
+    /// The mesh of this CLI didn't come up, and to wait for it again in each test would take hours.
+    Failed(&'static str),
+}
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared::Nothing);
+
+/// Leaves what the next test finds. Returns what the last one left.
+fn share(next: Shared) -> Shared {
+    std::mem::replace(&mut *SHARED.lock().unwrap_or_else(PoisonError::into_inner), next)
+}
 
 /// Forgets the mesh, as the clusters are about to be cleaned.
 pub(crate) fn forget() {
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(*shared, Shared::Up(_)) {
+        *shared = Shared::Nothing;
+    }
 }
 
-fn on_the_mesh_of(cli: &str, test: fn(&Mesh)) {
-    let Some(cli) = clis(&lab()).into_iter().find(|found| found.name == cli) else { return };
-    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let mesh = shared.filter(|mesh| mesh.cli.name == cli.name).unwrap_or_else(|| Mesh::bring_up(cli));
+fn on_the_mesh_of(name: &'static str, test: fn(&Mesh)) {
+    let Some(cli) = clis(&lab()).into_iter().find(|found| found.name == name) else { return };
+    let mesh = match share(Shared::Failed(name)) {
+        Shared::Failed(failed) if failed == name => panic!("the mesh didn't come up: the first test that needed it says why"),
+        Shared::Up(mesh) if mesh.cli.name == name => mesh,
+        _ => Box::new(Mesh::bring_up(cli)),
+    };
+    // Whatever the test does to the mesh, if it fails, the next test makes one of its own.
+    share(Shared::Nothing);
     let _timed = Timed::start();
     test(&mesh);
     mesh.workspace.assert_settled();
-    SHARED.lock().unwrap_or_else(PoisonError::into_inner).replace(mesh);
+    share(Shared::Up(mesh));
 }
 
 impl Mesh {
@@ -116,7 +137,7 @@ impl Mesh {
         {
             let output = workspace.command(arguments).env("TF_LOG", "trace").output().expect("the CLI starts");
             let printed = text(&output);
-            assert!(output.status.success(), "{} {arguments:?} failed:\n{}", cli.name, last_lines(&printed, 80));
+            assert!(output.status.success(), "{} {arguments:?} failed:\n{}\n{}", cli.name, last_lines(&printed, 80), nodes(&[&us, &eu]));
             trace.push_str(&printed);
         }
         workspace.assert_settled();
@@ -133,6 +154,11 @@ impl Mesh {
         let helm = format!("helm = {{ repository = \"{}\", binary = \"{}\" }}", self.lab.charts().http, self.lab.binaries().helm.display());
         Workspace::new(&self.cli, &format!("{}{resources}", crate::fixture::provider(&self.lab, &helm)))
     }
+}
+
+/// Returns what Kubernetes says of the nodes, for a failure that may be the lab's.
+fn nodes(clusters: &[&Cluster]) -> String {
+    clusters.iter().map(|cluster| cluster.kubectl(&["describe", "nodes"]).unwrap_or_else(|error| format!("{error:#}"))).collect()
 }
 
 /// Makes an account of the EU with all rights. Returns its token.

@@ -16,6 +16,7 @@ const CLUSTER_KINDS: [&str; 4] =
 pub(crate) fn clean(cluster: &Cluster) -> Result<()> {
     cluster.mend(Fault::Wan)?;
     cluster.mend(Fault::ApiServer)?;
+    cluster.wait_until_whole()?;
     cluster.balancer().reset()?;
     // Webhooks first: with their server gone they would refuse the rest.
     for kind in CLUSTER_KINDS {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::{
     layout::{CGROUP, Layout},
     nameserver,
     pki::Pki,
+    process::Condition,
     wait,
 };
 
@@ -128,18 +129,33 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// The node is ready, and pods can be made in the default namespace.
-    fn wait_for_node(&self) -> Result<()> {
-        self.explained(&self.clients[3], || wait::until_true(&format!("the node of {}", self.cluster), READY, || self.is_node_ready()))
+    /// Waits until the node takes pods. An error if a daemon died: to start it again is `lab up`'s business, as it must not happen.
+    pub(crate) fn wait_until_whole(&self) -> Result<()> {
+        for daemon in self.daemons() {
+            self.explained(daemon, || match daemon.condition(&self.layout) {
+                Condition::Running => Ok(()),
+                condition => bail!("{} is {condition:?}; `lab up` repairs it", daemon.label()),
+            })?;
+        }
+        self.wait_for_node()
     }
 
-    pub(crate) fn is_node_ready(&self) -> Result<bool> {
-        const CONDITION: &str = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
-        let ready = self.kubectl(&["get", "node", &self.cluster.node(), "-o", CONDITION])?;
-        if ready != "True" {
-            return Ok(false);
+    fn wait_for_node(&self) -> Result<()> {
+        self.explained(&self.clients[3], || wait::until(&format!("the node of {}", self.cluster), READY, || self.check_node().map(Some)))
+    }
+
+    /// An error unless the node takes pods, and they can be made in the default namespace. That the node is ready isn't enough: the
+    /// condition is what the last kubelet said, and a taint that Kubernetes put on it stays until Kubernetes has seen the next one.
+    pub(crate) fn check_node(&self) -> Result<()> {
+        const READY: &str = "{.status.conditions[?(@.type=='Ready')]['status','message']}";
+        const TAINTS: &str = "{.spec.taints[*].key}";
+        let node = ["get", "node", &self.cluster.node(), "-o"];
+        let ask = |path: &str| self.kubectl(&[&node[..], &[&format!("jsonpath={path}")]].concat());
+        let (ready, taints) = (ask(READY)?, ask(TAINTS)?);
+        if !ready.starts_with("True") || !taints.is_empty() {
+            bail!("the node of {} takes no pods: ready: {ready}; taints: {taints}", self.cluster);
         }
-        self.kubectl(&["get", "serviceaccount", "default", "-o", "name"]).map(|_| true)
+        self.kubectl(&["get", "serviceaccount", "default", "-o", "name"]).map(drop)
     }
 
     /// An error of something that a daemon should have brought about shows the end of its log.

@@ -17,7 +17,7 @@ use crate::{
     command::{in_namespace, run, run_with_input},
     fault::Fault,
     layout::{Layout, WAN_NAMESPACE},
-    wait,
+    up, wait,
 };
 
 /// A lab that is up.
@@ -183,6 +183,11 @@ impl Cluster {
     /// Mends what was broken.
     pub fn mend(&self, fault: Fault) -> Result<()> {
         fault.mend(&self.layout, self.name)
+    }
+
+    /// Waits until its node takes pods. An error if a daemon died.
+    pub(crate) fn wait_until_whole(&self) -> Result<()> {
+        up::kubernetes(&self.layout, self.name)?.wait_until_whole()
     }
 
     /// Connections to the API server are refused from now on.

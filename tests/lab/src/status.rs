@@ -30,11 +30,8 @@ pub fn status(layout: &Layout) -> Result<()> {
         say(&format!("{:28} {condition}", daemon.label()));
     }
     for cluster in ClusterName::ALL {
-        let ready = up::kubernetes(layout, cluster)?.is_node_ready();
-        match ready {
-            Ok(true) => {}
-            Ok(false) => faults.push(format!("the node of {cluster} is not ready")),
-            Err(error) => faults.push(format!("{cluster}: {error:#}")),
+        if let Err(error) = up::kubernetes(layout, cluster)?.check_node() {
+            faults.push(format!("{cluster}: {error:#}"));
         }
         let settings = Settings::read(layout, cluster);
         if settings.answer != Answer::Ip {
