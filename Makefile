@@ -35,7 +35,9 @@ test: setup ## Run every test, those on the lab too
 dist: setup ## Make a release in target/dist: archives, checksums, bills of materials, mirrors
 	release/dist
 
-test-long: lab-up dist ## The tests that take longer than `make test` allows, on the lab
+test-long: setup dist ## The tests that take longer than `make test` allows, on a lab of three clusters
+	cargo build --quiet --package mesh-lab
+	$(LAB) up --clusters 3
 	cargo test --quiet --no-run --test acceptance
 	$(LAB) run -- cargo test --test acceptance -- $(TESTS) --ignored $(NAME)
 

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesh_lab::{Lab, Outside, Tally, Target, WAN_ADDRESS};
+use mesh_lab::{Cluster, Lab, Outside, Tally, Target, WAN_ADDRESS};
 
 use crate::fixture::both;
 
@@ -41,9 +41,13 @@ pub(crate) fn restart_workloads(lab: &Lab) {
 
 /// Makes one call from the US on a new connection. Returns what curl printed, with the status code last.
 pub(crate) fn call(lab: &Lab, url: &str) -> String {
-    let (us, _) = both(lab);
+    call_from(&both(lab).0, url)
+}
+
+/// As [`call`], from the client of any cluster.
+pub(crate) fn call_from(cluster: &Cluster, url: &str) -> String {
     let curl = ["curl", "-sS", "--max-time", "5", "-H", "Connection: close", "-w", "\n%{http_code}", url];
-    let output = us.exec("echo", "deploy/client", &curl).expect("exec");
+    let output = cluster.exec("echo", "deploy/client", &curl).expect("exec");
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

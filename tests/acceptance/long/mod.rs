@@ -2,3 +2,4 @@
 
 mod changes;
 mod mesh;
+mod three_clusters;

@@ -14,13 +14,13 @@ pub(crate) use controller::configure;
 pub use settings::Answer;
 pub(crate) use settings::Settings;
 
-use crate::layout::Layout;
+use crate::{cluster::ClusterName, layout::Layout};
 
 /// The class of Services that are ours beside those without a class.
 pub const CLASS: &str = "lab.mesh/balancer";
 pub(crate) const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 
-/// Runs the balancer of both clusters, until it is killed.
-pub fn serve(layout: &Layout) -> Result<()> {
-    controller::serve(layout)
+/// Runs the balancer of these clusters, until it is killed.
+pub fn serve(layout: &Layout, clusters: &[ClusterName]) -> Result<()> {
+    controller::serve(layout, clusters)
 }

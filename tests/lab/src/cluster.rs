@@ -1,4 +1,4 @@
-//! The two clusters by name, with what follows from it: addresses, namespaces, folders.
+//! The clusters by name, with what follows from it: addresses, namespaces, folders.
 
 use std::{fmt, net::Ipv4Addr, path::PathBuf, str::FromStr};
 
@@ -15,17 +15,25 @@ pub enum ClusterName {
     Us,
     /// The exporter of the examples.
     Eu,
+    /// A third one, which the lab has only if it was asked for.
+    Ap,
 }
 
 impl ClusterName {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Us, Self::Eu];
+    /// All that a lab can have, in the order in which it gets them.
+    pub const ALL: [Self; 3] = [Self::Us, Self::Eu, Self::Ap];
+
+    /// Returns those that this lab has.
+    pub(crate) fn of(layout: &Layout) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|cluster| *cluster != Self::Ap || cluster.folder(layout).exists())
+    }
 
     /// As in contexts, host names and folders.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Us => "us",
             Self::Eu => "eu",
+            Self::Ap => "ap",
         }
     }
 
@@ -33,6 +41,7 @@ impl ClusterName {
         match self {
             Self::Us => "mesh-us",
             Self::Eu => "mesh-eu",
+            Self::Ap => "mesh-ap",
         }
     }
 
@@ -41,6 +50,7 @@ impl ClusterName {
         match self {
             Self::Us => Ipv4Addr::new(198, 51, 100, 11),
             Self::Eu => Ipv4Addr::new(198, 51, 100, 12),
+            Self::Ap => Ipv4Addr::new(198, 51, 100, 13),
         }
     }
 
@@ -49,6 +59,7 @@ impl ClusterName {
         match self {
             Self::Us => (Ipv4Addr::new(198, 51, 100, 65), Ipv4Addr::new(198, 51, 100, 126)),
             Self::Eu => (Ipv4Addr::new(198, 51, 100, 129), Ipv4Addr::new(198, 51, 100, 190)),
+            Self::Ap => (Ipv4Addr::new(198, 51, 100, 193), Ipv4Addr::new(198, 51, 100, 254)),
         }
     }
 
@@ -82,10 +93,9 @@ impl FromStr for ClusterName {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "us" => Ok(Self::Us),
-            "eu" => Ok(Self::Eu),
-            _ => bail!("there is no cluster {text:?}; there are us and eu"),
+        match Self::ALL.into_iter().find(|cluster| cluster.as_str() == text) {
+            Some(cluster) => Ok(cluster),
+            None => bail!("there is no cluster {text:?}; there are us, eu and ap"),
         }
     }
 }

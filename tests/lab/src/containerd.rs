@@ -19,7 +19,7 @@ use crate::{
     machine::CNI_FOLDER,
 };
 
-/// The pods' addresses: the same in both clusters.
+/// The pods' addresses: the same in all clusters.
 pub(crate) const POD_RANGE: &str = "10.10.0.0/16";
 
 /// Where containerd keeps its socket and the pods' namespaces.

@@ -54,18 +54,22 @@ impl Lab {
         &self.layout
     }
 
-    /// A cluster by its name, `us` or `eu`.
+    /// A cluster by its name: `us`, `eu`, or `ap` if the lab has it.
     pub fn cluster(&self, name: &str) -> Result<Cluster> {
-        Ok(self.at(name.parse()?))
+        let name = name.parse()?;
+        if !ClusterName::of(&self.layout).any(|cluster| cluster == name) {
+            bail!("the lab has no cluster {name}: `lab up --clusters {}` adds it", ClusterName::ALL.len());
+        }
+        Ok(self.at(name))
     }
 
     fn at(&self, name: ClusterName) -> Cluster {
         Cluster { name, layout: self.layout.clone() }
     }
 
-    /// Both clusters.
-    pub fn clusters(&self) -> [Cluster; 2] {
-        ClusterName::ALL.map(|name| self.at(name))
+    /// All clusters that it has.
+    pub fn clusters(&self) -> Vec<Cluster> {
+        ClusterName::of(&self.layout).map(|name| self.at(name)).collect()
     }
 
     /// Where Istio's charts are.
@@ -84,8 +88,8 @@ impl Lab {
         }
     }
 
-    /// A program to be run on the WAN, from where both clusters, the registry and the charts can be reached. The lab's programs
-    /// are in its PATH, both clusters in its KUBECONFIG, and it resolves the load balancers' names.
+    /// A program to be run on the WAN, from where all clusters, the registry and the charts can be reached. The lab's programs
+    /// are in its PATH, all clusters in its KUBECONFIG, and it resolves the load balancers' names.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         // Its own mount namespace gives it a resolver of its own.
         const RESOLVE: &str = r#"mount --bind "$0" "$(readlink -f /etc/resolv.conf)" 2>/dev/null; exec "$@""#;
@@ -104,7 +108,7 @@ impl Lab {
         command
     }
 
-    /// Takes both clusters back to the state that `lab up` leaves them in.
+    /// Takes all clusters back to the state that `lab up` leaves them in.
     pub fn clean(&self) -> Result<()> {
         let clusters = self.clusters();
         std::thread::scope(|scope| {

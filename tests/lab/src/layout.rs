@@ -43,7 +43,7 @@ impl Layout {
         self.state.join("bin")
     }
 
-    /// The kubeconfig with both clusters as contexts `us` and `eu`.
+    /// The kubeconfig with a context for each cluster.
     pub fn kubeconfig(&self) -> PathBuf {
         self.state.join("kubeconfig")
     }

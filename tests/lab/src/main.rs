@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use mesh_lab::{Answer, ClusterName, Fault, Lab, Layout, say};
 
-/// Two real Kubernetes clusters, us and eu, on this machine.
+/// Two real Kubernetes clusters, us and eu, on this machine, and a third one, ap, if asked for.
 #[derive(Debug, Parser)]
 #[command(
     name = "lab",
@@ -21,12 +21,16 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Bring the lab up, or repair it; builds and installs what is missing
-    Up,
+    Up {
+        /// How many clusters there are to be at least: 2 or 3
+        #[arg(long, default_value_t = 2, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(2..=3))]
+        clusters: usize,
+    },
     /// Take the lab down; nothing stays but the builds
     Down,
     /// Show what runs; fails if the lab is not whole
     Status,
-    /// Run a command on the WAN, from where both clusters can be reached
+    /// Run a command on the WAN, from where all clusters can be reached
     Run {
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -34,7 +38,7 @@ enum Verb {
     },
     /// Run kubectl for one cluster
     Kubectl {
-        /// us or eu
+        /// us, eu or ap
         cluster: ClusterName,
         /// The arguments of kubectl
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -47,26 +51,26 @@ enum Verb {
     },
     /// Set how a cluster's load balancer answers
     Balance {
-        /// us or eu
+        /// us, eu or ap
         cluster: ClusterName,
         #[command(subcommand)]
         manner: Manner,
     },
     /// Break something in a cluster: api-server (refuses), api-server-hangs, wan (cut off)
     Break {
-        /// us or eu
+        /// us, eu or ap
         cluster: ClusterName,
         /// What to break
         fault: Fault,
     },
     /// Mend what was broken
     Mend {
-        /// us or eu
+        /// us, eu or ap
         cluster: ClusterName,
         /// What to mend
         fault: Fault,
     },
-    /// Take both clusters back to bare
+    /// Take all clusters back to bare
     Clean,
     /// Set up the mesh with helm and kubectl, call through it, report how long it took, and clean up
     MeshByHand {
@@ -76,7 +80,11 @@ enum Verb {
     },
     /// The load balancers' daemon (started by up)
     #[command(hide = true)]
-    Balancer,
+    Balancer {
+        /// Whose
+        #[arg(required = true)]
+        clusters: Vec<ClusterName>,
+    },
     /// The chart repository's daemon (started by up)
     #[command(hide = true)]
     ServeCharts {
@@ -118,9 +126,9 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<ExitCode> {
     let layout = Layout::from_environment()?;
     match verb {
-        Verb::Up => {
+        Verb::Up { clusters } => {
             let start = Instant::now();
-            mesh_lab::up(&layout)?;
+            mesh_lab::up(&layout, clusters)?;
             say(&format!("the lab is up ({:.1} s); try `lab status`", start.elapsed().as_secs_f64()));
         }
         Verb::Down => mesh_lab::down(&layout)?,
@@ -140,7 +148,7 @@ fn run(verb: Verb) -> Result<ExitCode> {
         Verb::MeshByHand { keep } => {
             mesh_lab::mesh_by_hand(&Lab::attach()?, keep)?;
         }
-        Verb::Balancer => mesh_lab::serve_balancer(&layout)?,
+        Verb::Balancer { clusters } => mesh_lab::serve_balancer(&layout, &clusters)?,
         Verb::ServeCharts { folder } => mesh_lab::serve_charts(&folder)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -40,7 +40,7 @@ pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
 fn set_up(lab: &Lab) -> Result<Times> {
     let start = Instant::now();
     let root = Root::new("Root CA")?;
-    let [us, eu] = &lab.clusters();
+    let (us, eu) = (&lab.cluster("us")?, &lab.cluster("eu")?);
     both(us, eu, |cluster| install(lab, cluster, &root, start))?;
     let mesh = start.elapsed();
     let gateway = eu.balancer().address("istio-system", "istio-eastwestgateway")?.context("the gateway in eu has no address")?;
@@ -50,8 +50,8 @@ fn set_up(lab: &Lab) -> Result<Times> {
             apply_retrying(cluster, &include_str!("../manifests/importer.yaml").replace("GATEWAY", &gateway))?;
             cluster.wait_ready("echo", "client")
         }
-        ClusterName::Eu => {
-            apply_retrying(cluster, &echo_manifest(ClusterName::Eu))?;
+        name => {
+            apply_retrying(cluster, &echo_manifest(name))?;
             apply_retrying(cluster, include_str!("../manifests/exporter.yaml"))?;
             cluster.wait_ready("echo", "echo")
         }

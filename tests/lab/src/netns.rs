@@ -5,7 +5,7 @@
 //!                                    ├── br0 (198.51.100.1) in mesh-wan
 //!  mesh-eu ── wan0 (198.51.100.12) ──┘
 //! ```
-//! Both clusters use the same pod and service addresses: there is no flat network that could carry a call by accident.
+//! All clusters use the same pod and service addresses: there is no flat network that could carry a call by accident.
 
 use std::{
     collections::BTreeSet,
@@ -23,12 +23,12 @@ use nix::sched::{CloneFlags, setns};
 use crate::{
     cluster::ClusterName,
     command::{in_namespace, run},
-    layout::{WAN_ADDRESS, WAN_NAMESPACE},
+    layout::{Layout, WAN_ADDRESS, WAN_NAMESPACE},
 };
 
 const FOLDER: &str = "/run/netns";
 
-/// All namespaces of the lab.
+/// All namespaces that a lab can have.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(WAN_NAMESPACE).chain(ClusterName::ALL.into_iter().map(ClusterName::namespace))
 }
@@ -52,9 +52,9 @@ pub(crate) fn inodes() -> BTreeSet<u64> {
 }
 
 /// Makes what is missing. True if anything was.
-pub(crate) fn ensure() -> Result<bool> {
+pub(crate) fn ensure(layout: &Layout) -> Result<bool> {
     let mut changed = false;
-    for name in names() {
+    for name in std::iter::once(WAN_NAMESPACE).chain(ClusterName::of(layout).map(ClusterName::namespace)) {
         if !is_alive(name) {
             if file(name).exists() {
                 fs::remove_file(file(name))?;
@@ -71,7 +71,7 @@ pub(crate) fn ensure() -> Result<bool> {
     let address = format!("{WAN_ADDRESS}/24");
     ip(&["-n", WAN_NAMESPACE, "addr", "replace", &address, "dev", "br0"])?;
     ip(&["-n", WAN_NAMESPACE, "link", "set", "br0", "up"])?;
-    for cluster in ClusterName::ALL {
+    for cluster in ClusterName::of(layout) {
         changed |= ensure_uplink(cluster)?;
     }
     Ok(changed)

@@ -29,7 +29,7 @@ pub fn status(layout: &Layout) -> Result<()> {
         }
         say(&format!("{:28} {condition}", daemon.label()));
     }
-    for cluster in ClusterName::ALL {
+    for cluster in ClusterName::of(layout) {
         if let Err(error) = up::kubernetes(layout, cluster)?.check_node() {
             faults.push(format!("{cluster}: {error:#}"));
         }
@@ -40,7 +40,7 @@ pub fn status(layout: &Layout) -> Result<()> {
         say(&format!("{cluster}: KUBECONFIG={}", cluster.kubeconfig(layout).display()));
     }
     let charts = Charts::new(layout);
-    say(&format!("both: KUBECONFIG={} (contexts us, eu)", layout.kubeconfig().display()));
+    say(&format!("all: KUBECONFIG={} (a context for each)", layout.kubeconfig().display()));
     say(&format!("images: {REGISTRY}; charts: {}, {} (plain HTTP), {}", charts.http, charts.oci, charts.directory.display()));
     if faults.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `lab up`: from nothing, or from whatever is left, to two clusters that run.
+//! `lab up`: from nothing, or from whatever is left, to clusters that run.
 
 use std::{
     fs,
@@ -27,11 +27,15 @@ use crate::{
     values,
 };
 
-/// Brings the lab up, or repairs it. Parts in order are left alone.
-pub fn up(layout: &Layout) -> Result<()> {
+/// Brings the lab up with at least that many clusters, or repairs it. Parts in order are left alone.
+pub fn up(layout: &Layout, clusters: usize) -> Result<()> {
     machine::check()?;
     let _lock = Lock::take()?;
     claim(layout)?;
+    for cluster in ClusterName::ALL.into_iter().take(clusters) {
+        fs::create_dir_all(cluster.folder(layout))?;
+    }
+    let has_third = ClusterName::of(layout).any(|cluster| cluster == ClusterName::Ap);
     if !KUBERNETES.is_built(layout) {
         say("The first time everything is built from source: about 25 minutes on 2 processors, 2 GB of downloads.");
     }
@@ -43,7 +47,7 @@ pub fn up(layout: &Layout) -> Result<()> {
         let layout = layout.clone();
         Step::new(part.name, &[], move |note| part.build(&layout, note)).heavy()
     };
-    steps::run(vec![
+    let mut steps = vec![
         step("packages", &[], |_, _| machine::install_packages()),
         build(&KUBERNETES),
         build(&COREDNS),
@@ -51,17 +55,21 @@ pub fn up(layout: &Layout) -> Result<()> {
         step("network", &["packages"], |layout, _| {
             // Before the first kubelet, which changes them.
             machine::save_tunables(layout)?;
-            Ok(if netns::ensure()? { "made" } else { "all there" }.to_owned())
+            Ok(if netns::ensure(layout)? { "made" } else { "all there" }.to_owned())
         }),
         step("wan", &["network", "coredns", "pause"], |layout, _| start_wan(layout)),
         step("cluster us", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Us, note)),
         step("cluster eu", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Eu, note)),
-        step("balancer", &["cluster us", "cluster eu"], |layout, _| {
-            write_kubeconfig(layout)?;
-            link_programs(layout)?;
-            let started = balancer::configure(&installed(layout)).ensure(layout)?;
-            Ok(if started { "started" } else { "runs" }.to_owned())
-        }),
+        step(
+            "balancer",
+            if has_third { &["cluster us", "cluster eu", "cluster ap"] } else { &["cluster us", "cluster eu"] },
+            |layout, _| {
+                write_kubeconfig(layout)?;
+                link_programs(layout)?;
+                let started = balancer::configure(layout, &installed(layout)).ensure(layout)?;
+                Ok(if started { "started" } else { "runs" }.to_owned())
+            },
+        ),
         build(&HELM),
         build(&ISTIO),
         step("envoy", &["packages"], |layout, _| envoy::ensure(layout)),
@@ -78,8 +86,11 @@ pub fn up(layout: &Layout) -> Result<()> {
             link_programs(layout)?;
             Ok(layout.programs().display().to_string())
         }),
-    ])?;
-    Ok(())
+    ];
+    if has_third {
+        steps.push(step("cluster ap", &["wan", "kubernetes"], |layout, note| start_cluster(layout, ClusterName::Ap, note)));
+    }
+    steps::run(steps)
 }
 
 /// The networks have fixed names: there is one lab on a machine, whatever folder it lives in.
@@ -169,13 +180,15 @@ fn link_programs(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// The kubeconfig with both clusters: from then on tests can attach.
+/// The kubeconfig with all clusters: from then on tests can attach.
 fn write_kubeconfig(layout: &Layout) -> Result<()> {
-    let [us, eu] =
-        ClusterName::ALL.map(|cluster| Pki::ensure(&cluster.folder(layout).join("pki"), &cluster.node(), &cluster.address().to_string()));
-    let (us, eu) = (us?, eu?);
-    let access = |cluster, pki| Access { cluster, pki, user: "admin" };
-    kubeconfig::write(&layout.kubeconfig(), &[access(ClusterName::Us, &us), access(ClusterName::Eu, &eu)])
+    let pki = |cluster: ClusterName| {
+        let pki = Pki::ensure(&cluster.folder(layout).join("pki"), &cluster.node(), &cluster.address().to_string())?;
+        Ok((cluster, pki))
+    };
+    let clusters: Vec<_> = ClusterName::of(layout).map(pki).collect::<Result<_>>()?;
+    let accesses: Vec<_> = clusters.iter().map(|(cluster, pki)| Access { cluster: *cluster, pki, user: "admin" }).collect();
+    kubeconfig::write(&layout.kubeconfig(), &accesses)
 }
 
 /// `lab build`: the named parts, or all that `lab up` needs.
@@ -199,8 +212,8 @@ pub fn build(layout: &Layout, names: &[String]) -> Result<()> {
 /// Every daemon that a lab which is up has.
 pub(crate) fn daemons(layout: &Layout) -> Result<Vec<Daemon>> {
     let mut daemons = wan_daemons(layout)?.to_vec();
-    daemons.push(balancer::configure(&installed(layout)));
-    for cluster in ClusterName::ALL {
+    daemons.push(balancer::configure(layout, &installed(layout)));
+    for cluster in ClusterName::of(layout) {
         daemons.extend(kubernetes(layout, cluster)?.daemons().cloned());
     }
     Ok(daemons)

@@ -17,6 +17,7 @@ use kube::{
     runtime::watcher,
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{
     FINALIZER,
@@ -40,25 +41,24 @@ const COMPLAINT: Duration = Duration::from_secs(5);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
 
 /// The balancer as a daemon of this very program.
-pub(crate) fn configure(lab: &Path) -> Daemon {
+pub(crate) fn configure(layout: &Layout, lab: &Path) -> Daemon {
     Daemon {
         host: "wan",
         name: "balancer",
         namespace: WAN_NAMESPACE,
         program: lab.to_owned(),
-        arguments: vec!["balancer".into()],
+        arguments: std::iter::once("balancer".to_owned()).chain(ClusterName::of(layout).map(|cluster| cluster.to_string())).collect(),
         configuration: Vec::new(),
     }
 }
 
-pub(super) fn serve(layout: &Layout) -> Result<()> {
+pub(super) fn serve(layout: &Layout, clusters: &[ClusterName]) -> Result<()> {
     // The only failure is that there is a provider already, which is as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let us = tokio::spawn(balance(layout.clone(), ClusterName::Us));
-        let eu = tokio::spawn(balance(layout.clone(), ClusterName::Eu));
-        tokio::select! { ended = us => ended?, ended = eu => ended? }
+        let mut balancers: JoinSet<_> = clusters.iter().map(|cluster| balance(layout.clone(), *cluster)).collect();
+        balancers.join_next().await.context("no cluster was named")??
     })
 }
 
@@ -304,7 +304,7 @@ impl Controller {
     }
 }
 
-/// The names of both clusters' balancers, for the name servers.
+/// The names of all clusters' balancers, for the name servers.
 fn write_hosts(layout: &Layout) -> Result<()> {
     let ledgers = ClusterName::ALL.map(|cluster| Ledger::open(layout, cluster));
     let leases = ledgers.iter().flat_map(Ledger::leases);
