@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::{
     access::{ClusterAccess, Resolved},
+    asked_once::AskedOnce,
     credentials::{self, Credentials},
     proxy,
 };
@@ -43,7 +44,7 @@ pub(super) struct Connection {
     resolved: Mutex<Option<Resolved>>,
     state: tokio::sync::Mutex<State>,
     /// The cluster's UID, once it has been read; `None` within if it may not be read.
-    pub(super) uid: OnceLock<Option<String>>,
+    pub(super) uid: AskedOnce<Option<String>>,
     /// Whether the server has ever answered. One that has is in trouble when it doesn't; of one that has not, the address may be wrong.
     has_answered: Arc<AtomicBool>,
 }
@@ -88,7 +89,7 @@ impl Connection {
             access,
             resolved: Mutex::default(),
             state: tokio::sync::Mutex::new(State::New),
-            uid: OnceLock::new(),
+            uid: AskedOnce::new(),
             has_answered: Arc::default(),
         }
     }
@@ -110,7 +111,7 @@ impl Connection {
             access,
             resolved: Mutex::new(Some(Resolved::default())),
             state: tokio::sync::Mutex::new(State::Connected(Arc::new(server))),
-            uid: OnceLock::new(),
+            uid: AskedOnce::new(),
             has_answered,
         }
     }

@@ -1,6 +1,7 @@
 //! The only effects: Helm, the API servers, certificates, the clock.
 
 mod access;
+mod asked_once;
 mod certificates;
 mod clock;
 mod connection;

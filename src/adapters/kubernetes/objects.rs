@@ -128,16 +128,16 @@ fn listing<'a>(cluster: &'a str, kind: Kind, namespace: Option<&str>, labels: &s
 impl Objects for Kubernetes {
     /// Asked for once: what a run is connected to doesn't change.
     async fn cluster_uid(&self, cluster: &str, deadline: &Deadline) -> Result<Option<String>, Failure> {
-        let uid = &self.connection(cluster)?.uid;
-        if let Some(uid) = uid.get() {
-            return Ok(uid.clone());
-        }
-        let found = match self.get(cluster, &ObjectRef::cluster_wide(Kind::NAMESPACE, "kube-system"), deadline).await {
-            Ok(namespace) => namespace.and_then(|namespace| Some(namespace["metadata"]["uid"].as_str()?.to_owned())),
-            Err(failure) if failure.kind == FailureKind::Denied => None,
-            Err(failure) => return Err(failure),
+        let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, "kube-system");
+        let attempt = Attempt::new(cluster, Verb::Read, &namespace);
+        let ask = async {
+            match self.get(cluster, &namespace, deadline).await {
+                Ok(found) => Ok(found.and_then(|found| Some(found["metadata"]["uid"].as_str()?.to_owned()))),
+                Err(failure) if failure.kind == FailureKind::Denied => Ok(None),
+                Err(failure) => Err(failure),
+            }
         };
-        Ok(uid.get_or_init(|| found).clone())
+        self.connection(cluster)?.uid.get(deadline, |cut| Failure::cut(cut, attempt.waiting(), &attempt.doing()), ask).await
     }
 
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use framework::Deadline;
+use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -301,4 +302,40 @@ async fn a_list_of_metadata_leaves_out_the_rest() {
     let crds = clusters.list_metadata("eu", Kind::CRD, None, "", &minutes()).await.unwrap();
     assert_eq!((&crds[0]["kind"], &crds[0]["metadata"]["name"]), (&json!("CustomResourceDefinition"), &json!("a.istio.io")));
     assert_eq!(*asked.lock().unwrap(), ["GET /apis/apiextensions.k8s.io/v1/customresourcedefinitions"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_ask_for_the_identity_at_once_share_the_answer() {
+    let (clusters, asked) = scripted(|_, _| ok(&json!({"metadata": {"uid": "1"}})));
+    let deadline = minutes();
+    let uids = join_all((0..30).map(|_| clusters.cluster_uid("eu", &deadline))).await;
+    assert!(uids.into_iter().all(|uid| uid.unwrap() == Some("1".to_owned())));
+    assert_eq!(clusters.cluster_uid("eu", &deadline).await.unwrap(), Some("1".to_owned()));
+    assert_eq!(*asked.lock().unwrap(), ["GET /api/v1/namespaces/kube-system"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_ask_for_the_identity_at_once_share_the_failure() {
+    let (clusters, asked) = scripted(|count, _| match count {
+        0 => status(400, "BadRequest", "not today"),
+        _ => ok(&json!({"metadata": {"uid": "1"}})),
+    });
+    let deadline = minutes();
+    let uids = join_all((0..30).map(|_| clusters.cluster_uid("eu", &deadline))).await;
+    assert!(uids.into_iter().all(|uid| uid.is_err()));
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    assert_eq!(clusters.cluster_uid("eu", &deadline).await.unwrap(), Some("1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_one_that_asks_for_the_identity_is_not_that_of_the_others() {
+    let (clusters, asked) = scripted(|count, _| match count {
+        0..5 => status(503, "ServiceUnavailable", "starting"),
+        _ => ok(&json!({"metadata": {"uid": "1"}})),
+    });
+    let (short, long) = (Deadline::after(Duration::from_millis(50), CancellationToken::new()), minutes());
+    let (first, second) = tokio::join!(clusters.cluster_uid("eu", &short), clusters.cluster_uid("eu", &long));
+    assert_eq!(first.unwrap_err().kind, FailureKind::TimedOut);
+    assert_eq!(second.unwrap(), Some("1".to_owned()));
+    assert_eq!(asked.lock().unwrap().len(), 6);
 }
