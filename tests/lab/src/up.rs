@@ -112,8 +112,9 @@ fn installed(layout: &Layout) -> PathBuf {
 }
 
 fn install_self(layout: &Layout) -> Result<()> {
-    let (source, target) = (std::env::current_exe()?, installed(layout));
-    let content = fs::read(&source)?;
+    let target = installed(layout);
+    // By its path it may be another build by now, as many minutes of builds come first. This is what runs, even if its file is gone.
+    let content = fs::read("/proc/self/exe")?;
     if fs::read(&target).ok().as_ref() != Some(&content) {
         write_file(&target, content)?;
         fs::set_permissions(&target, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
