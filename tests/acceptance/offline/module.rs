@@ -1,4 +1,4 @@
-//! The module's own tests, as its users run them: with plans of the provider itself, and with mocks.
+//! The modules' own tests, as their users run them: with plans of the provider itself, and with mocks.
 
 use std::path::Path;
 
@@ -8,9 +8,13 @@ use crate::{
 };
 
 #[test]
-fn the_tests_of_the_module_pass() {
+fn the_tests_of_the_modules_pass() {
+    let modules = std::fs::read_dir(source("examples/modules")).expect("the modules");
+    modules.for_each(|module| tests_pass(&module.expect("a module").path()));
+}
+
+fn tests_pass(module: &Path) {
     let lab = lab();
-    let module = source("examples/modules/mesh");
     let files = |folder: &Path| {
         std::fs::read_dir(folder)
             .expect("a folder")
@@ -25,19 +29,24 @@ fn the_tests_of_the_module_pass() {
         let workspace = Workspace::new(&cli, "");
         std::fs::create_dir(workspace.path("tests")).expect("a folder");
         let mut runs = 0;
-        for file in files(&module).iter().chain(&files(&module.join("tests"))) {
-            let relative = file.strip_prefix(&module).expect("in the module");
+        for file in files(module).iter().chain(&files(&module.join("tests"))) {
+            let relative = file.strip_prefix(module).expect("in the module");
             let content = std::fs::read_to_string(file).expect("a file");
             runs += content.lines().filter(|line| line.starts_with("run \"")).count();
             workspace.write(&relative.to_string_lossy(), &content);
         }
-        assert!(runs > 0, "the module has no tests");
+        assert!(runs > 0, "{} has no tests", module.display());
         let output = workspace
             .command(&["test", "-no-color"])
             .env("PATH", std::env::join_paths(&path).expect("a PATH"))
             .output()
             .expect("the CLI starts");
         let printed = text(&output);
-        assert!(output.status.success() && printed.contains(&format!("{runs} passed, 0 failed")), "{} test:\n{printed}", cli.name);
+        assert!(
+            output.status.success() && printed.contains(&format!("{runs} passed, 0 failed")),
+            "{} test of {}:\n{printed}",
+            cli.name,
+            module.display()
+        );
     }
 }
