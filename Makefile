@@ -58,6 +58,7 @@ compiled:
 acceptance: ## The tests on the lab, with both CLIs; NAME=… for some of them
 	@echo "== on the lab: real clusters, real traffic, tofu and terraform"
 	cargo test --quiet --no-run --test acceptance
+	@$(LAB) up
 ifdef NAME
 	$(LAB) run -- cargo test --quiet --test acceptance -- $(TESTS) $(NAME)
 else

@@ -103,7 +103,15 @@ impl Kubernetes {
             ensure(daemon)?;
         }
         note("waiting for the node");
-        self.wait_for_node()?;
+        if let Err(error) = self.wait_for_node() {
+            // They run, and yet one of them is stuck.
+            note(&format!("starting its daemons anew: {error:#}"));
+            for daemon in &self.clients {
+                daemon.end(&self.layout)?;
+                ensure(daemon)?;
+            }
+            self.wait_for_node()?;
+        }
         Ok(started)
     }
 
@@ -289,9 +297,9 @@ fn write_kubelet_configuration(folder: &Path, cluster: ClusterName, pki: &Pki) -
         "enforceNodeAllocatable": [],
         "serializeImagePulls": false,
         "registryPullQPS": 0,
-        // A disk that is filling up is the machine's business: no pod is evicted, no image removed.
+        // A disk or a memory that is filling up is the machine's business: no pod is evicted, no image removed.
         "imageGCHighThresholdPercent": 100,
-        "evictionHard": {"memory.available": "1Mi", "nodefs.available": "0%", "imagefs.available": "0%"},
+        "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%"},
         "healthzPort": 10248,
         "volumePluginDir": folder.join("volume-plugins"),
     });
