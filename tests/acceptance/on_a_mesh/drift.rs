@@ -1,4 +1,4 @@
-//! A manual change of an object shows up in the next plan, and the next apply reverts it.
+//! A manual change of an object shows up in the next plan, and the next apply reverts it, unless somebody else owns the field.
 
 use super::Mesh;
 use crate::workspace::unwrapped;
@@ -40,4 +40,30 @@ pub(super) fn manual_changes_are_planned_and_reverted(mesh: &Mesh) {
     // The Service of the users is theirs: the export follows its port, and follows it back.
     eu.kubectl(&["patch", "-n", "echo", "service/echo", "--type=json", "-p", &other_port.replace("8888", "80")]).expect("changed back");
     workspace.apply();
+}
+
+pub(super) fn fields_that_others_own_are_no_drift(mesh: &Mesh) {
+    let Mesh { us, workspace, .. } = mesh;
+    let scale = |replicas: &str| us.kubectl(&["scale", "-n", "istio-system", "deployment/istiod", replicas]).expect("scaled");
+    let before = workspace.read("main.tf");
+    let values = "  values       = var.values.istiod";
+    workspace.edit(values, &format!("{values}\n  ignore_drift = [\"Deployment istio-system/istiod: spec.replicas\"]"));
+    workspace.apply();
+    scale("--replicas=2");
+    workspace.assert_settled();
+
+    us.kubectl(&["label", "-n", "istio-system", "deployment/istiod", "app=somebodys", "--overwrite"]).expect("labelled");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("somebodys") && !plan.contains("spec.replicas"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+
+    scale("--replicas=2");
+    workspace.write("main.tf", &before);
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("spec.replicas"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+    let replicas = us.kubectl(&["get", "-n", "istio-system", "deployment/istiod", "-o", "jsonpath={.spec.replicas}"]).expect("istiod");
+    assert_eq!(replicas, "1");
 }

@@ -4,7 +4,7 @@ use mesh_lab::Cluster;
 
 use super::Mesh;
 use crate::{
-    fixture::gateway_api,
+    fixture::{gateway_api, remove_gateway_api},
     traffic::{Calls, call_host_until_ok},
     workspace::unwrapped,
 };
@@ -74,7 +74,7 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
     workspace.write("link.tf", "");
     workspace.apply();
     assert_eq!(links(us), "");
-    us.kubectl(&["delete", "crd", "gateways.gateway.networking.k8s.io", "gatewayclasses.gateway.networking.k8s.io"]).expect("deleted");
+    remove_gateway_api(us);
 }
 
 fn links(cluster: &Cluster) -> String {

@@ -7,6 +7,7 @@ mod callers;
 mod drift;
 mod foreign;
 mod identity;
+mod ingress;
 mod interrupt;
 mod link;
 mod outage;
@@ -47,10 +48,12 @@ on_the_mesh_of_each_cli! {
     balancer::an_address_that_never_comes_is_reported_with_its_cause,
     ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
     callers::only_callers_that_are_listed_are_answered,
+    drift::fields_that_others_own_are_no_drift,
     drift::manual_changes_are_planned_and_reverted,
     foreign::objects_of_another_state_are_left_alone,
     identity::another_cluster_of_the_same_key_is_refused,
     identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,
+    ingress::an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host,
     interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
     interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
     link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
