@@ -13,6 +13,7 @@ pub mod link;
 pub mod manifest;
 pub mod names;
 pub mod observe;
+mod pod;
 pub mod rotation;
 pub mod status;
 pub mod topology;

@@ -8,8 +8,10 @@ use std::{
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::labels::TRUST_RECORD;
-use crate::istio::well_known;
+use super::{
+    labels::TRUST_RECORD,
+    pod::{has_ended, proxy},
+};
 
 /// For how long a workload's certificate is valid, unless its sidecar says otherwise. It is renewed at half of it.
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -132,13 +134,8 @@ impl Workload {
 
     /// Reads a pod; `None` if it has no proxy, or has ended.
     pub fn of(pod: &Json) -> Option<Self> {
-        let (metadata, spec) = (&pod["metadata"], &pod["spec"]);
-        let containers = ["containers", "initContainers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten());
-        let proxy = containers.into_iter().find(|container| container["name"] == well_known::PROXY_CONTAINER)?;
-        let has_ended = ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase);
-        if has_ended || !metadata["deletionTimestamp"].is_null() {
-            return None;
-        }
+        let metadata = &pod["metadata"];
+        let proxy = proxy(pod).filter(|_| !has_ended(pod))?;
         Some(Self {
             name: format!("{}/{}", metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str().unwrap_or_default()),
             created: time(&metadata["creationTimestamp"])?,

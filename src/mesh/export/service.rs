@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use crate::mesh::{
     labels::selector_of,
     names::{Protocol, ServicePort},
+    pod::is_serving,
 };
 
 /// A live Service that can be exported.
@@ -177,14 +178,6 @@ fn other_transport(port: &Json) -> Option<&str> {
 /// Returns the protocol that a Service's port declares.
 fn protocol(port: &Json) -> Option<Protocol> {
     Protocol::declared(port["appProtocol"].as_str(), port["name"].as_str().unwrap_or_default())
-}
-
-/// Returns whether a pod receives traffic: it is ready, and neither finished nor terminating.
-pub(super) fn is_serving(pod: &Json) -> bool {
-    let is_ready = |condition: &Json| condition["type"] == "Ready" && condition["status"] == "True";
-    let is_finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-    pod["metadata"]["deletionTimestamp"].is_null() && !is_finished && conditions.into_iter().any(is_ready)
 }
 
 /// Reads ports and selector off the exporter's `ServiceEntry`; `None` if it has none.

@@ -2,15 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::service::is_serving;
-use crate::{
-    istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
-    mesh::names::Vip,
+use crate::mesh::{
+    names::Vip,
+    pod::{has_sidecar, is_serving},
 };
 
 /// Returns the names of the pods that receive traffic and have no sidecar, sorted.
 pub fn without_sidecar(pods: &[Json]) -> Vec<&str> {
-    let has_none = |pod: &&Json| is_serving(pod) && pod["metadata"]["labels"][TLS_MODE_LABEL] != TLS_MODE_ISTIO;
+    let has_none = |pod: &&Json| is_serving(pod) && !has_sidecar(pod);
     let mut names: Vec<_> = pods.iter().filter(has_none).filter_map(|pod| pod["metadata"]["name"].as_str()).collect();
     names.sort_unstable();
     names
@@ -27,6 +26,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL};
 
     #[test]
     fn pods_that_serve_without_a_sidecar_are_named() {

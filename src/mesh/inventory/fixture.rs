@@ -8,6 +8,7 @@ use time::{OffsetDateTime, macros::datetime};
 use super::{ClusterInventory, Inventory, Objects, Roots};
 use crate::{
     data::{CertificateFacts, Name},
+    istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
     mesh::{
         export::{Export, ExportId, Request},
         helm::gateway::Address,
@@ -145,8 +146,9 @@ pub fn pod(name: &str, has_sidecar: bool, is_ready: bool) -> Json {
         "env": [{"name": "ISTIO_META_DNS_CAPTURE", "value": "true"}],
     });
     let app = name.split('-').next().unwrap();
+    let tls_mode = has_sidecar.then_some(TLS_MODE_ISTIO);
     json!({
-        "metadata": {"namespace": "echo", "name": name, "labels": {"app": app}},
+        "metadata": {"namespace": "echo", "name": name, "labels": {"app": app, TLS_MODE_LABEL: tls_mode}},
         "spec": {"containers": [{"name": app, "image": "echo"}], "initContainers": if has_sidecar { json!([proxy]) } else { json!([]) }},
         "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": if is_ready { "True" } else { "False" }}]},
     })

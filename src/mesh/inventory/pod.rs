@@ -4,7 +4,7 @@ use semver::Version;
 use serde_json::Value as Json;
 
 use super::{text, version_of_image};
-use crate::istio::well_known;
+use crate::mesh::pod::{has_ended, has_sidecar, is_serving, proxy};
 
 /// The variable by which a sidecar answers DNS queries for the mesh's hosts.
 const DNS_CAPTURE: &str = "ISTIO_META_DNS_CAPTURE";
@@ -52,24 +52,7 @@ impl Sidecar {
 impl BackendPod {
     /// Reads a pod; `None` if it has ended.
     pub(super) fn of(pod: &Json) -> Option<Self> {
-        if has_ended(pod) {
-            return None;
-        }
-        let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
-        Some(Self {
-            name: text(pod, &["metadata", "name"]),
-            has_sidecar: proxy(pod).is_some(),
-            is_ready: conditions.into_iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
-        })
+        let is_backend = !has_ended(pod);
+        is_backend.then(|| Self { name: text(pod, &["metadata", "name"]), has_sidecar: has_sidecar(pod), is_ready: is_serving(pod) })
     }
-}
-
-fn has_ended(pod: &Json) -> bool {
-    ["Succeeded", "Failed"].iter().any(|phase| pod["status"]["phase"] == *phase) || !pod["metadata"]["deletionTimestamp"].is_null()
-}
-
-/// Returns the container of the proxy, which may be an init container that goes on running.
-fn proxy(pod: &Json) -> Option<&Json> {
-    let containers = ["containers", "initContainers"].into_iter().flat_map(|list| pod["spec"][list].as_array().into_iter().flatten());
-    containers.into_iter().find(|container| container["name"] == well_known::PROXY_CONTAINER)
 }
