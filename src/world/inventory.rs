@@ -1,7 +1,7 @@
 //! Reads what clusters show of a mesh: all clusters at the same time, each with a time limit of its own. What can't be read is a result as well.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use crate::{
     data::{CertificateFacts, Kind, ObjectRef},
     mesh::{
         ClusterKey,
-        inventory::{self, ClusterInventory, Inventory, Objects, Roots, Unread},
+        inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
         labels, trust,
     },
     ports::{Failure, FailureKind},
@@ -48,7 +48,8 @@ fn unread(failure: Failure) -> Unread {
 /// Reads one cluster, and keeps what it couldn't read.
 struct Reader<'a> {
     cluster: LiveCluster<'a>,
-    unread: Mutex<BTreeSet<String>>,
+    /// What, and why.
+    unread: Mutex<BTreeMap<String, String>>,
 }
 
 impl Reader<'_> {
@@ -98,15 +99,13 @@ impl Reader<'_> {
             objects.roots.push(roots);
         }
         objects.pods = pods;
-        objects.unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        objects.unread = std::mem::take(&mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(objects)
     }
 
     /// Returns what was found; `None` if it couldn't be read, which is kept.
     fn or_unread<T>(&self, what: &str, found: Result<T, Failure>) -> Option<T> {
-        found
-            .map_err(|failure| self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(format!("{what} ({})", failure.summary)))
-            .ok()
+        found.map_err(|failure| self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), failure.summary)).ok()
     }
 
     async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Vec<Json> {
@@ -143,13 +142,9 @@ impl Reader<'_> {
 
     /// Reads a namespace of istiod: itself, the mesh's configuration, and the certificates.
     async fn home(&self, namespace: &str) -> (Option<Json>, Option<Json>, Roots) {
-        let (home, config, served, cacerts) = (
-            ObjectRef::cluster_wide(Kind::NAMESPACE, namespace),
-            ObjectRef::namespaced(Kind::CONFIG_MAP, namespace, "istio"),
-            trust::served_roots(namespace),
-            ObjectRef::namespaced(Kind::SECRET, namespace, trust::CACERTS),
-        );
-        let (home, config, served, cacerts) = tokio::join!(self.get(&home), self.get(&config), self.get(&served), self.get(&cacerts));
+        let home = Home::of(namespace);
+        let (home, config, served, cacerts) =
+            tokio::join!(self.get(&home.namespace), self.get(&home.mesh_config), self.get(&home.served_roots), self.get(&home.cacerts));
         let bundle = cacerts.and_then(|secret| trust::read_cacerts(&secret).ok());
         let roots = Roots {
             namespace: namespace.to_owned(),

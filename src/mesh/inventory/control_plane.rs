@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Objects, Roots, text, version_of_image};
 use crate::{
+    data::{Kind, ObjectRef},
     istio::well_known,
     mesh::{names::TrustDomain, observe::evidence, trust},
 };
@@ -37,6 +38,31 @@ pub struct ControlPlane {
     pub network: Option<String>,
     /// The certificates.
     pub roots: Roots,
+}
+
+/// The objects in which a namespace of istiod has what is true for the whole control plane.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// The namespace itself, with the network's label.
+    pub namespace: ObjectRef,
+    /// The mesh's configuration.
+    pub mesh_config: ObjectRef,
+    /// The roots that istiod serves to workloads.
+    pub served_roots: ObjectRef,
+    /// The certificates that istiod signs with.
+    pub cacerts: ObjectRef,
+}
+
+impl Home {
+    /// The objects of a namespace.
+    pub fn of(namespace: &str) -> Self {
+        Self {
+            namespace: ObjectRef::cluster_wide(Kind::NAMESPACE, namespace),
+            mesh_config: ObjectRef::namespaced(Kind::CONFIG_MAP, namespace, "istio"),
+            served_roots: trust::served_roots(namespace),
+            cacerts: ObjectRef::namespaced(Kind::SECRET, namespace, trust::CACERTS),
+        }
+    }
 }
 
 /// Returns the namespaces of control planes.

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Objects, control_plane::replicas, text};
 use crate::{
+    data::{Kind, ObjectRef},
     istio::well_known,
     mesh::helm::gateway::{PORT, addresses, passthrough_port},
 };
@@ -30,6 +31,11 @@ pub struct GatewayFacts {
 }
 
 impl GatewayFacts {
+    /// The Deployment of its pods.
+    pub fn deployment(&self) -> ObjectRef {
+        ObjectRef::namespaced(Kind::DEPLOYMENT, &self.namespace, &self.name)
+    }
+
     /// `NAMESPACE/NAME`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)

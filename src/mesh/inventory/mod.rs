@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::names::ClusterKey;
 
-pub use control_plane::{ControlPlane, Webhook, WebhookPurpose, namespaces};
+pub use control_plane::{ControlPlane, Home, Webhook, WebhookPurpose, namespaces};
 pub use export::{ExportedHost, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;
 pub use objects::{Objects, Roots};
@@ -59,8 +59,8 @@ pub struct ClusterInventory {
     pub imports: Vec<ImportedHost>,
     /// The pods with a sidecar.
     pub sidecars: Vec<Sidecar>,
-    /// What can't be read, and why, a line each.
-    pub unread: Vec<String>,
+    /// What can't be read, the plural of a kind or an object, and why.
+    pub unread: BTreeMap<String, String>,
 }
 
 impl ClusterInventory {
@@ -81,6 +81,11 @@ impl ClusterInventory {
     /// The control plane that the mesh goes by: the first.
     pub fn control_plane(&self) -> Option<&ControlPlane> {
         self.control_planes.first()
+    }
+
+    /// Whether it isn't known what there is of a kind (its plural) or whether an object exists: that nothing is seen of it means nothing then.
+    pub fn is_unread(&self, what: &str) -> bool {
+        self.unread.contains_key(what)
     }
 
     /// Returns the gateway with this name.

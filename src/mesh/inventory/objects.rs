@@ -1,5 +1,7 @@
 //! The objects of a cluster that an inventory is made of.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use crate::data::CertificateFacts;
@@ -37,8 +39,8 @@ pub struct Objects {
     pub sidecars: Vec<Json>,
     /// Pods of the namespaces that export; `None` if they weren't read.
     pub pods: Option<Vec<Json>>,
-    /// What can't be read, and why, a line each.
-    pub unread: Vec<String>,
+    /// What can't be read, the plural of a kind or an object, and why.
+    pub unread: BTreeMap<String, String>,
 }
 
 /// The certificates of one namespace of istiod.

@@ -2,11 +2,11 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Check, list};
+use super::{Check, list, untold};
 use crate::{
-    data::CertificateFacts,
+    data::{CertificateFacts, Kind},
     mesh::{
-        inventory::{ClusterInventory, ControlPlane, Inventory, Unread, WebhookPurpose},
+        inventory::{ClusterInventory, ControlPlane, Home, Inventory, Unread, WebhookPurpose},
         names::ClusterKey,
     },
 };
@@ -35,7 +35,7 @@ fn unreachable(unread: &Unread) -> Check {
 fn of_cluster(cluster: &ClusterInventory, at: OffsetDateTime) -> Vec<Check> {
     let mut checks = vec![Check::ok("cluster.reachable", "The API server answers."), readable(cluster), installed(cluster)];
     for plane in &cluster.control_planes {
-        checks.extend([ready(plane), network(plane), served(plane)]);
+        checks.extend([ready(plane), network(cluster, plane), served(cluster, plane)]);
         checks.extend(expiry(plane, at));
     }
     if !cluster.control_planes.is_empty() {
@@ -49,12 +49,16 @@ fn readable(cluster: &ClusterInventory) -> Check {
     if cluster.unread.is_empty() {
         return Check::ok(id, "Everything that the checks look at can be read.");
     }
-    Check::unknown(id, format!("Not everything can be read: {}.", list(&cluster.unread)))
-        .because("Checks that need it are left out.", "Give the credentials the permission to get and list these objects.")
+    let unread: Vec<_> = cluster.unread.iter().map(|(what, why)| format!("{what} ({why})")).collect();
+    Check::unknown(id, format!("Not everything can be read: {}.", list(&unread)))
+        .because("Checks that need it are unknown or left out.", "Give the credentials the permission to get and list these objects.")
 }
 
 fn installed(cluster: &ClusterInventory) -> Check {
     let id = "istiod.installed";
+    if let Some(untold) = untold(id, cluster, &[Kind::DEPLOYMENT.plural.to_owned()]) {
+        return untold;
+    }
     let titles: Vec<_> = cluster.control_planes.iter().map(ControlPlane::full_name).collect();
     match cluster.control_planes.as_slice() {
         [] => Check::error(id, "There is no istiod.").because(
@@ -102,11 +106,12 @@ fn ready(plane: &ControlPlane) -> Check {
     check.on(plane.full_name())
 }
 
-fn network(plane: &ControlPlane) -> Check {
+fn network(cluster: &ClusterInventory, plane: &ControlPlane) -> Check {
     let id = "network.label";
-    let check = match &plane.network {
-        Some(network) => Check::ok(id, format!("The network is {network}.")),
-        None => Check::error(id, "The namespace has no label topology.istio.io/network.").because(
+    let check = match (untold(id, cluster, &[Home::of(&plane.namespace).namespace.to_string()]), &plane.network) {
+        (Some(untold), _) => untold,
+        (None, Some(network)) => Check::ok(id, format!("The network is {network}.")),
+        (None, None) => Check::error(id, "The namespace has no label topology.istio.io/network.").because(
             "istiod takes pods of all clusters for directly reachable and does not use the east-west gateways.",
             "Apply the mesh_cluster, which sets the label to its `network`.",
         ),
@@ -115,10 +120,15 @@ fn network(plane: &ControlPlane) -> Check {
 }
 
 fn webhook(cluster: &ClusterInventory, purpose: WebhookPurpose) -> Check {
-    let (id, cause) = match purpose {
-        WebhookPurpose::Injection => ("webhook.injection", "New pods get no sidecar, so they are not in the mesh."),
-        WebhookPurpose::Validation => ("webhook.validation", "Invalid objects of Istio are stored, and istiod ignores them."),
+    let (id, kind, cause) = match purpose {
+        WebhookPurpose::Injection => ("webhook.injection", Kind::MUTATING_WEBHOOK, "New pods get no sidecar, so they are not in the mesh."),
+        WebhookPurpose::Validation => {
+            ("webhook.validation", Kind::VALIDATING_WEBHOOK, "Invalid objects of Istio are stored, and istiod ignores them.")
+        }
     };
+    if let Some(untold) = untold(id, cluster, &[kind.plural.to_owned()]) {
+        return untold;
+    }
     let is_ours = |namespace: &String| cluster.control_planes.iter().any(|plane| plane.namespace == *namespace);
     let all: Vec<_> =
         cluster.webhooks.iter().filter(|webhook| webhook.purpose == purpose && webhook.namespaces.iter().any(is_ours)).collect();
@@ -136,15 +146,18 @@ fn webhook(cluster: &ClusterInventory, purpose: WebhookPurpose) -> Check {
         .because(format!("The API server can't call it. {cause}"), "Check the logs of istiod, which writes its certificate when it starts.")
 }
 
-fn served(plane: &ControlPlane) -> Check {
+fn served(cluster: &ClusterInventory, plane: &ControlPlane) -> Check {
     let id = "ca.served";
+    let home = Home::of(&plane.namespace);
     let fingerprints = |roots: &[CertificateFacts]| {
         let mut all: Vec<_> = roots.iter().map(|root| root.fingerprint.clone()).collect();
         all.sort();
         all
     };
     let (served, configured) = (fingerprints(&plane.roots.served), fingerprints(&plane.roots.configured));
-    let check = if served.is_empty() {
+    let check = if let Some(untold) = untold(id, cluster, &[home.served_roots.to_string(), home.cacerts.to_string()]) {
+        untold
+    } else if served.is_empty() {
         Check::unknown(id, "istiod has not written the ConfigMap istio-ca-root-cert.")
             .because("Without it no workload starts.", "Check the logs of istiod.")
     } else if !configured.is_empty() && served != configured {

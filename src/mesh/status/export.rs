@@ -1,16 +1,21 @@
 //! Checks of exports and imports.
 
-use super::{Check, count, list};
-use crate::mesh::{
-    inventory::{ClusterInventory, ExportedHost, ImportedHost, Inventory},
-    names::ClusterKey,
+use super::{Check, count, list, untold};
+use crate::{
+    data::{Kind, ObjectRef},
+    mesh::{
+        inventory::{ClusterInventory, ExportedHost, ImportedHost, Inventory},
+        names::ClusterKey,
+    },
 };
 
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let mut checks = Vec::new();
     for (key, cluster) in inventory.read() {
         for export in &cluster.exports {
-            checks.extend(std::iter::once(open(export)).chain(pods(export)).map(|check| check.on(export.id.host.to_string()).of(key)));
+            checks.extend(
+                std::iter::once(open(cluster, export)).chain(pods(export)).map(|check| check.on(export.id.host.to_string()).of(key)),
+            );
             checks.extend(importers(key, export, inventory));
         }
         checks.extend(cluster.imports.iter().filter_map(|import| exported(import, inventory)).map(|check| check.of(key)));
@@ -18,17 +23,23 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     checks
 }
 
-fn open(export: &ExportedHost) -> Check {
+fn open(cluster: &ClusterInventory, export: &ExportedHost) -> Check {
     let id = "export.open";
     match &export.request {
         Err(problem) => Check::unknown(id, format!("The record of the export can't be read. {problem}"))
             .because("Someone changed the annotation of its ServiceEntry.", "Apply the mesh_service_export, which writes it again."),
         Ok(_) if export.is_open => Check::ok(id, "A Gateway opens the host."),
-        Ok(request) => Check::error(id, format!("No Gateway opens the host on {}/{}.", request.gateway_namespace, request.gateway_name))
-            .because(
-                "The east-west gateway refuses connections to hosts that no Gateway lists.",
-                "Apply the mesh_service_export, which creates its Gateway again.",
-            ),
+        Ok(request) => {
+            let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_name.as_str());
+            // The labels of its pods decide which Gateways are for it.
+            let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, namespace, name);
+            untold(id, cluster, &[Kind::GATEWAY.plural.to_owned(), deployment.to_string()]).unwrap_or_else(|| {
+                Check::error(id, format!("No Gateway opens the host on {namespace}/{name}.")).because(
+                    "The east-west gateway refuses connections to hosts that no Gateway lists.",
+                    "Apply the mesh_service_export, which creates its Gateway again.",
+                )
+            })
+        }
     }
 }
 
@@ -77,14 +88,22 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
     for (importer, cluster) in read {
         let import = import_of(export, cluster);
         let of_gateway = gateway.map(|gateway| gateway.addresses.as_slice());
-        let found = [Some(present(exporter, import)), import.zip(of_gateway).and_then(|(import, addresses)| address(import, addresses))];
+        let found =
+            [Some(present(exporter, cluster, import)), import.zip(of_gateway).and_then(|(import, addresses)| address(import, addresses))];
         checks.extend(found.into_iter().flatten().map(|check| check.on(export.id.host.to_string()).of(importer)));
     }
     checks
 }
 
-fn present(exporter: &ClusterKey, import: Option<&ImportedHost>) -> Check {
+fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>) -> Check {
     let id = "import.present";
+    let missing = match import {
+        None => Some(Kind::SERVICE_ENTRY),
+        Some(import) => (!import.has_rule).then_some(Kind::DESTINATION_RULE),
+    };
+    if let Some(untold) = missing.and_then(|kind| untold(id, importer, &[kind.plural.to_owned()])) {
+        return untold;
+    }
     let fix = "Apply the mesh_service_export, which creates it again.";
     match import {
         None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
@@ -117,6 +136,10 @@ fn exported(import: &ImportedHost, inventory: &Inventory) -> Option<Check> {
         Some(Err(_)) => return None,
         Some(Ok(cluster)) if cluster.exports.iter().any(|export| export.id.host.as_str() == import.host) => {
             Check::ok(id, format!("Cluster {} exports it.", import.exporter))
+        }
+        Some(Ok(cluster)) if cluster.is_unread(Kind::SERVICE_ENTRY.plural) => {
+            Check::unknown(id, format!("It can't be told: the ServiceEntries of cluster {} can't be read.", import.exporter))
+                .because("Whether the host is exported isn't known.", "Mend the check cluster.readable of that cluster first.")
         }
         Some(Ok(_)) => Check::error(id, format!("Cluster {} doesn't export it.", import.exporter)).because(
             "The ServiceEntry was left behind, or that of the exporter was deleted. Calls to the host fail.",

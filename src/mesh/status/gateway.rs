@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use super::Check;
-use crate::mesh::{
-    inventory::{ClusterInventory, GatewayFacts, Inventory},
-    names::ClusterKey,
+use super::{Check, untold};
+use crate::{
+    data::Kind,
+    mesh::{
+        inventory::{ClusterInventory, GatewayFacts, Inventory},
+        names::ClusterKey,
+    },
 };
 
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let of = |(key, cluster): (&ClusterKey, &ClusterInventory)| {
-        let checks = cluster.gateways.iter().flat_map(|gateway| [ready(gateway), address(gateway)]).chain(present(cluster));
+        let checks = cluster.gateways.iter().flat_map(|gateway| [ready(cluster, gateway), address(gateway)]).chain(present(cluster));
         checks.map(|check| check.of(key)).collect::<Vec<_>>()
     };
     inventory.read().flat_map(of).collect()
@@ -21,21 +24,26 @@ fn present(cluster: &ClusterInventory) -> Vec<Check> {
     let requests = cluster.exports.iter().filter_map(|export| export.request.as_ref().ok());
     let named: BTreeSet<_> = requests.map(|request| (request.gateway_namespace.as_str(), request.gateway_name.as_str())).collect();
     let check = |(namespace, name): (&str, &str)| {
-        let check = match cluster.gateway(namespace, name) {
-            Some(gateway) => Check::ok(id, format!("It is there, for network {}.", gateway.network)),
-            None => Check::error(id, "Exports name it, and there is no Service of this name with the label topology.istio.io/network.")
-                .because(
+        let check = match (cluster.gateway(namespace, name), untold(id, cluster, &[Kind::SERVICE.plural.to_owned()])) {
+            (Some(gateway), _) => Check::ok(id, format!("It is there, for network {}.", gateway.network)),
+            (None, Some(untold)) => untold,
+            (None, None) => {
+                Check::error(id, "Exports name it, and there is no Service of this name with the label topology.istio.io/network.").because(
                     "Calls of other clusters to the exported hosts go to its address.",
                     "Apply the mesh_eastwest_gateway, or correct `gateway` of the exports.",
-                ),
+                )
+            }
         };
         check.on(format!("{namespace}/{name}"))
     };
     named.into_iter().map(check).collect()
 }
 
-fn ready(gateway: &GatewayFacts) -> Check {
+fn ready(cluster: &ClusterInventory, gateway: &GatewayFacts) -> Check {
     let id = "gateway.ready";
+    if let Some(untold) = untold(id, cluster, &[gateway.deployment().to_string()]) {
+        return untold.on(gateway.full_name());
+    }
     let check = match gateway.wanted {
         None => Check::unknown(id, "The Service has no Deployment of the same name.")
             .because("Other pods may serve it.", "Check that the Service has endpoints."),

@@ -10,9 +10,13 @@ mod whole;
 
 use serde::{Serialize, Serializer};
 
-use super::{inventory::Inventory, names::ClusterKey};
+use super::{
+    inventory::{ClusterInventory, Inventory},
+    names::ClusterKey,
+};
 
 pub(super) use export::import_of;
+pub(super) use whole::refuse_each_other;
 
 /// Every check with what it looks at. Of several failures the first in this order is most likely the cause of the others.
 pub const CHECKS: &[(&str, &str)] = &[
@@ -178,6 +182,17 @@ impl Status {
         lines.insert(1, format!("  {} {}", first.cause, first.fix));
         lines.join("\n")
     }
+}
+
+/// Returns the result of a check that looks at what can't be read; `None` if all of it can be.
+fn untold(id: &'static str, cluster: &ClusterInventory, needs: &[String]) -> Option<Check> {
+    let unread: Vec<_> = needs.iter().filter(|what| cluster.is_unread(what)).cloned().collect();
+    (!unread.is_empty()).then(|| unreadable(id, &unread))
+}
+
+fn unreadable(id: &'static str, what: &[String]) -> Check {
+    Check::unknown(id, format!("It can't be told: {} can't be read.", list(what)))
+        .because("Whether all is well here isn't known.", "Mend the check cluster.readable first, which says why it can't be read.")
 }
 
 /// Lists names, not too many of them.

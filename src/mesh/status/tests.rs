@@ -7,7 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::mesh::inventory::{
-    Unread,
+    Objects, Unread,
     fixture::{self, Mesh, certificate, inventory, pod, roots, two_clusters},
 };
 
@@ -42,7 +42,7 @@ const BREAKS: &[(Break, &str)] = &[
         "error cluster.distinct: The keys eu and us lead to one cluster.",
     ),
     (
-        |mesh| mesh.get_mut("eu").unwrap().unread.push("secrets (Forbidden)".to_owned()),
+        |mesh| mesh.get_mut("eu").unwrap().unread.extend([("secrets".to_owned(), "Forbidden".to_owned())]),
         "unknown cluster.readable: cluster eu: Not everything",
     ),
     (|mesh| mesh.get_mut("eu").unwrap().control_planes.clear(), "error istiod.installed: cluster eu: There is no istiod."),
@@ -176,6 +176,69 @@ fn a_cluster_that_cant_be_reached_is_an_error_and_the_others_are_checked() {
     assert_eq!(status.problems().count(), 1, "what eu exports is not missing: {}", status.summary());
     inventory.clusters.insert(ClusterKey::parse("eu").unwrap(), Err(Unread { is_unknown: true, ..unread }));
     assert_eq!(Status::of(&inventory).verdict(), Severity::Unknown);
+}
+
+type Hide = fn(&mut Objects);
+
+/// What credentials may not allow to read of a cluster, by the name it has among what is unread, and what is then not seen.
+const UNREADABLE: &[(&str, Hide)] = &[
+    ("deployments", |objects| objects.control_planes.clear()),
+    ("pods", |objects| {
+        objects.pods = None;
+        objects.sidecars.clear();
+        objects.control_plane_pods.clear();
+    }),
+    ("mutatingwebhookconfigurations", |objects| objects.injectors.clear()),
+    ("validatingwebhookconfigurations", |objects| objects.validators.clear()),
+    ("services", |objects| objects.gateway_services.clear()),
+    ("serviceentries", |objects| objects.entries.clear()),
+    ("destinationrules", |objects| objects.rules.clear()),
+    ("gateways", |objects| objects.gateways.clear()),
+    ("Deployment istio-system/istio-eastwestgateway", |objects| objects.gateway_deployments.clear()),
+    ("Namespace istio-system", |objects| objects.namespaces.clear()),
+    ("ConfigMap istio-system/istio", |objects| objects.mesh_configs.clear()),
+    ("ConfigMap istio-system/istio-ca-root-cert", |objects| objects.roots[0].served.clear()),
+    ("Secret istio-system/cacerts", |objects| {
+        objects.roots[0].configured.clear();
+        objects.roots[0].signer = None;
+    }),
+];
+
+#[test]
+fn what_cant_be_read_is_not_taken_for_missing() {
+    for cluster in ["eu", "us"] {
+        for (what, hide) in UNREADABLE {
+            let status = broken(|mesh| {
+                let objects = mesh.get_mut(cluster).unwrap();
+                hide(objects);
+                objects.unread.insert((*what).to_owned(), "Forbidden".to_owned());
+            });
+            assert_eq!(first(&status).split(':').next(), Some("unknown cluster.readable"), "{what} of {cluster}: {}", status.summary());
+            let wrong: Vec<_> = status.problems().filter(|check| check.severity != Severity::Unknown).map(Check::line).collect();
+            assert!(wrong.is_empty(), "{what} of {cluster}: {wrong:?}");
+        }
+    }
+}
+
+#[test]
+fn what_cant_be_read_is_not_taken_for_well() {
+    let problems = |work: &dyn Fn(&mut Objects)| {
+        let status = broken(|mesh| work(mesh.get_mut("us").unwrap()));
+        status.problems().map(|check| check.id).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(&|us| us.uid = None), ["cluster.distinct"]);
+    let hidden = |what: &'static str| {
+        let (_, hide) = UNREADABLE.iter().find(|(name, _)| *name == what).unwrap();
+        problems(&|us| {
+            hide(us);
+            us.unread.insert(what.to_owned(), "Forbidden".to_owned());
+        })
+    };
+    assert_eq!(hidden("ConfigMap istio-system/istio"), ["cluster.readable", "mesh.id", "mesh.trust_domain"]);
+    assert_eq!(hidden("ConfigMap istio-system/istio-ca-root-cert"), ["cluster.readable", "ca.served", "ca.root"]);
+    assert_eq!(hidden("Secret istio-system/cacerts"), ["cluster.readable", "ca.served"]);
+    assert_eq!(hidden("Namespace istio-system"), ["cluster.readable", "network.label", "network.distinct"]);
+    assert_eq!(hidden("serviceentries"), ["cluster.readable", "import.present"]);
 }
 
 #[test]

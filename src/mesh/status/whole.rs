@@ -2,22 +2,46 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, cluster::shown, count};
-use crate::mesh::{
-    inventory::{ControlPlane, Inventory},
-    names::ClusterKey,
+use super::{Check, cluster::shown, count, list, unreadable};
+use crate::{
+    data::ObjectRef,
+    mesh::{
+        inventory::{ClusterInventory, ControlPlane, Home, Inventory},
+        names::ClusterKey,
+    },
 };
 
+/// A cluster of the mesh, with the control plane that the mesh goes by.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    key: &'a ClusterKey,
+    cluster: &'a ClusterInventory,
+    plane: &'a ControlPlane,
+}
+
+impl Member<'_> {
+    /// Whether an object of the control plane's namespace was read.
+    fn has_read(&self, object: impl Fn(Home) -> ObjectRef) -> bool {
+        !self.cluster.is_unread(&object(Home::of(&self.plane.namespace)).to_string())
+    }
+}
+
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
-    let planes: Vec<_> = inventory.read().filter_map(|(key, cluster)| Some((key, cluster.control_plane()?))).collect();
+    let members: Vec<_> =
+        inventory.read().filter_map(|(key, cluster)| Some(Member { key, cluster, plane: cluster.control_plane()? })).collect();
     let mut checks = vec![distinct(inventory)];
-    if planes.len() > 1 {
-        checks.extend([versions(&planes), roots(&planes), mesh_id(&planes), trust_domain(&planes), networks(&planes)]);
+    if members.len() > 1 {
+        checks.extend([versions(&members), roots(&members), mesh_id(&members), trust_domain(&members), networks(&members)]);
     }
     checks
 }
 
-type Planes<'a> = [(&'a ClusterKey, &'a ControlPlane)];
+/// Returns the result of a comparison in which nothing bad was found: it is known only if all members took part.
+fn compared(ok: Check, members: &[Member<'_>], compared: &[Member<'_>]) -> Check {
+    let is_left_out = |member: &&Member<'_>| compared.iter().all(|known| known.key != member.key);
+    let left_out: Vec<_> = members.iter().filter(is_left_out).map(|member| format!("what cluster {} has", member.key)).collect();
+    if left_out.is_empty() { ok } else { unreadable(ok.id, &left_out) }
+}
 
 /// Groups clusters by a value: `shop in us, eu; other in asia`.
 fn groups<'a>(values: impl Iterator<Item = (&'a ClusterKey, String)>) -> (usize, String) {
@@ -37,7 +61,12 @@ fn distinct(inventory: &Inventory) -> Check {
             keys.entry(uid).or_default().push(key.to_string());
         }
     }
+    let nameless: Vec<_> = inventory.read().filter(|(_, cluster)| cluster.uid.is_none()).map(|(key, _)| key.to_string()).collect();
     match keys.values().find(|keys| keys.len() > 1) {
+        None if !nameless.is_empty() => Check::unknown(id, format!("The UID of {} can't be read.", list(&nameless))).because(
+            "A cluster's UID is that of its namespace kube-system.",
+            "Give the credentials the permission to get the namespace kube-system.",
+        ),
         Some(same) => Check::error(id, format!("The keys {} lead to one cluster.", same.join(" and "))).because(
             "Two entries of `clusters` have the same API server, or contexts of the same cluster.",
             "Correct the address or the context of one of them in the provider's configuration.",
@@ -46,9 +75,9 @@ fn distinct(inventory: &Inventory) -> Check {
     }
 }
 
-fn versions(planes: &Planes<'_>) -> Check {
+fn versions(members: &[Member<'_>]) -> Check {
     let id = "istiod.version";
-    let known: Vec<_> = planes.iter().filter_map(|(key, plane)| Some((*key, plane.version.as_ref()?))).collect();
+    let known: Vec<_> = members.iter().filter_map(|member| Some((member.key, member.plane.version.as_ref()?))).collect();
     let minors: BTreeSet<_> = known.iter().map(|(_, version)| (version.major, version.minor)).collect();
     let (_, seen) = groups(known.iter().map(|(key, version)| (*key, version.to_string())));
     let is_far = matches!((minors.first(), minors.last()), (Some(first), Some(last)) if first.0 != last.0 || last.1 - first.1 > 1);
@@ -59,58 +88,83 @@ fn versions(planes: &Planes<'_>) -> Check {
     Check::ok(id, if seen.is_empty() { "No version is known.".to_owned() } else { format!("Versions: {seen}.") })
 }
 
-fn roots(planes: &Planes<'_>) -> Check {
+fn roots(members: &[Member<'_>]) -> Check {
     let id = "ca.root";
-    let known: Vec<_> = planes.iter().filter(|(_, plane)| !plane.roots.served.is_empty()).collect();
-    let fingerprints = |plane: &ControlPlane| plane.roots.served.iter().map(|root| root.fingerprint.clone()).collect::<BTreeSet<_>>();
-    let (_, seen) = groups(known.iter().map(|(key, plane)| (*key, shown(&fingerprints(plane).into_iter().collect::<Vec<_>>()))));
-    let is_apart = known.iter().any(|(_, one)| known.iter().any(|(_, other)| fingerprints(one).is_disjoint(&fingerprints(other))));
-    if is_apart {
+    let known: Vec<_> = members.iter().filter(|member| !member.plane.roots.served.is_empty()).copied().collect();
+    let (_, seen) = groups(known.iter().map(|member| (member.key, shown(&fingerprints(member.plane).into_iter().collect::<Vec<_>>()))));
+    if known.iter().any(|one| known.iter().any(|other| have_no_common_root(one.plane, other.plane))) {
         return Check::error(id, format!("There is no common root of trust: {seen}.")).because(
             "Sidecars refuse the certificates of clusters whose root they do not trust, so calls between them fail with TLS errors.",
             "Issue all clusters' CAs from one mesh_root_ca with mesh_cluster_ca, and set `ca` of each mesh_cluster.",
         );
     }
-    if known.len() < 2 {
-        return Check::unknown(id, "The roots of fewer than two clusters are known.").because("", "Mend the check ca.served first.");
+    if known.len() < members.len() {
+        return Check::unknown(id, "The roots of some clusters aren't known.")
+            .because("Whether they have one in common can't be told.", "Mend the checks ca.served and cluster.readable first.");
     }
     Check::ok(id, format!("There is a common root of trust: {seen}."))
 }
 
-fn mesh_id(planes: &Planes<'_>) -> Check {
-    let id = "mesh.id";
-    let value = |plane: &ControlPlane| plane.mesh_id.clone().unwrap_or_else(|| "no ID".to_owned());
-    let (kinds, seen) = groups(planes.iter().map(|(key, plane)| (*key, value(plane))));
-    if kinds == 1 {
-        return Check::ok(id, format!("Mesh IDs: {seen}."));
-    }
-    Check::warning(id, format!("Clusters have different mesh IDs: {seen}."))
-        .because("Telemetry and policies take the clusters for different meshes.", "Set the same `mesh_id` in every mesh_cluster.")
+fn fingerprints(plane: &ControlPlane) -> BTreeSet<String> {
+    plane.roots.served.iter().map(|root| root.fingerprint.clone()).collect()
 }
 
-fn trust_domain(planes: &Planes<'_>) -> Check {
+/// Whether the roots of both are known, and none is in both.
+fn have_no_common_root(one: &ControlPlane, other: &ControlPlane) -> bool {
+    let (one, other) = (fingerprints(one), fingerprints(other));
+    !one.is_empty() && !other.is_empty() && one.is_disjoint(&other)
+}
+
+fn mesh_id(members: &[Member<'_>]) -> Check {
+    let id = "mesh.id";
+    let known = with_config(members);
+    let value = |plane: &ControlPlane| plane.mesh_id.clone().unwrap_or_else(|| "no ID".to_owned());
+    let (kinds, seen) = groups(known.iter().map(|member| (member.key, value(member.plane))));
+    if kinds > 1 {
+        return Check::warning(id, format!("Clusters have different mesh IDs: {seen}."))
+            .because("Telemetry and policies take the clusters for different meshes.", "Set the same `mesh_id` in every mesh_cluster.");
+    }
+    compared(Check::ok(id, format!("Mesh IDs: {seen}.")), members, &known)
+}
+
+/// Returns the members whose mesh configuration was read.
+fn with_config<'a>(members: &[Member<'a>]) -> Vec<Member<'a>> {
+    members.iter().filter(|member| member.has_read(|home| home.mesh_config)).copied().collect()
+}
+
+fn trust_domain(members: &[Member<'_>]) -> Check {
     let id = "mesh.trust_domain";
-    let own = |plane: &ControlPlane| plane.trust_domains.first().cloned().unwrap_or_default();
-    let (_, seen) = groups(planes.iter().map(|(key, plane)| (*key, own(plane))));
-    let is_refused = planes.iter().any(|(_, one)| planes.iter().any(|(_, other)| !one.trust_domains.contains(&own(other))));
-    if is_refused {
+    let known = with_config(members);
+    let (_, seen) = groups(known.iter().map(|member| (member.key, own_trust_domain(member.plane))));
+    if known.iter().any(|one| known.iter().any(|other| !one.plane.trust_domains.contains(&own_trust_domain(other.plane)))) {
         return Check::error(id, format!("Clusters have different trust domains: {seen}.")).because(
             "Workloads refuse clients of a trust domain that is neither theirs nor an alias of it.",
             "Set the same `trust_domain` in every mesh_cluster, or list the others in meshConfig.trustDomainAliases.",
         );
     }
-    Check::ok(id, format!("Trust domains: {seen}."))
+    compared(Check::ok(id, format!("Trust domains: {seen}.")), members, &known)
 }
 
-fn networks(planes: &Planes<'_>) -> Check {
+fn own_trust_domain(plane: &ControlPlane) -> String {
+    plane.trust_domains.first().cloned().unwrap_or_default()
+}
+
+fn networks(members: &[Member<'_>]) -> Check {
     let id = "network.distinct";
-    let labelled = planes.iter().filter_map(|(key, plane)| Some((*key, plane.network.clone()?)));
+    let known: Vec<_> = members.iter().filter(|member| member.has_read(|home| home.namespace)).copied().collect();
+    let labelled = known.iter().filter_map(|member| Some((member.key, member.plane.network.clone()?)));
     let (kinds, seen) = groups(labelled.clone());
-    if kinds == labelled.count() {
-        return Check::ok(id, format!("Networks: {seen}."));
+    if kinds < labelled.count() {
+        return Check::warning(id, format!("Clusters share a network: {seen}.")).because(
+            "istiod assumes that pods of one network reach each other directly, and uses no gateway between them.",
+            "Set a `network` of its own in each mesh_cluster, unless the pods do reach each other.",
+        );
     }
-    Check::warning(id, format!("Clusters share a network: {seen}.")).because(
-        "istiod assumes that pods of one network reach each other directly, and uses no gateway between them.",
-        "Set a `network` of its own in each mesh_cluster, unless the pods do reach each other.",
-    )
+    compared(Check::ok(id, format!("Networks: {seen}.")), members, &known)
+}
+
+/// Whether calls between two clusters fail whatever is exported: their workloads don't trust each other's certificates.
+pub(in crate::mesh) fn refuse_each_other(one: &ClusterInventory, other: &ClusterInventory) -> bool {
+    let planes = one.control_plane().zip(other.control_plane());
+    planes.is_some_and(|(one, other)| have_no_common_root(one, other))
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     inventory::{ClusterInventory, ExportedHost, Inventory, Unread},
     names::ClusterKey,
-    status::{Check, Severity, Status, import_of},
+    status::{Check, Severity, Status, import_of, refuse_each_other},
 };
 
 /// The mesh as its clusters show it.
@@ -254,9 +254,10 @@ fn exported(key: &ClusterKey, export: &ExportedHost, inventory: &Inventory, wors
     let found = || inventory.read().filter(|(_, other)| import_of(export, other).is_some()).map(|(other, _)| other.clone());
     let importers = recorded.unwrap_or_else(|| found().collect());
     let importers = importers.iter().map(|importer| {
-        let own = match inventory.clusters.get(importer) {
-            Some(Ok(_)) => worst.object(importer, "import", host),
-            _ => Severity::Unknown,
+        let own = match (inventory.cluster(importer), inventory.cluster(key)) {
+            (Some(caller), Some(callee)) if refuse_each_other(caller, callee) => Severity::Error,
+            (Some(_), _) => worst.object(importer, "import", host),
+            (None, _) => Severity::Unknown,
         };
         Importer { cluster: importer.to_string(), severity: own.max(severity) }
     });

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, two_clusters};
+use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, roots, two_clusters};
 
 fn topology(mesh: &Mesh) -> Topology {
     Topology::of(&inventory(mesh))
@@ -45,6 +45,15 @@ fn the_json_has_clusters_exports_and_problems() {
         "severity": "ok", "importers": [{"cluster": "us", "severity": "ok"}],
     });
     assert_eq!(json["exports"], json!([export]));
+}
+
+#[test]
+fn calls_between_clusters_without_a_common_root_fail() {
+    let mut mesh = two_clusters();
+    mesh.get_mut("us").unwrap().roots = vec![roots("fedcba9876543210")];
+    let topology = topology(&mesh);
+    assert_eq!(topology.exports[0].importers[0].severity, Severity::Error);
+    assert_eq!(topology.exports[0].severity, Severity::Ok, "a cluster with the exporter's root could call it");
 }
 
 #[test]
