@@ -266,7 +266,8 @@ impl<'a> Missing<'a> {
             None => "a ClusterRole".to_owned(),
         };
         format!(
-            "Bind user `{user}` to {role} with the rule `{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}}`."
+            "Bind user `{user}` to {role} with the rule `{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}}`. The guide \
+             Least privilege has a role for each task."
         )
     }
 }
@@ -308,7 +309,8 @@ mod tests {
         assert_eq!(
             refusal(Verb::List, 403, message).failure.advice,
             "Bind user `system:serviceaccount:ci:tf` to a Role in namespace istio-system, or a ClusterRole, with the rule \
-             `{apiGroups: [\"networking.istio.io\"], resources: [\"gateways\"], verbs: [\"list\"]}`."
+             `{apiGroups: [\"networking.istio.io\"], resources: [\"gateways\"], verbs: [\"list\"]}`. The guide Least privilege \
+             has a role for each task."
         );
         let message = "clusterroles is forbidden: User \"ann\" cannot get resource \"clusterroles\" in API group \"rbac.authorization.k8s.io\" at \
                        the cluster scope";

@@ -183,3 +183,26 @@ pub fn selects(selector: &str, object: &Json) -> bool {
 
 /// The field manager of what the provider writes, and the value of the label `app.kubernetes.io/managed-by`.
 pub const MANAGER: &str = "terraform-provider-mesh";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [&str; 4] = [
+        include_str!("../../examples/rbac/mesh-installer.yaml"),
+        include_str!("../../examples/rbac/mesh-exporter.yaml"),
+        include_str!("../../examples/rbac/mesh-importer.yaml"),
+        include_str!("../../examples/rbac/mesh-reader.yaml"),
+    ];
+
+    #[test]
+    fn the_roles_of_the_guide_allow_each_kind() {
+        let roles = ROLES.map(|role| serde_saphyr::from_str::<Json>(role).unwrap());
+        let rules: Vec<_> = roles.iter().flat_map(|role| role["rules"].as_array().unwrap()).collect();
+        let has = |list: &Json, name: &str| list.as_array().unwrap().iter().any(|element| element == name || element == "*");
+        for kind in Kind::ALL {
+            let is_allowed = rules.iter().any(|rule| has(&rule["apiGroups"], kind.group) && has(&rule["resources"], kind.plural));
+            assert!(is_allowed, "no role of examples/rbac allows {} of group \"{}\"", kind.plural, kind.group);
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod charts;
 mod examples;
 mod helm_settings;
 mod helm_values;
+mod least_privilege;
 mod listing;
 mod mission;
 mod module;
