@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use rmpv::Value;
 
-use crate::sample::Session;
+use crate::sample::{Session, THING};
 use plugin_host::{
+    Action, Object,
     types::Type,
     values::{decode, get, is_unknown, object, unknown},
 };
@@ -229,4 +230,15 @@ async fn a_plan_of_a_create_looks_at_what_exists_and_no_other_plan_does() {
     let mut unconfigured = Session::unconfigured().await;
     let planned = unconfigured.plan(&Value::Nil, &taken).await;
     assert!(planned.diagnostics.iter().all(|found| found.summary != "Taken"), "nothing can be looked at yet");
+}
+
+#[tokio::test]
+async fn what_a_replacement_deletes_does_not_refuse_its_creation() {
+    let mut session = Session::start().await;
+    let (_, state) = session.create(&[("name", "a".into())]).await;
+    let made = Object { state, ..Object::absent() };
+    let taken = session.config(&[("name", "taken".into())]);
+    let plan = session.host.plan(THING, &made, &taken).await;
+    assert!(plan.diagnostics.iter().all(|found| found.summary != "Taken"), "{:?}", plan.diagnostics);
+    assert_eq!(plan.action, Action::Replace);
 }

@@ -135,24 +135,29 @@ impl<P: Provider> Server<P> {
             plan::forecast(attributes, &prior, &mut draft.planned);
             planned = plan_of(&draft.planned);
         }
+        let mut refusals = Vec::new();
         if kind != Kind::Update
             && planned.diagnostics.errors.is_empty()
             && let Some(world) = self.world()
         {
             let (state, seen) = entry.of.preview(planned.state, &world, self.work()).await;
             planned.state = state;
-            planned.diagnostics.errors.extend(seen.errors);
             planned.diagnostics.warnings.extend(seen.warnings);
+            // What the creating half of a replacement finds may be what the other half deletes.
+            refusals = if kind == Kind::Create { seen.errors } else { Vec::new() };
         }
         let mut private = private;
         if kind == Kind::Create
             && let Some(key) = self.creation_key(&request.type_name, &planned.state)
             && let Some(seen) = self.0.creations.seen(&key)
         {
+            // What it finds is its own.
+            refusals.clear();
             let is_resumed = entry.of.resumes();
             planned.diagnostics.warnings.push(creation::warning(is_resumed).into());
             private = seen.resuming(is_resumed.then_some(key));
         }
+        planned.diagnostics.errors.extend(refusals);
         let mut replace: Vec<_> = draft.replace.into_iter().chain(planned.replace).collect();
         replace.sort_by_key(ToString::to_string);
         replace.dedup();

@@ -73,7 +73,8 @@ pub trait Resource: Send + Sync + 'static {
 
     /// Looks, while a create is planned, at what exists already. A resource that takes it over warns of what the apply will change, and sets the
     /// computed attributes that are known by it. It is called with a configured provider only, and nothing in it may prevent a plan but an
-    /// object that the apply would certainly refuse.
+    /// object that the apply would certainly refuse. The creating half of a replacement is previewed too, and refused by nothing: what it
+    /// finds may be the object that is deleted before.
     async fn preview(_planned: &mut Self::Model, _cx: &Cx<'_, Self::World>) -> Result<(), Error> {
         Ok(())
     }
