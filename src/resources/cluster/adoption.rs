@@ -113,12 +113,10 @@ impl Cluster {
                 _ => Ok(()),
             };
         };
-        let version = self.version(cx, adopted.version.clone());
-        if let (Some(found), Some(wanted)) = (&adopted.version, &version)
-            && let Some(warning) = check_step(found, wanted)?
-        {
+        if let Some(warning) = self.check_adopted(&adopted, cx)? {
             cx.warn(warning);
         }
+        let version = self.version(cx, adopted.version.clone());
         let seen = Seen { base: adopted.base, istiod: adopted.istiod, ..seen };
         let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
         match &others.without_helm {
@@ -130,6 +128,12 @@ impl Cluster {
         }
         cluster.announce_adoption(&self.title(), &lines);
         Ok(())
+    }
+
+    /// Refuses a control plane whose version is too far from the one that is wanted. Returns a warning of what had better not be taken over.
+    pub(super) fn check_adopted(&self, adopted: &Found, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
+        let versions = adopted.version.as_ref().zip(self.version(cx, adopted.version.clone()));
+        versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
     }
 
     /// Returns how a control plane without releases differs from what is wanted, as far as that shows without rendering a chart.

@@ -54,6 +54,8 @@ impl Cluster {
             if self.adopts
                 && let Some(adopted) = self.adopted(&found, &self.others(cx).await?, cx)?
             {
+                // The plan may have seen something else, or nothing.
+                self.check_adopted(&adopted, cx)?;
                 return Ok(adopted);
             }
             let Some(newest) = found.istiod.as_ref().or(found.base.as_ref()) else { return Ok(found) };

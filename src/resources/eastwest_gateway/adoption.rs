@@ -51,17 +51,18 @@ impl EastwestGateway {
             if !prior.is_none() {
                 return Ok(Found { release, is_adopted: false });
             }
-            if release.is_none() {
-                let is_adopted = self.adopts && cluster.get(&self.deployment()).await?.as_ref().is_some_and(is_without_helm);
-                return Ok(Found { release, is_adopted });
+            let is_of_others = cluster.are_of_others(release.iter());
+            if is_of_others && !self.adopts {
+                return Err(adoptable(&self.cluster, &self.title(), &self.import_of()));
             }
-            if cluster.are_of_others(release.iter()) {
-                let is_adopted = self.adopts;
-                return if is_adopted {
-                    Ok(Found { release, is_adopted })
-                } else {
-                    Err(adoptable(&self.cluster, &self.title(), &self.import_of()))
-                };
+            if is_of_others || release.is_none() {
+                let deployment = if self.adopts { cluster.get(&self.deployment()).await? } else { None };
+                let is_adopted = is_of_others || deployment.as_ref().is_some_and(is_without_helm);
+                if is_adopted {
+                    // The plan may have seen something else, or nothing.
+                    self.check_takeover(release.as_ref(), deployment.as_ref(), cx)?;
+                }
+                return Ok(Found { release, is_adopted });
             }
             if cluster.takes_up(&self.title(), cluster.mark_of(release.iter()), || self.import_of()).await? {
                 return Ok(Found { release, is_adopted: false });
@@ -93,15 +94,11 @@ impl EastwestGateway {
         };
         match &seen.release {
             Some(release) if cluster.are_of_others(std::iter::once(release)) => {
-                check_manageable(&self.cluster, release)?;
-                seen.deployment.iter().try_for_each(|deployment| self.check_selector(deployment))?;
-                let version = self.istio_version.clone().or_else(|| cx.world.istio_version.clone());
-                if let Some(wanted) = &version
-                    && let Some(warning) = check_step(&release.version, wanted)?
-                {
+                if let Some(warning) = self.check_takeover(Some(release), seen.deployment.as_ref(), cx)? {
                     cx.warn(warning);
                 }
-                let lines = match release_drift(cluster, &self.gateway.release(version), Some(release), &self.ignored).await {
+                let wanted = self.gateway.release(self.wanted_version(cx));
+                let lines = match release_drift(cluster, &wanted, Some(release), &self.ignored).await {
                     Ok(lines) => lines,
                     Err(error) => {
                         cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
@@ -118,7 +115,7 @@ impl EastwestGateway {
             Some(_) => Ok(()),
             None => match seen.deployment.as_ref().filter(|deployment| is_without_helm(deployment)) {
                 Some(deployment) => {
-                    self.check_selector(deployment)?;
+                    self.check_takeover(None, Some(deployment), cx)?;
                     cluster
                         .announce_adoption(&format!("{} and what belongs to it", self.deployment()), &[self.becomes_a_release(deployment)]);
                     Ok(())
@@ -135,6 +132,19 @@ impl EastwestGateway {
              compare the output of `helm template` with the cluster by `kubectl diff`",
             self.title()
         )
+    }
+
+    /// The version that the configuration asks for.
+    pub(super) fn wanted_version(&self, cx: &Cx<'_, World>) -> Option<String> {
+        self.istio_version.clone().or_else(|| cx.world.istio_version.clone())
+    }
+
+    /// Refuses what can't be taken over. Returns a warning of what had better not be.
+    fn check_takeover(&self, release: Option<&Deployed>, deployment: Option<&Json>, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
+        release.into_iter().try_for_each(|release| check_manageable(&self.cluster, release))?;
+        deployment.into_iter().try_for_each(|deployment| self.check_selector(deployment))?;
+        let versions = release.map(|release| &release.version).zip(self.wanted_version(cx));
+        versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
     }
 
     /// Refuses a Deployment whose pods the chart would select by other labels: the API server allows no change of that.

@@ -216,6 +216,8 @@ async fn a_gateway_of_istioctl_is_taken_over_if_the_chart_selects_its_pods() {
     scene.objects.put("eu", deployment(json!({"app": "istio-ingressgateway", "istio": "eastwestgateway"})));
     let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
     assert!(refused.errors[0].detail.contains("kubectl delete deployment"), "{refused:?}");
+    let refused = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await.1;
+    assert!(refused.errors[0].detail.contains("kubectl delete deployment"), "a plan may have seen nothing of it: {refused:?}");
     let with_label = EastwestGatewayModel { values: Value::Value(vec![text("labels: {app: istio-ingressgateway}")]), ..adopting() };
     let diagnostics = preview::<EastwestGateway>(&scene, with_label.clone()).await.1;
     assert!(diagnostics.errors.is_empty() && said(&diagnostics).contains("they become part of the Helm release"), "{diagnostics:?}");
@@ -233,7 +235,9 @@ async fn a_gateway_whose_service_or_pods_have_other_names_is_neither_imported_no
         let id = "eu/istio-system/istio-eastwestgateway";
         let imported = erase::<EastwestGateway>().import(id, &scene.world, tokio_util::sync::CancellationToken::new()).await;
         let planned = preview::<EastwestGateway>(&scene, adopting()).await.1;
-        for errors in [imported.diagnostics.errors, planned.errors] {
+        let (state, applied) = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await;
+        assert!(state.is_null(), "a plan may have seen nothing of it");
+        for errors in [imported.diagnostics.errors, planned.errors, applied.errors] {
             assert_eq!(errors[0].summary, "The gateway can't be managed", "{errors:?}");
         }
     }
