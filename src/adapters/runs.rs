@@ -171,6 +171,10 @@ mod tests {
             .arg(folder.join("kubeconfig"))
             .spawn()
             .unwrap();
+        // The kernel shows the arguments of a new process a moment after its parent goes on.
+        while platform::processes_with(&folder).is_empty() {
+            tokio::task::yield_now().await;
+        }
         // A zombie still counts as alive, so somebody has to wait for it.
         let ended = std::thread::spawn(move || helm.wait().unwrap());
         sweep(temporary.path()).await;
