@@ -37,6 +37,11 @@ fn of_cluster(cluster: &ClusterInventory, at: OffsetDateTime) -> Vec<Check> {
     for plane in &cluster.control_planes {
         checks.extend([ready(plane), network(cluster, plane), served(cluster, plane)]);
         checks.extend(expiry(plane, at));
+        let home = Home::of(&plane.namespace);
+        checks.extend(
+            untold("ca.expiry", cluster, &[home.served_roots.to_string(), home.cacerts.to_string()])
+                .map(|check| check.on(plane.full_name())),
+        );
     }
     if !cluster.control_planes.is_empty() {
         checks.extend([webhook(cluster, WebhookPurpose::Injection), webhook(cluster, WebhookPurpose::Validation)]);
@@ -51,7 +56,7 @@ fn readable(cluster: &ClusterInventory) -> Check {
     }
     let unread: Vec<_> = cluster.unread.iter().map(|(what, why)| format!("{what} ({why})")).collect();
     Check::unknown(id, format!("Not everything can be read: {}.", list(&unread)))
-        .because("Checks that need it are unknown or left out.", "Give the credentials the permission to get and list these objects.")
+        .because("Checks that need it are unknown.", "Give the credentials the permission to get and list these objects.")
 }
 
 fn installed(cluster: &ClusterInventory) -> Check {

@@ -1,6 +1,6 @@
 //! Checks of exports and imports.
 
-use super::{Check, count, list, untold};
+use super::{Check, count, list, unread_cluster, untold};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
@@ -18,7 +18,7 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
             );
             checks.extend(importers(key, export, inventory));
         }
-        checks.extend(cluster.imports.iter().filter_map(|import| exported(import, inventory)).map(|check| check.of(key)));
+        checks.extend(cluster.imports.iter().map(|import| exported(import, inventory)).map(|check| check.of(key)));
     }
     checks
 }
@@ -79,20 +79,25 @@ pub(crate) fn import_of<'a>(export: &ExportedHost, cluster: &'a ClusterInventory
 
 fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory) -> Vec<Check> {
     let Ok(request) = &export.request else { return Vec::new() };
-    let gateway = inventory
-        .cluster(exporter)
+    let home = inventory.cluster(exporter);
+    let gateway = home
         .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_name.as_str()))
         .filter(|gateway| !gateway.addresses.is_empty());
-    let read = request.importers.iter().filter_map(|importer| Some((importer, inventory.cluster(importer)?)));
-    let mut checks = Vec::new();
-    for (importer, cluster) in read {
-        let import = import_of(export, cluster);
-        let of_gateway = gateway.map(|gateway| gateway.addresses.as_slice());
-        let found =
-            [Some(present(exporter, cluster, import)), import.zip(of_gateway).and_then(|(import, addresses)| address(import, addresses))];
-        checks.extend(found.into_iter().flatten().map(|check| check.on(export.id.host.to_string()).of(importer)));
-    }
-    checks
+    // Without the Services it isn't known whether the gateway has an address.
+    let untold = home.and_then(|cluster| untold("import.address", cluster, &[Kind::SERVICE.plural.to_owned()]));
+    let of = |importer: &ClusterKey| {
+        let found = match inventory.clusters.get(importer)? {
+            Err(unread) => vec![unread_cluster("import.present", importer, unread)],
+            Ok(cluster) => {
+                let import = import_of(export, cluster);
+                let compared =
+                    import.and_then(|import| gateway.map_or_else(|| untold.clone(), |gateway| address(import, &gateway.addresses)));
+                std::iter::once(present(exporter, cluster, import)).chain(compared).collect()
+            }
+        };
+        Some(found.into_iter().map(|check| check.on(export.id.host.to_string()).of(importer)).collect::<Vec<_>>())
+    };
+    request.importers.iter().filter_map(of).flatten().collect()
 }
 
 fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>) -> Check {
@@ -129,11 +134,11 @@ fn address(import: &ImportedHost, gateway: &[String]) -> Option<Check> {
     ))
 }
 
-/// Looks for the export of an import, unless its cluster can't be read.
-fn exported(import: &ImportedHost, inventory: &Inventory) -> Option<Check> {
+/// Looks for the export of an import.
+fn exported(import: &ImportedHost, inventory: &Inventory) -> Check {
     let id = "import.exported";
     let check = match inventory.clusters.get(&import.exporter) {
-        Some(Err(_)) => return None,
+        Some(Err(unread)) => unread_cluster(id, &import.exporter, unread),
         Some(Ok(cluster)) if cluster.exports.iter().any(|export| export.id.host.as_str() == import.host) => {
             Check::ok(id, format!("Cluster {} exports it.", import.exporter))
         }
@@ -148,5 +153,5 @@ fn exported(import: &ImportedHost, inventory: &Inventory) -> Option<Check> {
         None => Check::unknown(id, format!("Cluster {} was not looked at.", import.exporter))
             .because("It is not one of the clusters of this data source.", "Add it to `clusters`."),
     };
-    Some(check.on(&import.host))
+    check.on(&import.host)
 }

@@ -11,9 +11,10 @@ mod whole;
 use serde::{Serialize, Serializer};
 
 use super::{
-    inventory::{ClusterInventory, Inventory},
+    inventory::{ClusterInventory, Inventory, Unread},
     names::ClusterKey,
 };
+use crate::data::Kind;
 
 pub(super) use export::import_of;
 pub(super) use whole::refuse_each_other;
@@ -45,6 +46,26 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("import.address", "Importing clusters have the gateway's current address."),
     ("sidecar.version", "Sidecars are of istiod's minor version, or the one before."),
     ("sidecar.dns", "Sidecars of importing clusters resolve exported hosts."),
+];
+
+/// The kinds without which a check of a cluster finds nothing to look at. It is unknown then, and not left out.
+const NEEDED: &[(&str, &[Kind])] = &[
+    ("istiod.ready", &[Kind::DEPLOYMENT]),
+    ("webhook.injection", &[Kind::DEPLOYMENT]),
+    ("webhook.validation", &[Kind::DEPLOYMENT]),
+    ("ca.expiry", &[Kind::DEPLOYMENT]),
+    ("ca.served", &[Kind::DEPLOYMENT]),
+    ("network.label", &[Kind::DEPLOYMENT]),
+    ("gateway.present", &[Kind::SERVICE_ENTRY]),
+    ("gateway.ready", &[Kind::SERVICE]),
+    ("gateway.address", &[Kind::SERVICE]),
+    ("export.open", &[Kind::SERVICE_ENTRY]),
+    ("export.pods", &[Kind::SERVICE_ENTRY, Kind::POD]),
+    ("import.present", &[Kind::SERVICE_ENTRY]),
+    ("import.exported", &[Kind::SERVICE_ENTRY]),
+    ("import.address", &[Kind::SERVICE_ENTRY]),
+    ("sidecar.version", &[Kind::DEPLOYMENT, Kind::POD]),
+    ("sidecar.dns", &[Kind::SERVICE_ENTRY, Kind::POD]),
 ];
 
 /// How bad the result of a check is.
@@ -158,6 +179,7 @@ impl Status {
         checks.extend(gateway::checks(inventory));
         checks.extend(export::checks(inventory));
         checks.extend(sidecar::checks(inventory));
+        checks.extend(without_result(&checks, inventory));
         checks.sort_by(|one, other| {
             let worse = other.severity.cmp(&one.severity).then(one.rank().cmp(&other.rank()));
             worse.then_with(|| (&one.cluster, &one.object).cmp(&(&other.cluster, &other.object)))
@@ -188,6 +210,25 @@ impl Status {
 fn untold(id: &'static str, cluster: &ClusterInventory, needs: &[String]) -> Option<Check> {
     let unread: Vec<_> = needs.iter().filter(|what| cluster.is_unread(what)).cloned().collect();
     (!unread.is_empty()).then(|| unreadable(id, &unread))
+}
+
+/// Returns a result for each check of a cluster that has none because what it looks at can't be read.
+fn without_result(checks: &[Check], inventory: &Inventory) -> Vec<Check> {
+    let of = |(key, cluster): (&ClusterKey, &ClusterInventory)| {
+        let has_none = |id: &str| !checks.iter().any(|check| check.id == id && check.cluster.as_ref() == Some(key));
+        let left_out = NEEDED.iter().filter(|(id, _)| has_none(id)).filter_map(|(id, kinds)| {
+            let needs: Vec<_> = kinds.iter().map(|kind| kind.plural.to_owned()).collect();
+            untold(id, cluster, &needs)
+        });
+        left_out.map(|check| check.of(key)).collect::<Vec<_>>()
+    };
+    inventory.read().flat_map(of).collect()
+}
+
+/// Returns the result of a check that needs a cluster of which nothing can be read.
+fn unread_cluster(id: &'static str, key: &ClusterKey, unread: &Unread) -> Check {
+    Check::unknown(id, format!("It can't be told: cluster {key} can't be read. {}", unread.why))
+        .because("Whether all is well here isn't known.", "Mend the check cluster.reachable of that cluster first.")
 }
 
 fn unreadable(id: &'static str, what: &[String]) -> Check {

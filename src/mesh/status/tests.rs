@@ -173,7 +173,9 @@ fn a_cluster_that_cant_be_reached_is_an_error_and_the_others_are_checked() {
     inventory.clusters.insert(ClusterKey::parse("eu").unwrap(), Err(unread.clone()));
     let status = Status::of(&inventory);
     assert_eq!(first(&status), "error cluster.reachable: cluster eu: Nobody answers.");
-    assert_eq!(status.problems().count(), 1, "what eu exports is not missing: {}", status.summary());
+    let unknown: BTreeSet<_> = status.problems().skip(1).map(|check| (check.severity, check.id)).collect();
+    let compared = ["cluster.distinct", "istiod.version", "ca.root", "mesh.id", "mesh.trust_domain", "network.distinct", "import.exported"];
+    assert_eq!(unknown, compared.map(|id| (Severity::Unknown, id)).into(), "what eu has is neither missing nor well: {}", status.summary());
     inventory.clusters.insert(ClusterKey::parse("eu").unwrap(), Err(Unread { is_unknown: true, ..unread }));
     assert_eq!(Status::of(&inventory).verdict(), Severity::Unknown);
 }
@@ -235,10 +237,30 @@ fn what_cant_be_read_is_not_taken_for_well() {
         })
     };
     assert_eq!(hidden("ConfigMap istio-system/istio"), ["cluster.readable", "mesh.id", "mesh.trust_domain"]);
-    assert_eq!(hidden("ConfigMap istio-system/istio-ca-root-cert"), ["cluster.readable", "ca.served", "ca.root"]);
-    assert_eq!(hidden("Secret istio-system/cacerts"), ["cluster.readable", "ca.served"]);
+    assert_eq!(hidden("ConfigMap istio-system/istio-ca-root-cert"), ["cluster.readable", "ca.expiry", "ca.served", "ca.root"]);
+    assert_eq!(hidden("Secret istio-system/cacerts"), ["cluster.readable", "ca.expiry", "ca.served"]);
     assert_eq!(hidden("Namespace istio-system"), ["cluster.readable", "network.label", "network.distinct"]);
-    assert_eq!(hidden("serviceentries"), ["cluster.readable", "import.present"]);
+    let of_entries =
+        ["gateway.present", "export.open", "export.pods", "import.present", "import.exported", "import.address", "sidecar.dns"];
+    assert_eq!(hidden("serviceentries"), [&["cluster.readable"][..], &of_entries].concat());
+}
+
+#[test]
+fn no_check_is_left_out_because_it_cant_be_told() {
+    let results = |status: &Status| status.checks.iter().map(|check| (check.id, check.cluster.clone())).collect::<BTreeSet<_>>();
+    let all = results(&broken(|_| {}));
+    for cluster in ["eu", "us"] {
+        for (what, hide) in UNREADABLE {
+            let status = broken(|mesh| {
+                let objects = mesh.get_mut(cluster).unwrap();
+                hide(objects);
+                objects.unread.insert((*what).to_owned(), "Forbidden".to_owned());
+            });
+            // Which hosts the other cluster should import is seen only in the one that exports.
+            let left_out: Vec<_> = all.difference(&results(&status)).filter(|(id, _)| !id.starts_with("import.")).cloned().collect();
+            assert!(left_out.is_empty(), "{what} of {cluster}: {left_out:?}");
+        }
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, cluster::shown, count, list, unreadable};
+use super::{Check, Severity, cluster::shown, count, list, unreadable};
 use crate::{
-    data::ObjectRef,
+    data::{Kind, ObjectRef},
     mesh::{
-        inventory::{ClusterInventory, ControlPlane, Home, Inventory},
+        inventory::{ClusterInventory, ControlPlane, Home, Inventory, Unread},
         names::ClusterKey,
     },
 };
@@ -30,16 +30,28 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let members: Vec<_> =
         inventory.read().filter_map(|(key, cluster)| Some(Member { key, cluster, plane: cluster.control_plane()? })).collect();
     let mut checks = vec![distinct(inventory)];
-    if members.len() > 1 {
+    let unread: Vec<_> = inventory.clusters.iter().filter(|(_, cluster)| is_unread(cluster)).map(|(key, _)| what_has(key)).collect();
+    if members.len() + unread.len() > 1 {
         checks.extend([versions(&members), roots(&members), mesh_id(&members), trust_domain(&members), networks(&members)]);
     }
-    checks
+    // What is well among the others isn't known to be so of all.
+    let of_all = |check: Check| if check.severity == Severity::Ok && !unread.is_empty() { unreadable(check.id, &unread) } else { check };
+    checks.into_iter().map(of_all).collect()
+}
+
+/// Whether it isn't known which control plane a cluster has.
+fn is_unread(cluster: &Result<ClusterInventory, Unread>) -> bool {
+    cluster.as_ref().map_or(true, |cluster| cluster.is_unread(Kind::DEPLOYMENT.plural))
+}
+
+fn what_has(key: &ClusterKey) -> String {
+    format!("what cluster {key} has")
 }
 
 /// Returns the result of a comparison in which nothing bad was found: it is known only if all members took part.
 fn compared(ok: Check, members: &[Member<'_>], compared: &[Member<'_>]) -> Check {
     let is_left_out = |member: &&Member<'_>| compared.iter().all(|known| known.key != member.key);
-    let left_out: Vec<_> = members.iter().filter(is_left_out).map(|member| format!("what cluster {} has", member.key)).collect();
+    let left_out: Vec<_> = members.iter().filter(is_left_out).map(|member| what_has(member.key)).collect();
     if left_out.is_empty() { ok } else { unreadable(ok.id, &left_out) }
 }
 
@@ -77,15 +89,20 @@ fn distinct(inventory: &Inventory) -> Check {
 
 fn versions(members: &[Member<'_>]) -> Check {
     let id = "istiod.version";
-    let known: Vec<_> = members.iter().filter_map(|member| Some((member.key, member.plane.version.as_ref()?))).collect();
-    let minors: BTreeSet<_> = known.iter().map(|(_, version)| (version.major, version.minor)).collect();
-    let (_, seen) = groups(known.iter().map(|(key, version)| (*key, version.to_string())));
+    let known: Vec<_> = members.iter().filter(|member| member.plane.version.is_some()).copied().collect();
+    let versions = || known.iter().filter_map(|member| Some((member.key, member.plane.version.as_ref()?)));
+    let minors: BTreeSet<_> = versions().map(|(_, version)| (version.major, version.minor)).collect();
+    let (_, seen) = groups(versions().map(|(key, version)| (key, version.to_string())));
     let is_far = matches!((minors.first(), minors.last()), (Some(first), Some(last)) if first.0 != last.0 || last.1 - first.1 > 1);
     if is_far {
         return Check::warning(id, format!("Versions are more than one minor version apart: {seen}."))
             .because("Istio does not test such combinations.", "Upgrade the clusters that are behind, one minor version at a time.");
     }
-    Check::ok(id, if seen.is_empty() { "No version is known.".to_owned() } else { format!("Versions: {seen}.") })
+    if known.len() < members.len() {
+        return Check::unknown(id, "The versions of some clusters aren't known.")
+            .because("Neither a label of istiod's Deployment nor its image's tag is a version.", "Compare the images of istiod yourself.");
+    }
+    Check::ok(id, format!("Versions: {seen}."))
 }
 
 fn roots(members: &[Member<'_>]) -> Check {

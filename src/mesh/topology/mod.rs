@@ -209,8 +209,10 @@ impl<'a> Worst<'a> {
         self.clusters.get(cluster).copied().unwrap_or_default()
     }
 
+    /// Of an object, and of all objects of the group in the cluster.
     fn object(&self, cluster: &ClusterKey, group: &str, object: &str) -> Severity {
-        self.objects.get(&(cluster, group, object)).copied().unwrap_or_default()
+        let worst = |object| self.objects.get(&(cluster, group, object)).copied().unwrap_or_default();
+        worst(object).max(worst(""))
     }
 }
 

@@ -57,6 +57,15 @@ fn calls_between_clusters_without_a_common_root_fail() {
 }
 
 #[test]
+fn calls_from_a_cluster_whose_imports_cant_be_read_are_unknown() {
+    let mut mesh = two_clusters();
+    let us = mesh.get_mut("us").unwrap();
+    us.entries.clear();
+    us.unread.insert("serviceentries".to_owned(), "Forbidden".to_owned());
+    assert_eq!(topology(&mesh).exports[0].importers[0].severity, Severity::Unknown);
+}
+
+#[test]
 fn a_mesh_with_a_cluster_down_is_drawn() {
     let topology = Topology::of(&broken());
     assert_eq!(topology.verdict, Severity::Error);
