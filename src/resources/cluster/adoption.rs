@@ -84,7 +84,9 @@ impl Cluster {
         if !self.adopts || prior.finished().is_some() {
             return Ok(());
         }
-        for release in self.other_releases(cx).await? {
+        // An istiod with a revision is none of those.
+        let taken_over = |release: &Deployed| release.chart == BASE_CHART || self.has_istiod(release);
+        for release in self.other_releases(cx).await?.into_iter().filter(taken_over) {
             self.on(cx).forget_release(&release.namespace, &release.name).await?;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Taking over control planes of others.
 
-use framework::{Deadline, Dynamic, Value};
+use framework::{Cx, Deadline, Dynamic, Parse, Prior, Report, Resource as _, Value};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +11,8 @@ use crate::{
     resources::{
         ClusterCa, ClusterCaModel, RootCa, RootCaModel,
         testing::{
-            Scene, apply, cluster, cluster_ca, created, destroy, drift, injector, model, preview, read, root, scene, text, unreachable,
+            Scene, apply, cluster, cluster_ca, created, destroy, drift, injector, model, planned, preview, read, root, scene, text,
+            unreachable,
         },
     },
 };
@@ -133,6 +134,18 @@ async fn an_istiod_with_a_revision_is_left_alone() {
     for diagnostics in [preview::<Cluster>(&scene, adopting()).await.1, apply::<Cluster>(&scene, &Value::Null, adopting()).await.1] {
         assert_eq!(diagnostics.errors[0].summary, "istiod can't be taken over");
     }
+}
+
+#[tokio::test]
+async fn an_istiod_with_a_revision_that_comes_during_an_adoption_stays_a_release() {
+    let scene = by_hand("base", "my-istiod").await;
+    helm_install(&scene, "istiod-canary", "istiod", json!({})).await;
+    scene.releases.set_manifest("eu", "istio-system", "istiod-canary", Vec::new());
+    let cx = Cx::new(&scene.world, deadline());
+    let planned = model(&planned::<Cluster>(adopting()));
+    let spec = Cluster::parse(&planned, &mut Parse::new(&mut Report::new())).expect("valid");
+    spec.forget_others(&Prior::none(), &cx).await.expect("forgotten");
+    assert_eq!(scene.releases.names("eu"), ["istio-system/istiod-canary"]);
 }
 
 #[tokio::test]
