@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Creation, World, shared_reads::Writing};
 use crate::{
-    data::{Deployed, Kind, Mark, ObjectRef, Release, selects},
+    data::{Deployed, Kind, Mark, ObjectRef, Release},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, FailureKind, Token, TokenRequest},
 };
@@ -233,9 +233,9 @@ impl<'a> LiveCluster<'a> {
         Ok(())
     }
 
-    /// Deletes an object that a look has found by its labels, and waits until it is gone. One that has changed since the look is looked at again,
-    /// and stays if it no longer has the labels.
-    pub(crate) async fn delete_found(self, found: &Json, labels: &str) -> Result<(), Failure> {
+    /// Deletes an object that a look has found, and waits until it is gone. One that has changed since the look is looked at again, and stays
+    /// if it is no longer what was looked for.
+    pub(crate) async fn delete_found(self, found: &Json, is_meant: impl Fn(&Json) -> bool) -> Result<(), Failure> {
         let world = self.recognized().await?;
         let Some(object) = ObjectRef::of(found, "") else { return Ok(()) };
         let writing = world.shared.write(self.key.as_str(), object.clone(), Some(&Json::Null));
@@ -245,7 +245,7 @@ impl<'a> LiveCluster<'a> {
         }
         drop(writing);
         match world.objects.get(self.key.as_str(), &object, self.deadline).await? {
-            Some(live) if selects(labels, &live) => self.delete(&object).await,
+            Some(live) if is_meant(&live) => self.delete(&object).await,
             _ => Ok(()),
         }
     }
@@ -349,10 +349,13 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::ports::fakes::{FakeClock, FakeObjects, FakeReleases};
+    use crate::{
+        data::selects,
+        ports::fakes::{FakeClock, FakeObjects, FakeReleases},
+    };
 
     #[tokio::test]
-    async fn an_object_that_changed_since_the_look_is_deleted_only_if_it_still_has_the_labels() {
+    async fn an_object_that_changed_since_the_look_is_deleted_only_if_it_is_still_meant() {
         let objects = Arc::new(FakeObjects::default());
         let world = World::fake(&objects, &Arc::new(FakeReleases::default()), &FakeClock::default());
         let cx = Cx::new(&world, Deadline::after(Duration::from_secs(60), CancellationToken::new()));
@@ -369,10 +372,10 @@ mod tests {
             [(found.clone(), false), (gateway(json!({"export": "echo"}), "b"), false), (gateway(json!({"team": "other"}), "b"), true)]
         {
             objects.put("eu", now);
-            cx.cluster(&key).delete_found(&found, "export=echo").await.unwrap();
+            cx.cluster(&key).delete_found(&found, |live| selects("export=echo", live)).await.unwrap();
             assert_eq!(objects.live("eu", &object).is_some(), stays);
         }
         objects.remove("eu", &object);
-        cx.cluster(&key).delete_found(&found, "export=echo").await.unwrap();
+        cx.cluster(&key).delete_found(&found, |_| true).await.unwrap();
     }
 }

@@ -34,9 +34,10 @@ impl ServiceExport {
             return Vec::new();
         }
         let removals = export.members().map(|cluster| async move {
-            for (found, _) in self.by_hand(cluster, cx).await? {
-                if let ByHand::Replaced(object) = found {
-                    cx.cluster(cluster).delete(&object).await?;
+            let is_replaced = |live: &Json| matches!(by_hand(live, &self.id.host), Some(ByHand::Replaced(_)));
+            for (_, live) in self.by_hand(cluster, cx).await? {
+                if is_replaced(&live) {
+                    cx.cluster(cluster).delete_found(&live, is_replaced).await?;
                 }
             }
             Ok(())
@@ -46,17 +47,18 @@ impl ServiceExport {
 
     /// Tells a plan what the create takes over. What can't be seen is a warning.
     async fn preview(&self, cx: &Cx<'_, World>) {
-        let exporter = cx.cluster(&self.id.exporter);
-        let unseen = |error: Error| {
-            exporter.adoption_unseen(&format!("the export of {}", self.id.host), &format!("{}: {}", error.summary, error.detail));
+        let unseen = |cluster: &ClusterKey, error: Error| {
+            let why = format!("{}: {}", error.summary, error.detail);
+            cx.cluster(cluster).adoption_unseen(&format!("the export of {}", self.id.host), &why);
         };
         let members = std::iter::once(&self.id.exporter).chain(&self.request.importers).filter(|key| cx.world.clusters.is_known(key));
         let looks = join_all(members.map(|cluster| async move { (cluster, self.by_hand(cluster, cx).await) })).await;
         let mut found = Vec::new();
         for (cluster, look) in looks {
             match look {
-                Ok(objects) => found.extend(objects.into_iter().map(|object| (cluster, object))),
-                Err(failure) => unseen(failure.into()),
+                Ok(objects) if objects.is_empty() => {}
+                Ok(objects) => found.push((cluster, objects)),
+                Err(failure) => unseen(cluster, failure.into()),
             }
         }
         if found.is_empty() {
@@ -65,28 +67,30 @@ impl ServiceExport {
         let export = match self.resolve(None, cx).await {
             Ok(resolved) => Some(resolved.export),
             Err(unresolved) => {
-                unseen(unresolved.into());
+                unseen(&self.id.exporter, unresolved.into());
                 None
             }
         };
-        let lines: Vec<_> = found.iter().flat_map(|(cluster, (found, live))| self.changes(cluster, found, live, export.as_ref())).collect();
-        exporter.announce_adoption(&format!("what makes the host \"{}\" callable", self.id.host), &lines);
+        for (cluster, objects) in found {
+            let lines: Vec<_> = objects.iter().flat_map(|(found, live)| self.changes(cluster, found, live, export.as_ref())).collect();
+            cx.cluster(cluster).announce_adoption(&format!("what makes the host \"{}\" callable", self.id.host), &lines);
+        }
     }
 
     /// Returns what happens to an object of others, one line each.
     fn changes(&self, cluster: &ClusterKey, found: &ByHand, live: &Json, export: Option<&Export>) -> Vec<String> {
         match found {
             ByHand::Kept(object) => vec![format!(
-                "Cluster {cluster}: {object}: it stays, as it says more than the export does. If it conflicts with the export, remove \"{}\" from it",
+                "{object}: it stays, as it says more than the export does. If it conflicts with the export, remove \"{}\" from it",
                 self.id.host
             )],
             ByHand::Replaced(object) => {
                 let manifests = export.map(|export| export.manifests(cluster)).unwrap_or_default();
                 let ours = manifests.iter().find(|manifest| Kind::of(manifest) == Some(object.kind));
                 let differences = ours.map(|ours| own_differences(&json!({"spec": ours["spec"]}), &json!({"spec": live["spec"]})));
-                let differences = differences.unwrap_or_default().into_iter().map(|line| format!("Cluster {cluster}: {object}: {line}"));
+                let differences = differences.unwrap_or_default().into_iter().map(|line| format!("{object}: {line}"));
                 let name = self.id.object_name();
-                std::iter::once(format!("Cluster {cluster}: {object}: it is replaced by {name}")).chain(differences).collect()
+                std::iter::once(format!("{object}: it is replaced by {name}")).chain(differences).collect()
             }
         }
     }

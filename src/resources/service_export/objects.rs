@@ -10,7 +10,7 @@ use super::{
     creation::{is_entry, manifests},
 };
 use crate::{
-    data::{Kind, ObjectRef},
+    data::{Kind, ObjectRef, selects},
     mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
     ports::Failure,
     world::{ClusterAccess, Creation, World},
@@ -153,7 +153,7 @@ impl ServiceExport {
         let remove = |kind| async move {
             // One look answers for all exports that are destroyed; each deletion is of the object as it was seen.
             for found in live.shared().list(kind, None, selector).await? {
-                live.delete_found(&found, selector).await?;
+                live.delete_found(&found, |live| selects(selector, live)).await?;
             }
             Ok(())
         };

@@ -82,8 +82,8 @@ fn a_mesh_made_by_hand_is_taken_over_without_a_lost_call() {
             "5 to add, 0 to change, 0 to destroy",
             "Taken over in cluster \"us\": the control plane in namespace istio-system",
             "Taken over in cluster \"eu\": the Helm release istio-system/istio-eastwestgateway",
-            "Cluster us: ServiceEntry echo/echo-eu: it is replaced by mesh-export-echo-eu-mesh-local",
-            "Cluster eu: Gateway istio-system/cross-network-gateway: it is replaced",
+            "ServiceEntry echo/echo-eu: it is replaced by mesh-export-echo-eu-mesh-local",
+            "Gateway istio-system/cross-network-gateway: it is replaced",
         ] {
             assert!(plan.contains(expected), "the plan doesn't say {expected:?}:\n{plan}");
         }

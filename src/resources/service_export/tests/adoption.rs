@@ -42,10 +42,12 @@ async fn a_host_of_others_becomes_an_export_after_the_plan_has_shown_what_change
     let scene = by_hand();
     let plan = said(&preview::<ServiceExport>(&scene, adopting()).await.1);
     for line in [
-        "Cluster eu: ServiceEntry echo/echo-export: it is replaced by mesh-export-echo-eu-mesh-local",
-        "Cluster eu: Gateway echo/cross: it is replaced",
-        "Cluster us: ServiceEntry echo/echo-eu: spec.addresses[0]: \"240.0.0.2\" wanted, \"240.0.0.7\" found",
-        "Cluster us: DestinationRule echo/echo-eu: it stays",
+        "Taken over in cluster \"eu\": what makes the host",
+        "Taken over in cluster \"us\": what makes the host",
+        "ServiceEntry echo/echo-export: it is replaced by mesh-export-echo-eu-mesh-local",
+        "Gateway echo/cross: it is replaced",
+        "ServiceEntry echo/echo-eu: spec.addresses[0]: \"240.0.0.2\" wanted, \"240.0.0.7\" found",
+        "DestinationRule echo/echo-eu: it stays",
     ] {
         assert!(plan.contains(line), "{line} is not in\n{plan}");
     }
