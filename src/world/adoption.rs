@@ -60,6 +60,18 @@ impl LiveCluster<'_> {
     }
 }
 
+/// The error of taking over what is this provider's already.
+pub(crate) fn managed_already(cluster: &ClusterKey, object: &str, import: &str) -> Error {
+    Error::new(
+        "Already exists",
+        format!(
+            "Cluster \"{cluster}\" already has {object}, which this provider manages: `adopt` takes over only what was created otherwise.\n\nIf it is in \
+             this resource's own state, which is tainted, run `terraform untaint` (or `tofu untaint`) on the resource. If it is in another state, \
+             remove it from that one, and run `terraform import {import}` (or `tofu import`)."
+        ),
+    )
+}
+
 /// The error of creating what others have created, without `adopt`.
 pub(crate) fn adoptable(cluster: &ClusterKey, object: &str, import: &str) -> Error {
     Error::new(

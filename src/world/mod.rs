@@ -16,7 +16,7 @@ mod shared_reads;
 mod values;
 mod versions;
 
-pub(crate) use adoption::{adoptable, adopts};
+pub(crate) use adoption::{adoptable, adopts, managed_already};
 pub use clusters::Clusters;
 pub(crate) use clusters::{check_cluster, check_destroyable, chosen_clusters, reachable};
 pub(crate) use creation::{Creation, marked};

@@ -15,7 +15,7 @@ use crate::{
         observe::operator,
     },
     ports::Failure,
-    world::{ClusterAccess as _, World, adopts, check_step, not_ours},
+    world::{ClusterAccess as _, World, adopts, check_step, managed_already},
 };
 use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Resource as _, Value};
 
@@ -109,8 +109,8 @@ impl Cluster {
         let found = Found::of(seen.base.clone(), seen.istiod.clone());
         let Some(adopted) = self.adopted(&found, &others, cx)? else {
             return match found.istiod.as_ref().or(found.base.as_ref()) {
-                Some(ours) if ours.mark.is_none() => {
-                    Err(not_ours(&self.cluster, &format!("the Helm release {}/{}", self.namespace(), ours.name), &self.import_of()))
+                Some(ours) if cluster.mark_of(found.releases()).is_none() => {
+                    Err(managed_already(&self.cluster, &format!("the Helm release {}/{}", self.namespace(), ours.name), &self.import_of()))
                 }
                 _ => Ok(()),
             };

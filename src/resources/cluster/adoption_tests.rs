@@ -11,7 +11,7 @@ use crate::{
     resources::{
         ClusterCa, ClusterCaModel, RootCa, RootCaModel,
         testing::{
-            Scene, apply, cluster, cluster_ca, created, destroy, drift, injector, model, planned, preview, read, root, scene, text,
+            Scene, apply, cluster, cluster_ca, created, destroy, drift, injector, mark, model, planned, preview, read, root, scene, text,
             unreachable,
         },
     },
@@ -134,6 +134,19 @@ async fn an_istiod_with_a_revision_is_left_alone() {
     for diagnostics in [preview::<Cluster>(&scene, adopting()).await.1, apply::<Cluster>(&scene, &Value::Null, adopting()).await.1] {
         assert_eq!(diagnostics.errors[0].summary, "istiod can't be taken over");
     }
+}
+
+#[tokio::test]
+async fn what_this_provider_manages_is_not_taken_over_unless_its_creation_is_unfinished() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    created::<Cluster>(&scene, cluster()).await;
+    let refused = preview::<Cluster>(&scene, adopting()).await.1;
+    assert!(refused.errors[0].detail.contains("terraform untaint"), "{:?}", refused.errors);
+    // As when the create was cut short between the two.
+    scene.releases.mark("eu", "istio-system", "istio-base", mark("eu"));
+    let continued = preview::<Cluster>(&scene, adopting()).await.1;
+    assert!(continued.errors.is_empty(), "{:?}", continued.errors);
 }
 
 #[tokio::test]

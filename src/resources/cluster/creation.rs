@@ -36,7 +36,7 @@ impl Found {
         self.istiod.as_ref().map_or(self.is_adopted, |istiod| !ControlPlane::is_for_a_root(&istiod.values))
     }
 
-    fn releases(&self) -> impl Iterator<Item = &Deployed> {
+    pub(super) fn releases(&self) -> impl Iterator<Item = &Deployed> {
         self.base.iter().chain(&self.istiod)
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         observe::operator::{self, is_without_helm},
     },
     ports::Failure,
-    world::{ClusterAccess as _, World, adoptable, adopts, check_step, not_ours, release_drift, strings},
+    world::{ClusterAccess as _, World, adoptable, adopts, check_step, managed_already, release_drift, strings},
 };
 use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Value};
 
@@ -111,7 +111,7 @@ impl EastwestGateway {
                 }
                 Ok(())
             }
-            Some(release) if release.mark.is_none() => Err(not_ours(&self.cluster, &self.title(), &self.import_of())),
+            Some(release) if release.mark.is_none() => Err(managed_already(&self.cluster, &self.title(), &self.import_of())),
             Some(_) => Ok(()),
             None => match seen.deployment.as_ref().filter(|deployment| is_without_helm(deployment)) {
                 Some(deployment) => {
