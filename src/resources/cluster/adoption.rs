@@ -121,12 +121,13 @@ impl Cluster {
         let version = self.version(cx, adopted.version.clone());
         let seen = Seen { base: adopted.base, istiod: adopted.istiod, ..seen };
         let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
-        match &others.without_helm {
-            Some(deployment) if seen.base.is_none() && seen.istiod.is_none() => lines.extend(self.without_helm(deployment, cx).await),
-            _ => match self.differences(&seen, version, cx).await {
-                Ok(differences) => lines.extend(differences),
-                Err(error) => lines.push(format!("what can't be seen: {}: {}", error.summary, error.detail)),
-            },
+        let differences = match &others.without_helm {
+            Some(istiod) if seen.base.is_none() && seen.istiod.is_none() => self.differences_without_helm(istiod, &seen, cx).await,
+            _ => self.differences(&seen, version, cx).await,
+        };
+        match differences {
+            Ok(differences) => lines.extend(differences),
+            Err(error) => lines.push(format!("what can't be seen: {}: {}", error.summary, error.detail)),
         }
         cluster.announce_adoption(&self.title(), &lines);
         Ok(())
@@ -136,17 +137,6 @@ impl Cluster {
     pub(super) fn check_adopted(&self, adopted: &Found, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
         let versions = adopted.version.as_ref().zip(self.version(cx, adopted.version.clone()));
         versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
-    }
-
-    /// Returns how a control plane without releases differs from what is wanted, as far as that shows without rendering a chart.
-    async fn without_helm(&self, deployment: &Json, cx: &Cx<'_, World>) -> Vec<String> {
-        let config = self.on(cx).get(&ObjectRef::namespaced(Kind::CONFIG_MAP, self.namespace(), "istio")).await;
-        let mut lines = operator::differences(&self.plane, deployment, &config.ok().flatten().unwrap_or_default());
-        lines.push(format!(
-            "all objects: they become part of the Helm releases {BASE_RELEASE} and {ISTIOD_RELEASE}, and are set to what the charts say. The plan \
-             doesn't run Helm, so it can't show that: compare the output of `helm template` with the cluster by `kubectl diff`"
-        ));
-        lines
     }
 }
 

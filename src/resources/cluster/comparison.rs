@@ -9,7 +9,10 @@ use crate::{
     mesh::{
         ControlPlane,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
-        observe::drift::{differences, own_differences},
+        observe::{
+            drift::{differences, own_differences},
+            operator,
+        },
     },
     world::{World, release_drift},
 };
@@ -58,7 +61,12 @@ impl Cluster {
             release_drift(self.on(cx), &wanted_base, seen.base.as_ref(), &self.ignored),
             release_drift(self.on(cx), &wanted_istiod, seen.istiod.as_ref(), &self.ignored),
         )?;
-        let mut lines = [base_drift, istiod_drift].concat();
+        Ok([base_drift, istiod_drift, self.differences_beside(seen, other_root)].concat())
+    }
+
+    /// Returns how that differs which no release has: the root that istiod signs with, the namespace, and the mesh-wide policy.
+    fn differences_beside(&self, seen: &Seen, other_root: Option<String>) -> Vec<String> {
+        let mut lines = Vec::new();
         if let (Some(wanted), Some(found)) = (&self.plane.root, other_root) {
             let wanted = std::iter::once(wanted).chain(&self.plane.further_roots).map(String::as_str).collect::<Vec<_>>().join(", ");
             lines.push(format!("istiod: it signs with the root {found}, {wanted} wanted"));
@@ -74,6 +82,19 @@ impl Cluster {
                 None => lines.push(format!("{}: it is gone", self.peer_authentication())),
             }
         }
+        lines
+    }
+
+    /// Returns how a control plane without releases differs from what is wanted, as far as that shows without rendering a chart.
+    pub(super) async fn differences_without_helm(&self, istiod: &Json, seen: &Seen, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+        let config = ObjectRef::namespaced(Kind::CONFIG_MAP, self.namespace(), "istio");
+        let (config, other_root) = tokio::try_join!(self.on(cx).get(&config), self.other_root(cx))?;
+        let mut lines = operator::differences(&self.plane, istiod, &config.unwrap_or_default());
+        lines.extend(self.differences_beside(seen, other_root));
+        lines.push(format!(
+            "all objects: they become part of the Helm releases {BASE_RELEASE} and {ISTIOD_RELEASE}, and are set to what the charts say. The plan \
+             doesn't run Helm, so it can't show that: compare the output of `helm template` with the cluster by `kubectl diff`"
+        ));
         Ok(lines)
     }
 }
