@@ -215,6 +215,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_makes_no_sense_is_not_taken_for_the_defaults() {
+        let objects = objects();
+        let metadata = |name: &str| json!({"name": name, "namespace": "istio-system"});
+        objects.put("eu", json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("istio"), "data": {"mesh": "a: [" }}));
+        objects.put("eu", json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata("cacerts"), "data": {"ca-cert.pem": "!"}}));
+        let summary = summary(read(&objects, &["eu"]).await.0);
+        for part in ["ConfigMap istio-system/istio (its key mesh is not YAML)", "Secret istio-system/cacerts (", "unknown ca.served"] {
+            assert!(summary.contains(part), "{part} is not in {summary}");
+        }
+    }
+
+    #[tokio::test]
     async fn clusters_that_arent_known_are_told_apart_from_those_that_dont_exist() {
         let objects = objects();
         let (found, outcome) = read(&objects, &["asia"]).await;

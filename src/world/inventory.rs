@@ -105,7 +105,12 @@ impl Reader<'_> {
 
     /// Returns what was found; `None` if it couldn't be read, which is kept.
     fn or_unread<T>(&self, what: &str, found: Result<T, Failure>) -> Option<T> {
-        found.map_err(|failure| self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), failure.summary)).ok()
+        self.or_unclear(what, found.map_err(|failure| failure.summary))
+    }
+
+    /// Returns what was found; `None` if it makes no sense, which is kept.
+    fn or_unclear<T>(&self, what: &str, found: Result<T, String>) -> Option<T> {
+        found.map_err(|why| self.unread.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned(), why)).ok()
     }
 
     async fn list(&self, kind: Kind, namespace: Option<&str>, labels: &str) -> Vec<Json> {
@@ -142,10 +147,13 @@ impl Reader<'_> {
 
     /// Reads a namespace of istiod: itself, the mesh's configuration, and the certificates.
     async fn home(&self, namespace: &str) -> (Option<Json>, Option<Json>, Roots) {
-        let home = Home::of(namespace);
+        let paths = Home::of(namespace);
         let (home, config, served, cacerts) =
-            tokio::join!(self.get(&home.namespace), self.get(&home.mesh_config), self.get(&home.served_roots), self.get(&home.cacerts));
-        let bundle = cacerts.and_then(|secret| trust::read_cacerts(&secret).ok());
+            tokio::join!(self.get(&paths.namespace), self.get(&paths.mesh_config), self.get(&paths.served_roots), self.get(&paths.cacerts));
+        let bundle = cacerts.and_then(|secret| self.or_unclear(&paths.cacerts.to_string(), trust::read_cacerts(&secret)));
+        if config.as_ref().is_some_and(|config| trust::mesh_config(config).is_none()) {
+            self.or_unclear::<()>(&paths.mesh_config.to_string(), Err("its key mesh is not YAML".to_owned()));
+        }
         let roots = Roots {
             namespace: namespace.to_owned(),
             served: served.as_ref().and_then(trust::read_served_roots).map(|pem| self.certificates(pem)).unwrap_or_default(),
