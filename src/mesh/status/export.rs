@@ -31,9 +31,10 @@ fn open(cluster: &ClusterInventory, export: &ExportedHost) -> Check {
         Ok(_) if export.is_open => Check::ok(id, "A Gateway opens the host."),
         Ok(request) => {
             let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_name.as_str());
-            // The labels of its pods decide which Gateways are for it.
+            // The labels of its pods decide which Gateways are for it, and its Deployment is found by its Service.
             let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, namespace, name);
-            untold(id, cluster, &[Kind::GATEWAY.plural.to_owned(), deployment.to_string()]).unwrap_or_else(|| {
+            let needs = [Kind::GATEWAY.plural.to_owned(), Kind::SERVICE.plural.to_owned(), deployment.to_string()];
+            untold(id, cluster, &needs).unwrap_or_else(|| {
                 Check::error(id, format!("No Gateway opens the host on {namespace}/{name}.")).because(
                     "The east-west gateway refuses connections to hosts that no Gateway lists.",
                     "Apply the mesh_service_export, which creates its Gateway again.",
