@@ -12,7 +12,7 @@ mod service_entry;
 pub mod well_known;
 
 pub use authorization_policy::{AuthorizationPolicy, Condition, From, PolicyAction, Rule, Source};
-pub use destination_rule::{ClientTls, ClientTlsMode, DestinationRule, TrafficPolicy};
+pub use destination_rule::{ClientTls, ClientTlsMode, DestinationRule, LoadBalancer, LocalityLbSetting, OutlierDetection, TrafficPolicy};
 pub use gateway::{Gateway, Server, ServerPort, ServerTls, ServerTlsMode};
 pub use peer_authentication::{MutualTls, MutualTlsMode, PeerAuthentication};
 pub use remote_gateway::{AllowedRoutes, GatewayAddress, Listener, ListenerTls, RemoteGateway, RouteNamespaces};

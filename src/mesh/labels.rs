@@ -22,10 +22,16 @@ pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 /// Annotation of the `ServiceEntry` of a `mesh_service_import`: the import as JSON. See [`super::export::Import`].
 pub const IMPORT_RECORD: &str = "mesh.terraform.io/import-record";
 
+/// Annotation of the DestinationRules of a `mesh_global_service`: the service as JSON. See [`super::global::Request`].
+pub const GLOBAL_RECORD: &str = "mesh.terraform.io/global-record";
+
+/// Label of the objects of a `mesh_global_service`.
+const GLOBAL: &str = "mesh.terraform.io/global";
+
 /// Label of the objects of a `mesh_service_import`.
 const IMPORT: &str = "mesh.terraform.io/import";
 
-/// Label of an export's objects, and of an import's: the host.
+/// Label of the objects of an export, an import or a global service: the host.
 const EXPORT: &str = "mesh.terraform.io/export";
 
 /// Annotation of istiod's pods: the fingerprints of the roots that they start with, the one that signs first. Another root, which a running istiod would ignore, restarts
@@ -61,6 +67,8 @@ pub enum Owner {
     Export(Host, ClusterKey),
     /// `mesh_service_import`, by its host
     Import(Host),
+    /// `mesh_global_service`, by its host
+    Global(Host),
 }
 
 impl Owner {
@@ -76,6 +84,7 @@ impl Owner {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
             }
             Self::Import(host) => vec![(EXPORT, host.slug()), (IMPORT, "true".to_owned())],
+            Self::Global(host) => vec![(EXPORT, host.slug()), (GLOBAL, "true".to_owned())],
         }
     }
 
@@ -106,7 +115,12 @@ pub fn imports() -> String {
     format!("{},{IMPORT}=true", managed_selector())
 }
 
-/// Returns the label selector that finds everything of all exports and imports of a host.
+/// Returns the label selector that finds the objects of every `mesh_global_service`.
+pub fn globals() -> String {
+    format!("{},{GLOBAL}=true", managed_selector())
+}
+
+/// Returns the label selector that finds everything of a host, whichever resource it belongs to.
 pub fn exports_of(host: &Host) -> String {
     format!("{},{EXPORT}={}", managed_selector(), host.slug())
 }

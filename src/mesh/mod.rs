@@ -1,11 +1,12 @@
 //! The domain: pure functions of what users write and clusters show, without clock, cluster or environment.
 //!
-//! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`] and [`export`] render Helm releases and manifests from
+//! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`], [`export`] and [`global`] render Helm releases and manifests from
 //! them, and read them back for an import; [`trust`] does so for certificates, and [`rotation`] has the rules of
 //! a change of roots. [`observe`] compares and summarizes what a cluster shows.
 
 pub mod document;
 pub mod export;
+pub mod global;
 pub mod helm;
 pub mod inventory;
 pub mod labels;

@@ -52,6 +52,17 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
                 },
             })
         }),
+        "mesh_global_service" => {
+            let gateway =
+                |cluster: &str| json!({"cluster": cluster, "namespace": "istio-system", "name": "gw", "network": format!("{cluster}-net")});
+            let both = json!({
+                "host": "echo.mesh.local", "namespace": "echo", "service": "echo", "trust_domain": "corp.local", "service_accounts": ["echo"],
+                "gateways": {"us": gateway("us"), "eu": gateway("eu")}, "callers": [],
+            });
+            let mut drained = both.clone();
+            drained["weights"] = json!({"us": 0});
+            [both, drained]
+        }
         other => panic!("{other} has no configurations here: add two, the second an update of the first"),
     }
 }
@@ -163,18 +174,25 @@ const COURSES: [Course; 6] = [
     Course { before: Some(0), disturbed: None, after: Some(0) },
 ];
 
-/// Goes through a course with a fault at a call; returns what went wrong, and whether there was such a call.
-async fn disturbed(name: &'static str, course: Course, call: usize, effect: Effect) -> (Vec<String>, bool) {
-    let (mut undisturbed, mut scene) = (Scene::new(name).await, Scene::new(name).await);
-    let config = |scene: &Scene, number: Option<usize>| number.map_or(Value::Nil, |number| scene.config(number));
+fn config(scene: &Scene, number: Option<usize>) -> Value {
+    number.map_or(Value::Nil, |number| scene.config(number))
+}
 
-    let mut wanted = Object::absent();
+/// Returns everything that there is after a course without a fault.
+async fn undisturbed(name: &'static str, course: Course) -> Vec<String> {
+    let (mut scene, mut object) = (Scene::new(name).await, Object::absent());
     for step in [course.before, course.after] {
-        if step.is_some() || wanted != Object::absent() {
-            let to = config(&undisturbed, step);
-            wanted = undisturbed.settled(&wanted, &to).await;
+        if step.is_some() || object != Object::absent() {
+            let to = config(&scene, step);
+            object = scene.settled(&object, &to).await;
         }
     }
+    scene.everything()
+}
+
+/// Goes through a course with a fault at a call; returns what went wrong, and whether there was such a call.
+async fn disturbed(name: &'static str, course: Course, wanted: &[String], call: usize, effect: Effect) -> (Vec<String>, bool) {
+    let mut scene = Scene::new(name).await;
 
     let mut object = Object::absent();
     if course.before.is_some() {
@@ -204,8 +222,8 @@ async fn disturbed(name: &'static str, course: Course, call: usize, effect: Effe
     if course.disturbed == Some(0) && course.after == Some(0) && !deleted.is_empty() {
         problems.push(format!("{action:?} deletes {deleted:?}"));
     }
-    if scene.everything() != undisturbed.everything() {
-        problems.push(format!("left {:?} instead of {:?}", scene.everything(), undisturbed.everything()));
+    if scene.everything() != wanted {
+        problems.push(format!("left {:?} instead of {wanted:?}", scene.everything()));
     }
     if course.after.is_some() {
         let object = scene.session.refresh(name, &outcome.object).await.object;
@@ -228,9 +246,10 @@ fn told(diagnostics: &[Diagnostic]) -> String {
 async fn gets_over_every_fault(name: &'static str) {
     let mut problems = Vec::new();
     for course in COURSES {
+        let wanted = undisturbed(name, course).await;
         for effect in [Effect::None, Effect::Done] {
             for call in 0.. {
-                let (found, is_met) = disturbed(name, course, call, effect).await;
+                let (found, is_met) = disturbed(name, course, &wanted, call, effect).await;
                 problems.extend(found.into_iter().map(|problem| format!("{course:?}, call {call}, effect {effect:?}: {problem}")));
                 if !is_met {
                     assert!(call > 0, "{name}: {course:?} calls nothing");
@@ -280,4 +299,9 @@ async fn an_export_gets_over_every_fault() {
 #[tokio::test]
 async fn an_import_gets_over_every_fault() {
     gets_over_every_fault("mesh_service_import").await;
+}
+
+#[tokio::test]
+async fn a_global_service_gets_over_every_fault() {
+    gets_over_every_fault("mesh_global_service").await;
 }

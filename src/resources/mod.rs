@@ -7,6 +7,7 @@ mod cluster_ca;
 mod eastwest_gateway;
 #[cfg(test)]
 mod faults;
+mod global_service;
 mod link;
 #[cfg(test)]
 mod lost_clusters;
@@ -24,6 +25,7 @@ pub use ca_request::{CaRequest, CaRequestModel};
 pub use cluster::{Cluster, ClusterModel};
 pub use cluster_ca::{ClusterCa, ClusterCaModel};
 pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
+pub use global_service::{GlobalService, GlobalServiceModel};
 pub use link::{LinkModel, NetworkLink};
 pub use root_ca::{RootCa, RootCaModel};
 pub use service_export::{ServiceExport, ServiceExportModel};
@@ -43,6 +45,7 @@ pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
         erase::<NetworkLink>(),
         erase::<ServiceExport>(),
         erase::<ServiceImport>(),
+        erase::<GlobalService>(),
     ]
 }
 
@@ -57,5 +60,6 @@ pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
         erase_listing::<InClusters<NetworkLink>>(),
         erase_listing::<InClusters<ServiceExport>>(),
         erase_listing::<InClusters<ServiceImport>>(),
+        erase_listing::<InClusters<GlobalService>>(),
     ]
 }

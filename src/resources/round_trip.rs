@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use framework::{
-    AttributeConstraint, Type, Value as Known,
+    AttributeConstraint, Nesting, Type, Value as Known,
     protocol::{
         Mask, Server,
         wire::{self, get_provider_schema, provider_server::Provider as _, schema::Attribute},
@@ -225,6 +225,17 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
                 },
             }),
         ],
+        "mesh_global_service" => vec![json!({
+            "host": "checkout.mesh.local", "namespace": "echo", "service": "echo", "weights": {"us": 0, "eu": 2}, "vip": "240.0.0.5",
+            "gateways": {
+                "us": {"cluster": "us", "namespace": "istio-system", "name": "istio-eastwestgateway", "network": "us-net"},
+                "eu": {"cluster": "eu", "namespace": NAMESPACE, "name": "gateway", "network": "eu-net"},
+            },
+            "outlier_detection": {"consecutive_errors": 1, "interval_seconds": 2, "ejection_seconds": 20}, "export_to": [".", "shop"],
+            "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}], "selector": {"app": "echo"},
+            "service_accounts": ["echo"], "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"],
+            "timeouts": timeouts,
+        })],
         other => panic!("{other} has no configuration here: add one that sets all of its attributes"),
     }
 }
@@ -297,9 +308,16 @@ fn unset(declared: &[framework::Attribute], given: &[&Json], path: &str) -> Vec<
         let path = format!("{path}.{}", attribute.name);
         if values.iter().all(is_default) {
             unset.push(path);
-        } else if let Type::Nested(_, inner) = &attribute.ty {
-            let objects: Vec<&Json> =
-                values.into_iter().flat_map(|given| given.as_array().map_or_else(|| vec![given], |all| all.iter().collect())).collect();
+        } else if let Type::Nested(nesting, inner) = &attribute.ty {
+            let elements = |given: &Json| -> Vec<Json> {
+                match given {
+                    Json::Array(all) => all.clone(),
+                    Json::Object(all) if *nesting == Nesting::Map => all.values().cloned().collect(),
+                    one => vec![one.clone()],
+                }
+            };
+            let objects: Vec<Json> = values.into_iter().flat_map(elements).collect();
+            let objects: Vec<&Json> = objects.iter().collect();
             unset.extend(self::unset(inner, &objects, &path));
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Creation, World, shared_reads::Writing};
 use crate::{
-    data::{Deployed, Kind, Mark, ObjectRef, Release},
+    data::{Deployed, Kind, Mark, ObjectRef, Release, selects},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, FailureKind, Token, TokenRequest},
 };
@@ -250,6 +250,15 @@ impl<'a> LiveCluster<'a> {
         }
     }
 
+    /// Deletes the objects of a kind with these labels, and waits until they are gone. One look answers for all resources that are destroyed; each
+    /// deletion is of the object as it was seen.
+    pub(crate) async fn delete_all(self, kind: Kind, labels: &str) -> Result<(), Failure> {
+        for found in self.shared().list(kind, None, labels).await? {
+            self.delete_found(&found, |live| selects(labels, live)).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until the object is as wanted, and returns it. `what` completes "while waiting for …".
     pub(crate) async fn wait(
         self,
@@ -349,10 +358,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{
-        data::selects,
-        ports::fakes::{FakeClock, FakeObjects, FakeReleases},
-    };
+    use crate::ports::fakes::{FakeClock, FakeObjects, FakeReleases};
 
     #[tokio::test]
     async fn an_object_that_changed_since_the_look_is_deleted_only_if_it_is_still_meant() {

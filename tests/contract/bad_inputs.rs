@@ -266,7 +266,27 @@ fn resources() -> Vec<(&'static str, Case)> {
         .chain(of("mesh_link", links()))
         .chain(of("mesh_service_export", exports()))
         .chain(of("mesh_service_import", imports()))
+        .chain(of("mesh_global_service", globals()))
         .collect()
+}
+
+fn globals() -> Vec<Case> {
+    let gateway = |cluster: &str| json!({"cluster": cluster, "namespace": "istio-system", "name": "gw", "network": "net"});
+    let gateways = || json!({"us": gateway("us"), "eu": gateway("eu")});
+    vec![
+        (json!({"host": "echo"}), "host", "it has one label only"),
+        (json!({"gateways": {}}), "gateways", "Must not be empty: a host that no cluster serves can't be called."),
+        (json!({"gateways": {"a": gateway("us")}}), "gateways[\"a\"].cluster", "Give it the key `us`."),
+        (json!({"gateways": {"us": null}}), "gateways[\"us\"]", "can't be null"),
+        (json!({"gateways": gateways(), "weights": {"ap": 0}}), "weights[\"ap\"]", "has no gateway of cluster `ap`; it has `eu`, `us`."),
+        (json!({"gateways": gateways(), "weights": {"us": 0, "eu": 0}}), "weights", "Leave at least one in service."),
+        (json!({"gateways": gateways(), "weights": {"us": -1}}), "weights[\"us\"]", "between 0 and 1000, got -1"),
+        (json!({"outlier_detection": {"interval_seconds": 0}}), "outlier_detection.interval_seconds", "between 1 and 3600, got 0"),
+        (json!({"outlier_detection": {"consecutive_errors": 0}}), "outlier_detection.consecutive_errors", "between 1 and 1000, got 0"),
+        (json!({"vip": "8.8.8.8"}), "vip", "could belong to a real host"),
+        (json!({"ports": []}), "ports", "Must not be empty."),
+        (json!({"callers": ["shop"]}), "callers", "is not the identity of a workload"),
+    ]
 }
 
 fn links() -> Vec<Case> {

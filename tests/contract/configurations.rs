@@ -60,6 +60,23 @@ fn minimal(name: &str) -> Configuration {
                 ]),
             ),
         ],
+        "mesh_global_service" => vec![
+            ("host", "echo.mesh.local".into()),
+            ("namespace", "echo".into()),
+            ("service", "echo".into()),
+            (
+                "gateways",
+                object(&[(
+                    "us",
+                    object(&[
+                        ("cluster", "us".into()),
+                        ("namespace", "istio-system".into()),
+                        ("name", "istio-eastwestgateway".into()),
+                        ("network", "us-net".into()),
+                    ]),
+                )]),
+            ),
+        ],
         name => panic!("{name} has no minimal configuration: add it to tests/contract/configurations.rs"),
     }
 }

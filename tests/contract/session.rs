@@ -1,7 +1,9 @@
 //! The built provider, configured with two clusters that don't answer, and what the tests of resources ask of it.
 
 use framework::protocol::wire::{
-    Diagnostic, configure_provider, get_provider_schema, plan_resource_change, provider_client::ProviderClient, schema::Attribute,
+    Diagnostic, configure_provider, get_provider_schema, plan_resource_change,
+    provider_client::ProviderClient,
+    schema::{Attribute, object::NestingMode},
 };
 use plugin_host::{
     Plugin, rules,
@@ -70,6 +72,10 @@ fn sampled(attributes: &[Attribute], planned: &Value) -> Value {
     let value = |attribute: &Attribute| {
         let planned = get(planned, &attribute.name);
         match &attribute.nested_type {
+            Some(nested) if planned.is_map() && nested.nesting() == NestingMode::Map => {
+                let entries = planned.as_map().expect("a map").iter();
+                return Value::Map(entries.map(|(key, entry)| (key.clone(), sampled(&nested.attributes, entry))).collect());
+            }
             Some(nested) if planned.is_map() => return sampled(&nested.attributes, planned),
             _ if !is_unknown(planned) => return planned.clone(),
             _ => {}

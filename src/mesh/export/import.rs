@@ -63,7 +63,11 @@ impl ImportedService {
         let rule = DestinationRule {
             host: self.host.to_string(),
             export_to: export_to.to_vec(),
-            traffic_policy: TrafficPolicy { tls: ClientTls { mode: ClientTlsMode::IstioMutual } },
+            traffic_policy: TrafficPolicy {
+                tls: ClientTls { mode: ClientTlsMode::IstioMutual },
+                outlier_detection: None,
+                load_balancer: None,
+            },
         };
         vec![
             with_spec(Kind::SERVICE_ENTRY, namespace, name, owner, &entry),
@@ -78,6 +82,7 @@ impl ImportedService {
             network: None,
             ports: BTreeMap::new(),
             locality: self.locality.as_ref().map(ToString::to_string),
+            weight: None,
             labels: BTreeMap::from([(well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned())]),
         };
         if let Some(network) = &self.network {

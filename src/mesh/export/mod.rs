@@ -24,7 +24,6 @@ use super::{
     labels::{EXPORT_RECORD, Owner},
     manifest::{annotated, with_spec},
     names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
-    trust::spiffe_id,
 };
 use crate::{
     data::{Kind, ObjectRef},
@@ -38,6 +37,7 @@ pub use candidates::{Candidate, Candidates};
 pub use entry::{Identities, ImportedEntry};
 pub use import::{Import, ImportId, ImportedService};
 pub use opening::{Opening, opening, pod_labels};
+pub(super) use request::audience;
 pub use request::{Audience, PortRequest, Request};
 pub use service::{ExportedService, FoundPorts, of_entry};
 pub use surroundings::{service_range, without_sidecar};
@@ -120,19 +120,24 @@ impl Export {
 
     /// Returns the SPIFFE identities that clients accept; empty when they accept any of the mesh.
     pub fn identities(&self) -> Vec<String> {
-        let accounts = self.request.service_accounts.iter().flatten();
-        let identity = |account| Some(spiffe_id(self.trust_domain.as_ref()?, &self.id.namespace, account));
-        accounts.filter_map(identity).collect()
+        self.request.identities(&self.id.namespace, self.trust_domain.as_ref())
     }
 
     /// Returns the manifests for the exporting cluster.
     pub fn exporter_manifests(&self) -> Vec<Json> {
+        let (id, owner) = (&self.id, self.id.owner());
+        let entry = with_spec(Kind::SERVICE_ENTRY, &id.namespace, &id.object_name(), &owner, &self.entry());
+        let entry = annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())]));
+        std::iter::once(entry).chain(self.opening_manifests(&id.object_name(), &owner)).collect()
+    }
+
+    /// Returns the ServiceEntry that gives the host its pods.
+    pub(in crate::mesh) fn entry(&self) -> ServiceEntry {
         let ExportId { namespace, host, .. } = &self.id;
-        let gateways = &self.request.gateway_namespace;
-        let entry = ServiceEntry {
+        ServiceEntry {
             hosts: vec![host.to_string()],
             // The gateway passes on only what its own namespace sees.
-            export_to: self.request.export_to(namespace, Some(gateways)),
+            export_to: self.request.export_to(namespace, Some(&self.request.gateway_namespace)),
             addresses: vec![self.request.exporter_address(host).to_string()],
             location: Location::MeshInternal,
             resolution: Resolution::Static,
@@ -140,8 +145,12 @@ impl Export {
             subject_alt_names: Vec::new(),
             endpoints: Vec::new(),
             workload_selector: Some(WorkloadSelector { labels: self.selector.clone() }),
-        };
-        let entry = with_spec(Kind::SERVICE_ENTRY, namespace, &self.id.object_name(), &self.id.owner(), &entry);
+        }
+    }
+
+    /// Returns the Gateway that lets the host through, unless one of others does, and the policy for those who may call.
+    pub(in crate::mesh) fn opening_manifests(&self, name: &str, owner: &Owner) -> Vec<Json> {
+        let ExportId { namespace, host, .. } = &self.id;
         let gateway = Gateway {
             selector: gateway::gateway_pod_labels(&self.request.gateway_name),
             servers: vec![Server {
@@ -150,13 +159,12 @@ impl Export {
                 hosts: vec![host.to_string()],
             }],
         };
-        let entry = annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())]));
-        let gateway = with_spec(Kind::GATEWAY, gateways, &self.id.object_name(), &self.id.owner(), &gateway);
+        let gateway = with_spec(Kind::GATEWAY, &self.request.gateway_namespace, name, owner, &gateway);
         let policy = self.request.callers.as_ref().map(|callers| {
             let policy = caller::policy(host, MatchLabels { match_labels: self.selector.clone() }, callers);
-            with_spec(Kind::AUTHORIZATION_POLICY, namespace, &self.id.object_name(), &self.id.owner(), &policy)
+            with_spec(Kind::AUTHORIZATION_POLICY, namespace, name, owner, &policy)
         });
-        std::iter::once(entry).chain(self.opening.is_none().then_some(gateway)).chain(policy).collect()
+        self.opening.is_none().then_some(gateway).into_iter().chain(policy).collect()
     }
 
     /// Returns what the importers have to know of the service.

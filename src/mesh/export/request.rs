@@ -17,6 +17,7 @@ use crate::mesh::{
         ClusterKey, Host, Locality, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
         TrustDomain, Vip,
     },
+    trust::spiffe_id,
 };
 
 /// An export as it is configured. Annotations of all earlier releases must stay readable: a new field is optional, and no key changes.
@@ -136,6 +137,12 @@ impl Request {
         self.address(host).at_exporter(host)
     }
 
+    /// Returns the SPIFFE identities of the accounts; none without accounts, or as long as their trust domain isn't known.
+    pub fn identities(&self, namespace: &Namespace, trust_domain: Option<&TrustDomain>) -> Vec<String> {
+        let accounts = self.service_accounts.iter().flatten();
+        accounts.filter_map(|account| Some(spiffe_id(trust_domain?, namespace, account))).collect()
+    }
+
     /// Returns Istio's `exportTo` of an object in `own` namespace. `required` is a namespace that must see the host in any case.
     pub fn export_to(&self, own: &Namespace, required: Option<&Namespace>) -> Vec<String> {
         audience(self.export_to.as_ref(), own, required)
@@ -158,7 +165,11 @@ impl Request {
 }
 
 /// Returns Istio's `exportTo` of an object in `own` namespace. It is always written: without it, the mesh's `defaultServiceExportTo` decides.
-pub(super) fn audience(export_to: Option<&BTreeSet<Audience>>, own: &Namespace, required: Option<&Namespace>) -> Vec<String> {
+pub(in crate::mesh) fn audience<'a>(
+    export_to: Option<&'a BTreeSet<Audience>>,
+    own: &'a Namespace,
+    required: impl IntoIterator<Item = &'a Namespace>,
+) -> Vec<String> {
     let Some(audience) = export_to.filter(|audience| !audience.contains(&Audience::Everyone)) else {
         return vec![Audience::Everyone.to_string()];
     };

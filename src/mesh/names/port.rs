@@ -41,6 +41,12 @@ impl ServicePort {
     pub fn imported(&self) -> EntryPort {
         EntryPort { number: self.number, name: self.name.clone(), protocol: self.protocol.as_str(), target_port: None }
     }
+
+    /// Returns the port as clients call it: its target is the own matter of the cluster that has the pods.
+    #[must_use]
+    pub fn called(&self) -> Self {
+        Self { target_port: None, ..self.clone() }
+    }
 }
 
 /// Reads a port's number.

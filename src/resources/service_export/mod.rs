@@ -7,11 +7,11 @@ mod creation;
 mod import;
 mod imported;
 pub(super) mod model;
-mod network;
-mod objects;
+pub(super) mod network;
+pub(super) mod objects;
 mod plan;
 pub(super) mod ports;
-mod resolve;
+pub(super) mod resolve;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -38,7 +38,7 @@ use framework::{Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior
 /// The export as it is configured.
 pub struct ServiceExport {
     id: ExportId,
-    request: Request,
+    pub(super) request: Request,
     /// The addresses of the exporting cluster's gateway.
     addresses: Vec<Address>,
     /// Whether a create takes over what others have made for the host.
@@ -188,6 +188,11 @@ impl Resource for ServiceExport {
 }
 
 impl ServiceExport {
+    /// An export that nobody imports: what one cluster has of a host that several serve.
+    pub(super) fn of_one(id: ExportId, request: Request) -> Self {
+        Self { id, request, addresses: Vec::new(), adopts: false }
+    }
+
     /// Returns whether another configuration of the export uses the same gateway.
     fn has_gateway_of(&self, other: &Self) -> bool {
         let gateway = |export: &Self| (export.id.clone(), export.request.gateway_namespace.clone(), export.request.gateway_name.clone());

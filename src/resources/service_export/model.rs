@@ -259,7 +259,7 @@ impl GatewayEnd {
 }
 
 /// Whether two strings are the same IP address, which may be spelled in several ways.
-fn same_address(a: &Dynamic, b: &Dynamic) -> bool {
+pub(in crate::resources) fn same_address(a: &Dynamic, b: &Dynamic) -> bool {
     let address = |value: &Dynamic| match value {
         Value::Value(Datum::String(text)) => text.parse::<std::net::IpAddr>().ok(),
         _ => None,

@@ -10,10 +10,10 @@ use super::{
     creation::{is_entry, manifests},
 };
 use crate::{
-    data::{Kind, ObjectRef, selects},
+    data::{Kind, ObjectRef},
     mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
     ports::Failure,
-    world::{ClusterAccess, Creation, World},
+    world::{ClusterAccess, Creation, LiveCluster, World},
 };
 use framework::{AttributePath, Cx, Error, Prior};
 
@@ -150,13 +150,7 @@ impl ServiceExport {
         if live.leaves_behind(&format!("the objects with the labels {selector}")).await {
             return Vec::new();
         }
-        let remove = |kind| async move {
-            // One look answers for all exports that are destroyed; each deletion is of the object as it was seen.
-            for found in live.shared().list(kind, None, selector).await? {
-                live.delete_found(&found, |live| selects(selector, live)).await?;
-            }
-            Ok(())
-        };
+        let remove = |kind| live.delete_all(kind, selector);
         let open = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY];
         let failures: Vec<_> = join_all(open.map(remove)).await.into_iter().filter_map(Result::err).collect();
         if !failures.is_empty() || *cluster != self.id.exporter {
@@ -205,12 +199,17 @@ fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Ite
 async fn write_to(cluster: &ClusterKey, export: &Export, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Vec<Failure> {
     let has_entry = creation.is_some() && *cluster == export.id.exporter;
     let manifests = manifests(export, cluster, creation);
-    let write = |manifest| cx.cluster(cluster).apply_own(manifest);
-    // The gateway isn't opened before it is settled who may call.
-    let wanted = manifests.iter().filter(|manifest| !(has_entry && is_entry(manifest)));
-    let (policies, others): (Vec<_>, Vec<_>) = wanted.partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
+    let wanted: Vec<_> = manifests.into_iter().filter(|manifest| !(has_entry && is_entry(manifest))).collect();
+    write_all(cx.cluster(cluster), &wanted).await
+}
+
+/// Writes objects, the policies first: a gateway isn't opened before it is settled who may call.
+pub(in crate::resources) async fn write_all(cluster: LiveCluster<'_>, manifests: &[Json]) -> Vec<Failure> {
+    let (policies, others): (Vec<_>, Vec<_>) =
+        manifests.iter().partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
     for policies_or_others in [policies, others] {
-        let failures: Vec<_> = join_all(policies_or_others.into_iter().map(write)).await.into_iter().filter_map(Result::err).collect();
+        let writes = policies_or_others.into_iter().map(|manifest| cluster.apply_own(manifest));
+        let failures: Vec<_> = join_all(writes).await.into_iter().filter_map(Result::err).collect();
         if !failures.is_empty() {
             return failures;
         }

@@ -32,7 +32,7 @@ model! {
 }
 
 /// Parses the ports that the configuration sets; `Some(None)` if it leaves them to the live Service.
-pub(super) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<PortRequest>>> {
+pub(in crate::resources) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<PortRequest>>> {
     let Value::Value(ports) = ports else {
         if ports.is_unknown() {
             parse.set_unknown();
@@ -86,7 +86,7 @@ pub(in crate::resources) fn repetitions(ports: &[PortRequest]) -> Vec<(i64, Stri
 }
 
 /// Returns whether two lists differ only in the case of the protocols, which HCL may write in any case.
-pub(super) fn same_ports(a: &Dynamic, b: &Dynamic) -> bool {
+pub(in crate::resources) fn same_ports(a: &Dynamic, b: &Dynamic) -> bool {
     let in_one_case = |ports: &Dynamic| {
         let Ok(Value::Value(ports)) = decode::<Vec<Value<PortModel>>>(ports, &AttributePath::root()) else { return None };
         let in_upper_case = |mut port: Value<PortModel>| {

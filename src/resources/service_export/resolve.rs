@@ -19,7 +19,7 @@ use crate::{
 use framework::{AttributePath, Cx, Error};
 
 /// Why an export can't be resolved.
-pub(super) enum Unresolved {
+pub(in crate::resources) enum Unresolved {
     /// The exporting cluster can't be read.
     Cluster(Failure),
     /// What the configuration names doesn't exist, or can't be exported.
@@ -42,9 +42,9 @@ impl From<Unresolved> for Error {
 }
 
 /// An export in full, and what an apply of it should report.
-pub(super) struct Resolved {
-    pub(super) export: Export,
-    pub(super) warnings: Vec<Error>,
+pub(in crate::resources) struct Resolved {
+    pub(in crate::resources) export: Export,
+    pub(in crate::resources) warnings: Vec<Error>,
 }
 
 /// Ports and selector, from the Service or as they are exported already.
@@ -66,19 +66,24 @@ impl ServiceExport {
     }
 
     /// Resolves the export. `entry` is the exporter's live ServiceEntry.
-    pub(super) async fn resolve(&self, entry: Option<&Json>, cx: &Cx<'_, World>) -> Result<Resolved, Unresolved> {
+    pub(in crate::resources) async fn resolve(&self, entry: Option<&Json>, cx: &Cx<'_, World>) -> Result<Resolved, Unresolved> {
         let (found, selector) = self.source(entry, cx).await?;
-        let trust_domain = match (&self.request.trust_domain, &self.request.service_accounts) {
-            (Some(trust_domain), _) => Some(trust_domain.clone()),
-            (None, Some(accounts)) if !accounts.is_empty() => Some(self.live_trust_domain(cx).await?),
-            _ => None,
-        };
+        let trust_domain = self.trust_domain(cx).await?;
         let opening = self.opening(cx).await?;
         let ports =
             found.warnings.into_iter().map(|warning| Error::new("Port of an exported Service", warning).at(AttributePath::new("service")));
         let warnings = ports.chain(opening.as_ref().map(|opening| self.opened_by_others(opening))).collect();
         let (id, request, addresses) = (self.id.clone(), self.request.clone(), self.addresses.clone());
         Ok(Resolved { export: Export { id, request, addresses, ports: found.ports, selector, trust_domain, opening }, warnings })
+    }
+
+    /// Returns the trust domain of the pods' accounts; `None` without accounts.
+    pub(in crate::resources) async fn trust_domain(&self, cx: &Cx<'_, World>) -> Result<Option<TrustDomain>, Unresolved> {
+        Ok(match (&self.request.trust_domain, &self.request.service_accounts) {
+            (Some(trust_domain), _) => Some(trust_domain.clone()),
+            (None, Some(accounts)) if !accounts.is_empty() => Some(self.live_trust_domain(cx).await?),
+            _ => None,
+        })
     }
 
     /// Returns ports and selector. While the Service doesn't exist or can't be exported, those that are already exported are kept: calls to

@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 
 impl ServiceExport {
     /// Warns of pods that can't answer, and of a virtual address that Services may have. A look that fails is left out: the export is complete.
-    pub(super) async fn warn_of_surroundings(&self, export: &Export, cx: &Cx<'_, World>) {
+    pub(in crate::resources) async fn warn_of_surroundings(&self, export: &Export, cx: &Cx<'_, World>) {
         if let Ok(pods) =
             cx.cluster(&self.id.exporter).list(Kind::POD, Some(self.id.namespace.as_str()), &selector_of(&export.selector)).await
         {

@@ -5,6 +5,7 @@ mod balancer;
 mod ca_request;
 mod callers;
 mod drift;
+mod failover;
 mod foreign;
 mod identity;
 mod ingress;
@@ -51,6 +52,7 @@ on_the_mesh_of_each_cli! {
     callers::only_callers_that_are_listed_are_answered,
     drift::fields_that_others_own_are_no_drift,
     drift::manual_changes_are_planned_and_reverted,
+    failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
     foreign::objects_of_another_state_are_left_alone,
     identity::another_cluster_of_the_same_key_is_refused,
     identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,

@@ -26,6 +26,19 @@ resource "mesh_cluster_ca" "us" {
   root_ca = mesh_root_ca.mesh
 }
 
+resource "mesh_eastwest_gateway" "us" {
+  cluster = mesh_cluster.us.cluster
+  network = mesh_cluster.us.network
+  values  = var.values.gateway
+}
+
+resource "mesh_link" "eu_to_us" {
+  cluster   = mesh_cluster.eu.cluster
+  network   = mesh_eastwest_gateway.us.network
+  addresses = mesh_eastwest_gateway.us.addresses
+  port      = mesh_eastwest_gateway.us.port
+}
+
 resource "mesh_cluster" "us" {
   cluster      = "us"
   ca           = mesh_cluster_ca.us
@@ -45,11 +58,15 @@ fn with_attribute(example: &str, attribute: &str) -> String {
 #[test]
 fn the_examples_of_the_resources_make_a_mesh() {
     let lab = bare_clusters();
-    // What the example of a link assumes.
+    // What the examples of a link and of a global service assume.
     let (us, eu) = both(&lab);
-    us.apply(&gateway_api()).expect("the Gateway API");
-    eu.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
-    eu.kubectl(&["create", "service", "clusterip", "orders", "-n", "shop", "--tcp=80:8080"]).expect("a Service");
+    for cluster in [&us, &eu] {
+        cluster.apply(&gateway_api()).expect("the Gateway API");
+        cluster.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
+        for service in ["orders", "checkout"] {
+            cluster.kubectl(&["create", "service", "clusterip", service, "-n", "shop", "--tcp=80:8080"]).expect("a Service");
+        }
+    }
     let cli = &clis(&lab)[0];
     let workspace = of_resources(cli, &lab);
     workspace.apply();
@@ -66,7 +83,9 @@ fn the_examples_of_the_resources_make_a_mesh() {
     let plan = imported.changes();
     assert!(plan.contains(&format!("{} to import", resources.len())) && plan.contains("0 to change, 0 to destroy"), "{plan}");
     workspace.destroy();
-    eu.kubectl(&["delete", "namespace", "shop"]).expect("deleted");
+    for cluster in [&us, &eu] {
+        cluster.kubectl(&["delete", "namespace", "shop"]).expect("deleted");
+    }
 }
 
 /// What the example of a resource needs besides, in the lab or in a single configuration.

@@ -251,7 +251,7 @@ async fn an_export_moves_to_a_link_in_place_and_is_imported_without_addresses() 
         gateway.addresses = Value::Null;
     }
     let (state, diagnostics) = apply::<ServiceExport>(&scene, &state, linked.clone()).await;
-    assert!(words(&diagnostics).starts_with("No link to the network: The export of echo.eu.mesh.local"), "{}", words(&diagnostics));
+    assert!(words(&diagnostics).starts_with("No link to the network: Calls of echo.eu.mesh.local"), "{}", words(&diagnostics));
     let entry = scene.objects.live("us", &object(Kind::SERVICE_ENTRY, "istio-system")).unwrap();
     assert_eq!(entry["spec"]["endpoints"], json!([{"network": "eu-net", "labels": {"security.istio.io/tlsMode": "istio"}}]));
     assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);

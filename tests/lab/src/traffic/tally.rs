@@ -51,7 +51,7 @@ impl Tally {
     }
 
     /// The last thing noted before a time.
-    fn during(&self, at: Duration) -> &str {
+    pub fn during(&self, at: Duration) -> &str {
         self.marks.iter().rev().find(|(begin, _)| *begin <= at).map_or("", |(_, what)| what)
     }
 
@@ -72,14 +72,21 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tally {
+    /// The report without the reasons.
+    pub fn table(&self) -> String {
         let (failed, misdirected) = (self.failed().count(), self.misdirected().count());
         let slowest = self.calls.iter().map(|call| call.took).max().unwrap_or_default();
-        writeln!(f, "{} calls, {failed} failed, {misdirected} misdirected, the slowest {:.1} s", self.made(), slowest.as_secs_f64())?;
-        for (what, [made, failed, misdirected]) in self.by_mark() {
-            writeln!(f, "| {what} | {made} | {failed} | {misdirected} |")?;
-        }
+        let made = self.made();
+        let line = |(what, [made, failed, misdirected]): (&str, [usize; 3])| format!("| {what} | {made} | {failed} | {misdirected} |\n");
+        let lines: String = self.by_mark().into_iter().map(line).collect();
+        format!("{made} calls, {failed} failed, {misdirected} misdirected, the slowest {:.1} s\n{lines}", slowest.as_secs_f64())
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table())?;
         // Equal reasons together, with the time of the first and of the last.
         let mut reasons: BTreeMap<_, (Duration, Duration, usize)> = BTreeMap::new();
         for call in self.not_answered() {

@@ -1,0 +1,3 @@
+list "mesh_global_service" "all" {
+  provider = mesh
+}

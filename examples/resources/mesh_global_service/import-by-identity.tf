@@ -1,0 +1,7 @@
+import {
+  to = mesh_global_service.checkout
+  identity = {
+    namespace = "shop"
+    host      = "checkout.mesh.local"
+  }
+}

@@ -1,0 +1,1 @@
+terraform import mesh_global_service.checkout shop/checkout.mesh.local
