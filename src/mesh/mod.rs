@@ -25,6 +25,6 @@ pub use export::{Export, ExportId};
 pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
 pub use link::Link;
 pub use names::{
-    ClusterKey, Host, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
-    TrustDomain, Vip,
+    ClusterKey, Host, LabelValue, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName,
+    ServicePort, TrustDomain, Vip,
 };

@@ -13,8 +13,8 @@ use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
-        ClusterKey, EastwestGatewaySettings, Namespace, NetworkName, ReleaseName, Values,
-        helm::gateway::{CHART, PORT, gateway_pod_labels},
+        ClusterKey, EastwestGatewaySettings, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Values,
+        helm::gateway::{CHART, GatewayNames, PORT},
         labels::selector_of,
         observe::ignored::IgnoredField,
     },
@@ -40,8 +40,13 @@ model! {
         network: String => required(),
         /// Namespace of the gateway. It is created if it doesn't exist.
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
-        /// Name of the Helm release, of the Deployment and of the Service.
+        /// Name of the Helm release, and, unless `service_name` is set, of the Deployment and of the Service.
         name: String => optional().default("istio-eastwestgateway").replaces(),
+        /// Name of the Deployment and of the Service, where it isn't `name`: for a release that was installed with the Helm value `name`.
+        service_name: String => optional().replaces(),
+        /// Label `istio` of the pods, by which the Gateways of exports select them. Defaults to the Service's name without `istio-`:
+        /// `eastwestgateway`. Two gateways of a cluster need different ones, or each opens what is exported by the other.
+        label: String => optional().replaces(),
         /// Version of Istio's charts, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.
         istio_version: String => optional(),
         /// Annotations of the Service, for the cloud's load balancer.
@@ -114,11 +119,11 @@ impl EastwestGateway {
     }
 
     fn service(&self) -> ObjectRef {
-        ObjectRef::namespaced(Kind::SERVICE, self.namespace(), self.gateway.name.as_str())
+        ObjectRef::namespaced(Kind::SERVICE, self.namespace(), self.gateway.names.service())
     }
 
     async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
-        self.on(cx).release(self.namespace(), self.gateway.name.as_str()).await.map_err(Error::from)
+        self.on(cx).release(self.namespace(), self.gateway.names.release.as_str()).await.map_err(Error::from)
     }
 
     /// Installs or upgrades the release, unless it is in place.
@@ -137,7 +142,7 @@ impl EastwestGateway {
 
     /// Adds how the gateway's pods and the load balancer fare to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
-        let labels = selector_of(&gateway_pod_labels(&self.gateway.name));
+        let labels = selector_of(&self.gateway.names.pod_labels());
         Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), &labels).await))
     }
 
@@ -147,6 +152,8 @@ impl EastwestGateway {
         let network = parse.required("network", &model.network, |text| NetworkName::parse(text));
         let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
         let name = parse.required("name", &model.name, |text| ReleaseName::parse(text));
+        let service = parse.optional("service_name", &model.service_name, |text| ObjectName::parse(text));
+        let label = parse.optional("label", &model.label, |text| LabelValue::parse(text));
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
         let annotations = parse.entries("service_annotations", &model.service_annotations, |text| Ok::<_, String>(text.clone()));
         let class = parse.optional("load_balancer_class", &model.load_balancer_class, |text| Ok::<_, String>(text.clone()));
@@ -164,7 +171,7 @@ impl EastwestGateway {
         Some(Self {
             cluster: cluster?,
             gateway: EastwestGatewaySettings {
-                name: name?,
+                names: GatewayNames { release: name?, service: service?, label: label? },
                 namespace: namespace?,
                 network: network?,
                 service_annotations: annotations?,
@@ -242,7 +249,7 @@ impl Resource for EastwestGateway {
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version.clone(), drift: Vec::new() });
         if deployed.mark.is_some() {
-            spec.on(cx).unmark_release(spec.namespace(), spec.gateway.name.as_str()).await?;
+            spec.on(cx).unmark_release(spec.namespace(), spec.gateway.names.release.as_str()).await?;
         }
         Ok(())
     }
@@ -254,7 +261,7 @@ impl Resource for EastwestGateway {
         if spec.on(cx).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(live) = spec.release(cx).await?.map(|live| spec.explicit(live)) else { return Ok(Observed::Gone) };
+        let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
@@ -266,13 +273,13 @@ impl Resource for EastwestGateway {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = format!("the Helm release {}/{} and the load balancer of its Service", spec.namespace(), spec.gateway.name);
+        let objects = format!("the Helm release {}/{} and the load balancer of its Service", spec.namespace(), spec.gateway.names.release);
         if spec.on(cx).leaves_behind(&objects).await {
             return Ok(());
         }
         cx.world.releases.check().await?;
         // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
-        spec.on(cx).uninstall(spec.namespace(), spec.gateway.name.as_str()).await?;
+        spec.on(cx).uninstall(spec.namespace(), spec.gateway.names.release.as_str()).await?;
         if let Err(failure) = spec.on(cx).delete(&spec.service()).await {
             return Err(spec.with_evidence(failure, cx).await);
         }
@@ -284,13 +291,14 @@ impl Resource for EastwestGateway {
             import::parts(id, "CLUSTER/NAMESPACE/NAME, for example eu/istio-system/istio-eastwestgateway", cx)?;
         let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
-        adoption::check_manageable(&cluster, &live)?;
-        let found = EastwestGatewaySettings::read_values(&live.values);
+        let found = EastwestGatewaySettings::read_values(&live.values, &live.name);
         Ok(EastwestGatewayModel {
             cluster: Value::Value(cluster.to_string()),
             network: found.network.into(),
             namespace: Value::Value(namespace),
             name: Value::Value(name),
+            service_name: found.service.into(),
+            label: found.label.into(),
             // The version isn't pinned by what is installed.
             istio_version: Value::Null,
             service_annotations: some_of(found.service_annotations, |(key, text)| (key, Value::Value(text))),
@@ -324,7 +332,8 @@ impl Discover for EastwestGateway {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
         let gateways = cx.cluster(cluster).releases_of(CHART).await?;
         // Ingress gateways are of the same chart, and of no network.
-        let eastwest = gateways.into_iter().filter(|gateway| EastwestGatewaySettings::read_values(&gateway.values).network.is_some());
+        let eastwest =
+            gateways.into_iter().filter(|gateway| EastwestGatewaySettings::read_values(&gateway.values, &gateway.name).network.is_some());
         Ok(eastwest.map(|gateway| format!("{cluster}/{}/{}", gateway.namespace, gateway.name)).collect())
     }
 }

@@ -36,16 +36,16 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
         "mesh_service_export" => {
             let gateway =
                 json!({"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});
-            ["echo", "imports"].map(|namespace| {
+            [("echo", true), ("imports", false)].map(|(namespace, has_rule)| {
                 json!({
                     "host": "echo.mesh.local", "namespace": "echo", "service": "echo", "trust_domain": "corp.local", "gateway": gateway,
-                    "importers": ["us"], "importer_namespace": namespace,
+                    "importers": ["us"], "importer_namespace": namespace, "destination_rule": has_rule,
                 })
             })
         }
-        "mesh_service_import" => ["198.51.100.9", "198.51.100.10"].map(|address| {
+        "mesh_service_import" => [("198.51.100.9", true), ("198.51.100.10", false)].map(|(address, has_rule)| {
             json!({
-                "cluster": "us",
+                "cluster": "us", "destination_rule": has_rule,
                 "service": {
                     "host": "echo.mesh.local", "address": "240.0.0.2", "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
                     "identities": [], "gateway_addresses": [address],

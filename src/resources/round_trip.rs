@@ -188,7 +188,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "ignore_drift": ["Deployment mesh-system/istiod: spec.replicas"], "adopt": true, "timeouts": timeouts,
         })],
         "mesh_eastwest_gateway" => vec![json!({
-            "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "istio_version": "1.30.0",
+            "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "istio_version": "1.30.0",
             "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
             "external_addresses": ["198.51.100.9"], "external_port": 15443, "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
         })],
@@ -203,10 +203,11 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             }),
             json!({
                 "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",
-                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "port": 443, "addresses": ["198.51.100.9"]},
+                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "service_name": "named", "label": "eastwest", "port": 443, "addresses": ["198.51.100.9"]},
                 "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
                 "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
-                "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "timeouts": timeouts,
+                "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "destination_rule": false,
+                "endpoint_labels": {"topology.istio.io/cluster": "eu"}, "timeouts": timeouts,
             }),
         ],
         "mesh_service_import" => vec![
@@ -217,11 +218,11 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
                 },
             }),
             json!({
-                "cluster": "us", "namespace": "imports", "export_to": [".", "shop"], "timeouts": timeouts,
+                "cluster": "us", "namespace": "imports", "export_to": [".", "shop"], "destination_rule": false, "timeouts": timeouts,
                 "service": {
                     "host": "cart.eu.mesh.local", "address": "240.0.0.3", "ports": [{"number": 80, "name": "web", "protocol": "HTTP"}],
                     "identities": ["spiffe://corp.local/ns/shop/sa/cart"], "gateway_addresses": ["198.51.100.9"], "gateway_port": 443,
-                    "locality": "eu/a",
+                    "locality": "eu/a", "endpoint_labels": {"topology.istio.io/cluster": "eu"},
                 },
             }),
         ],
@@ -229,7 +230,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "host": "checkout.mesh.local", "namespace": "echo", "service": "echo", "weights": {"us": 0, "eu": 2}, "vip": "240.0.0.5",
             "gateways": {
                 "us": {"cluster": "us", "namespace": "istio-system", "name": "istio-eastwestgateway", "network": "us-net"},
-                "eu": {"cluster": "eu", "namespace": NAMESPACE, "name": "gateway", "network": "eu-net"},
+                "eu": {"cluster": "eu", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "network": "eu-net"},
             },
             "outlier_detection": {"consecutive_errors": 1, "interval_seconds": 2, "ejection_seconds": 20}, "export_to": [".", "shop"],
             "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}], "selector": {"app": "echo"},
@@ -331,8 +332,10 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     session.objects.put("us", gateway_api());
     session.objects.put("eu", balancer("198.51.100.9"));
     let mut gateway = balancer("198.51.100.9");
-    gateway["metadata"] = json!({"name": "gateway", "namespace": NAMESPACE});
-    session.objects.put("eu", gateway);
+    for (namespace, name) in [(NAMESPACE, "named"), ("istio-system", "named")] {
+        gateway["metadata"] = json!({"name": name, "namespace": namespace});
+        session.objects.put("eu", gateway.clone());
+    }
     session.objects.put(
         "eu",
         json!({

@@ -163,6 +163,8 @@ pub(super) fn export(address: &str) -> ServiceExportModel {
             cluster: text("eu"),
             namespace: text("istio-system"),
             name: text("istio-eastwestgateway"),
+            service_name: Value::Null,
+            label: Value::Null,
             port: Value::Value(15443),
             addresses: Value::Value(vec![text(address)]),
         }),

@@ -18,6 +18,8 @@ pub struct PlannedMesh(Mutex<Planned>);
 struct Planned {
     clusters: BTreeMap<ClusterKey, PlannedCluster>,
     exports: BTreeMap<ExportId, PlannedExport>,
+    /// The label of each gateway's pods, by cluster and name.
+    gateways: BTreeMap<(ClusterKey, String), String>,
 }
 
 /// A cluster as far as its plan knows it.
@@ -76,6 +78,23 @@ impl PlannedMesh {
         let mut planned = self.lock();
         planned.exports.insert(export.id.clone(), export.clone());
         planned.exports.values().filter(|other| other.id != export.id).flat_map(|other| export.conflicts(other)).collect()
+    }
+
+    /// Adds or updates a gateway with the label of its pods, and returns a warning if another one of the cluster has the same label.
+    pub fn add_gateway(&self, cluster: &ClusterKey, name: String, label: &str) -> Option<Error> {
+        let mut planned = self.lock();
+        let is_alike =
+            |((other, other_name), theirs): &(&(ClusterKey, String), &String)| other == cluster && *other_name != name && *theirs == label;
+        let other = planned.gateways.iter().find(is_alike).map(|((_, other), _)| other.clone());
+        let warning = other.map(|other| {
+            let detail = format!(
+                "The pods of the gateways {name} and {other} of cluster `{cluster}` both have the label `istio: {label}`, by which exports choose a \
+                 gateway, so each of the two passes on what is exported by the other. Set `label` of one of them to another value."
+            );
+            Error::new("Gateways share a label", detail).at(AttributePath::new("label"))
+        });
+        planned.gateways.insert((cluster.clone(), name), label.to_owned());
+        warning
     }
 
     /// Returns the trust domain of a cluster that this run has planned, if it is known.
@@ -326,6 +345,19 @@ mod tests {
         mesh.add_cluster(cluster("us", "m", "us-net", "r,s"));
         assert_eq!(summaries(&mesh.add_cluster(cluster("eu", "m", "eu-net", "s"))), expected[1..], "only one trusts both");
         assert_eq!(mesh.add_cluster(cluster("eu", "m", "eu-net", "s,r")).len(), 0, "each trusts both");
+    }
+
+    #[test]
+    fn gateways_that_open_each_others_exports_are_reported() {
+        let (mesh, eu, us) = (PlannedMesh::default(), ClusterKey::parse("eu").unwrap(), ClusterKey::parse("us").unwrap());
+        let added = |cluster: &ClusterKey, name: &str, label: &str| {
+            mesh.add_gateway(cluster, name.to_owned(), label).map(|warning| warning.summary)
+        };
+        assert_eq!(added(&eu, "istio-system/istio-eu", "eu"), None);
+        assert_eq!(added(&eu, "istio-system/istio-eu", "eu"), None, "the same gateway, planned again");
+        assert_eq!(added(&us, "istio-system/eu", "eu"), None, "another cluster");
+        assert_eq!(added(&eu, "gateways/eu", "eu").as_deref(), Some("Gateways share a label"));
+        assert_eq!(added(&eu, "gateways/eu", "other"), None);
     }
 
     #[test]

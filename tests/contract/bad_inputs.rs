@@ -165,6 +165,13 @@ fn exports() -> Vec<Case> {
         (json!({"host": ""}), "host", "Write a DNS name such as"),
         (json!({"host": "echo.eu.mesh.local."}), "host", "it ends with a dot"),
         (json!({"importers": ["eu"]}), "importers", "is the exporting cluster"),
+        (json!({"endpoint_labels": {"a b": "c"}}), "endpoint_labels[\"a b\"]", "is not a valid name of a key"),
+        (json!({"endpoint_labels": {"a": "-"}}), "endpoint_labels[\"a\"]", "is not a valid value of a label"),
+        (
+            json!({"endpoint_labels": {"security.istio.io/tlsMode": "istio"}}),
+            "endpoint_labels[\"security.istio.io/tlsMode\"]",
+            "by itself. Remove it.",
+        ),
         (json!({"importers": ["u s"]}), "importers", "For example: \"u-s\""),
         (json!({"vip": "8.8.8.8"}), "vip", "8.8.8.8"),
         (json!({"vip": "240.0.0.2/32"}), "vip", "240.0.0.2/32"),

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Audience, PortRequest, request::audience};
+use super::{
+    Audience, PortRequest,
+    request::{audience, is_by_default, is_on},
+};
 use crate::{
     data::{Kind, ObjectRef},
     istio::{ClientTls, ClientTlsMode, DestinationRule, Endpoint, Location, Resolution, ServiceEntry, TrafficPolicy, well_known},
@@ -41,11 +44,14 @@ pub struct ImportedService {
     /// Where the exporting cluster is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locality: Option<Locality>,
+    /// Further labels of the endpoints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoint_labels: BTreeMap<String, String>,
 }
 
 impl ImportedService {
-    /// Returns the manifests for an importing cluster; all objects have the same name.
-    pub(super) fn manifests(&self, namespace: &Namespace, name: &str, owner: &Owner, export_to: &[String]) -> Vec<Json> {
+    /// Returns the manifests for an importing cluster, the DestinationRule if it is wanted; all objects have the same name.
+    pub(super) fn manifests(&self, namespace: &Namespace, name: &str, owner: &Owner, export_to: &[String], has_rule: bool) -> Vec<Json> {
         let by_name = self.network.is_none() && self.gateway_addresses.iter().any(|address| matches!(address, Address::Hostname(_)));
         let ports: Vec<_> = self.ports.iter().map(ServicePort::from).collect();
         let entry = ServiceEntry {
@@ -69,21 +75,22 @@ impl ImportedService {
                 load_balancer: None,
             },
         };
-        vec![
-            with_spec(Kind::SERVICE_ENTRY, namespace, name, owner, &entry),
-            with_spec(Kind::DESTINATION_RULE, namespace, name, owner, &rule),
-        ]
+        let entry = with_spec(Kind::SERVICE_ENTRY, namespace, name, owner, &entry);
+        let rule = has_rule.then(|| with_spec(Kind::DESTINATION_RULE, namespace, name, owner, &rule));
+        std::iter::once(entry).chain(rule).collect()
     }
 
     /// Returns where importers find the host: in a network that they have a link to, or at the gateway's addresses.
     fn endpoints(&self, ports: &[ServicePort]) -> Vec<Endpoint> {
+        let tls_mode = (well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned());
         let endpoint = Endpoint {
             address: None,
             network: None,
             ports: BTreeMap::new(),
             locality: self.locality.as_ref().map(ToString::to_string),
             weight: None,
-            labels: BTreeMap::from([(well_known::TLS_MODE_LABEL.to_owned(), well_known::TLS_MODE_ISTIO.to_owned())]),
+            // Without this one, sidecars would send plain text.
+            labels: self.endpoint_labels.clone().into_iter().chain([tls_mode]).collect(),
         };
         if let Some(network) = &self.network {
             return vec![Endpoint { network: Some(network.to_string()), ..endpoint }];
@@ -129,6 +136,9 @@ pub struct Import {
     /// The namespaces that see the host; all if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export_to: Option<BTreeSet<Audience>>,
+    /// Whether there is a DestinationRule.
+    #[serde(default = "is_by_default", skip_serializing_if = "is_on")]
+    pub destination_rule: bool,
 }
 
 impl Import {
@@ -136,7 +146,8 @@ impl Import {
     pub fn manifests(&self, namespace: &Namespace) -> Vec<Json> {
         let id = format!("mesh-import-{}", self.service.host.slug());
         let export_to = audience(self.export_to.as_ref(), namespace, None);
-        let mut manifests = self.service.manifests(namespace, &id, &Owner::Import(self.service.host.clone()), &export_to);
+        let mut manifests =
+            self.service.manifests(namespace, &id, &Owner::Import(self.service.host.clone()), &export_to, self.destination_rule);
         if let Some(entry) = manifests.first_mut() {
             let record = serde_json::to_string(self).unwrap_or_default();
             *entry = annotated(entry.take(), &BTreeMap::from([(IMPORT_RECORD, record)]));
@@ -172,8 +183,9 @@ mod tests {
             gateway_addresses: vec![Address::parse("198.51.100.9").unwrap()],
             gateway_port: 443,
             locality: Locality::parse("eu").ok(),
+            endpoint_labels: BTreeMap::new(),
         };
-        Import { service, export_to: Some([Audience::OwnNamespace].into()) }
+        Import { service, export_to: Some([Audience::OwnNamespace].into()), destination_rule: true }
     }
 
     #[test]
@@ -192,6 +204,17 @@ mod tests {
         assert_eq!(entry["metadata"]["name"], "mesh-import-echo-eu-mesh-local");
         assert_eq!(Import::read(entry), Ok(import()));
         assert!(Import::read(rule).unwrap_err().contains(IMPORT_RECORD));
+    }
+
+    #[test]
+    fn a_rule_of_ones_own_finds_the_endpoints_by_their_labels() {
+        let mut import = import();
+        import.destination_rule = false;
+        import.service.endpoint_labels = BTreeMap::from([("topology.istio.io/cluster".to_owned(), "eu".to_owned())]);
+        let [entry] = &import.manifests(&Namespace::parse("istio-system").unwrap())[..] else { panic!("one object") };
+        let labels = json!({"security.istio.io/tlsMode": "istio", "topology.istio.io/cluster": "eu"});
+        assert_eq!(entry["spec"]["endpoints"][0]["labels"], labels);
+        assert_eq!(Import::read(entry), Ok(import));
     }
 
     /// As this release writes it. Imports in clusters have it: never change it.

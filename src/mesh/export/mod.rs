@@ -152,7 +152,7 @@ impl Export {
     pub(in crate::mesh) fn opening_manifests(&self, name: &str, owner: &Owner) -> Vec<Json> {
         let ExportId { namespace, host, .. } = &self.id;
         let gateway = Gateway {
-            selector: gateway::gateway_pod_labels(&self.request.gateway_name),
+            selector: self.request.gateway().pod_labels(),
             servers: vec![Server {
                 port: ServerPort { number: gateway::PORT, name: "tls".to_owned(), protocol: "TLS" },
                 tls: ServerTls { mode: ServerTlsMode::AutoPassthrough },
@@ -184,13 +184,15 @@ impl Export {
             gateway_addresses: self.addresses.clone(),
             gateway_port: self.request.gateway_port,
             locality: self.request.locality.clone(),
+            endpoint_labels: self.request.endpoint_labels.clone(),
         }
     }
 
     /// Returns the manifests for each importing cluster.
     pub fn importer_manifests(&self) -> Vec<Json> {
         let namespace = self.request.importer_namespace();
-        self.imported().manifests(namespace, &self.id.object_name(), &self.id.owner(), &self.request.export_to(namespace, None))
+        let export_to = self.request.export_to(namespace, None);
+        self.imported().manifests(namespace, &self.id.object_name(), &self.id.owner(), &export_to, self.request.destination_rule)
     }
 }
 

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value as Json;
 
-use crate::mesh::{ReleaseName, helm::gateway, names::Host};
+use crate::mesh::{
+    helm::gateway::{self, GatewayNames},
+    names::Host,
+};
 
 /// A Gateway, not created by this provider, that opens the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +53,11 @@ fn covers(pattern: &str, host: &Host) -> bool {
 }
 
 /// Returns the labels of a gateway's pods: those of its Deployment, or, without one, those that Istio's chart makes.
-pub fn pod_labels(name: &ReleaseName, deployment: Option<&Json>) -> BTreeMap<String, String> {
+pub fn pod_labels(names: &GatewayNames, deployment: Option<&Json>) -> BTreeMap<String, String> {
     let labels = deployment.and_then(|deployment| deployment["spec"]["template"]["metadata"]["labels"].as_object());
     match labels {
         Some(labels) => labels.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
-        None => gateway::gateway_pod_labels(name).into_iter().chain([("app".to_owned(), name.to_string())]).collect(),
+        None => names.pod_labels().into_iter().chain([("app".to_owned(), names.service().to_owned())]).collect(),
     }
 }
 
@@ -63,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::mesh::labels::selector_of;
+    use crate::mesh::{ReleaseName, labels::selector_of};
 
     fn gateway(host: &str) -> Json {
         json!({
@@ -76,7 +79,7 @@ mod tests {
     }
 
     fn opened(gateway: Json) -> Option<String> {
-        let labels = pod_labels(&ReleaseName::parse("istio-eastwestgateway").unwrap(), None);
+        let labels = pod_labels(&GatewayNames::of(ReleaseName::parse("istio-eastwestgateway").unwrap()), None);
         opening(&[gateway], &labels, &Host::parse("echo.eu.mesh.local").unwrap()).map(|opening| opening.to_string())
     }
 
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_pods_have_the_labels_of_their_deployment() {
-        let name = ReleaseName::parse("gw").unwrap();
+        let name = GatewayNames::of(ReleaseName::parse("gw").unwrap());
         let deployment = json!({"spec": {"template": {"metadata": {"labels": {"istio": "east", "team": "a"}}}}});
         assert_eq!(selector_of(&pod_labels(&name, Some(&deployment))), "istio=east,team=a");
         assert_eq!(selector_of(&pod_labels(&name, None)), "app=gw,istio=gw");

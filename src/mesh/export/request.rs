@@ -11,10 +11,10 @@ use serde_json::Value as Json;
 
 use super::Caller;
 use crate::mesh::{
-    helm::gateway::{self, Address},
+    helm::gateway::{self, Address, GatewayNames},
     labels::EXPORT_RECORD,
     names::{
-        ClusterKey, Host, Locality, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
+        ClusterKey, Host, LabelValue, Locality, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName, ServicePort,
         TrustDomain, Vip,
     },
     trust::spiffe_id,
@@ -30,6 +30,12 @@ pub struct Request {
     pub gateway_name: ReleaseName,
     /// The gateway's namespace.
     pub gateway_namespace: Namespace,
+    /// The name of the gateway's Service and Deployment, if it isn't the gateway's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_service: Option<ObjectName>,
+    /// The label of the gateway's pods, if it isn't made of the Service's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_label: Option<LabelValue>,
     /// The port of the gateway's load balancer.
     #[serde(default = "passthrough_port", skip_serializing_if = "is_passthrough_port")]
     pub gateway_port: u16,
@@ -66,6 +72,12 @@ pub struct Request {
     /// Where the exporting cluster is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locality: Option<Locality>,
+    /// Further labels of the importers' endpoints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoint_labels: BTreeMap<String, String>,
+    /// Whether the importers get a DestinationRule.
+    #[serde(default = "is_by_default", skip_serializing_if = "is_on")]
+    pub destination_rule: bool,
 }
 
 /// A port as it is configured.
@@ -122,6 +134,16 @@ impl fmt::Display for Audience {
 }
 
 impl Request {
+    /// Returns the names of the gateway.
+    pub fn gateway(&self) -> GatewayNames {
+        GatewayNames { release: self.gateway_name.clone(), service: self.gateway_service.clone(), label: self.gateway_label.clone() }
+    }
+
+    /// Returns the name of the gateway's Service and Deployment.
+    pub fn gateway_service_name(&self) -> &str {
+        self.gateway_service.as_ref().map_or(self.gateway_name.as_str(), ObjectName::as_str)
+    }
+
     /// Returns the namespace of the importers' objects.
     pub fn importer_namespace(&self) -> &Namespace {
         self.importer_namespace.as_ref().unwrap_or(&self.gateway_namespace)
@@ -188,6 +210,16 @@ fn passthrough_port() -> u16 {
     gateway::PORT
 }
 
+/// The default of what is on unless it is switched off.
+pub(super) fn is_by_default() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+pub(super) fn is_on(setting: &bool) -> bool {
+    *setting
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 fn is_passthrough_port(port: &u16) -> bool {
     *port == gateway::PORT
@@ -216,6 +248,7 @@ stored_as_string!(
     Caller,
     ClusterKey,
     Host,
+    LabelValue,
     Locality,
     Namespace,
     NetworkName,

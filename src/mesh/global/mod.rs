@@ -186,6 +186,8 @@ pub fn part(id: &GlobalId, request: &Request, cluster: &ClusterKey, member: &Mem
         service: request.service.clone(),
         gateway_name: member.gateway_name.clone(),
         gateway_namespace: member.gateway_namespace.clone(),
+        gateway_service: member.gateway_service.clone(),
+        gateway_label: member.gateway_label.clone(),
         gateway_port: super::helm::gateway::PORT,
         network: None,
         importers: BTreeSet::new(),
@@ -198,6 +200,8 @@ pub fn part(id: &GlobalId, request: &Request, cluster: &ClusterKey, member: &Mem
         trust_domain: request.trust_domain.clone(),
         callers: request.callers.clone(),
         locality: None,
+        endpoint_labels: BTreeMap::new(),
+        destination_rule: true,
     };
     (ExportId { exporter: cluster.clone(), namespace: id.namespace.clone(), host: id.host.clone() }, export)
 }

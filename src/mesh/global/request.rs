@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::mesh::{
     export::{Audience, Caller, PortRequest, audience},
     labels::GLOBAL_RECORD,
-    names::{ClusterKey, Host, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip},
+    names::{ClusterKey, Host, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip},
 };
 
 /// A global service as it is configured. Annotations of all earlier releases must stay readable: a new field is optional, and no key changes.
@@ -59,6 +59,12 @@ pub struct Member {
     pub gateway_name: ReleaseName,
     /// The gateway's namespace.
     pub gateway_namespace: Namespace,
+    /// The name of the gateway's Service and Deployment, if it isn't the gateway's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_service: Option<ObjectName>,
+    /// The label of the gateway's pods, if it isn't made of the Service's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_label: Option<LabelValue>,
 }
 
 /// When an endpoint gets no more calls for a while.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     data::Release,
     istio::well_known,
-    mesh::names::{Namespace, NetworkName, ObjectName, ReleaseName},
+    mesh::names::{LabelValue, Namespace, NetworkName, ObjectName, ReleaseName},
 };
 
 /// The port for mutual TLS from other networks.
@@ -24,21 +24,59 @@ pub const PORT: u16 = well_known::PASSTHROUGH_PORT;
 pub const CHART: &str = "gateway";
 
 const NETWORK: Setting = Setting::new(&["networkGateway"], "network");
-/// The Service is looked up by the release's name.
-const NAME: Setting = Setting::new(&["name"], "name");
+/// The Service is looked up by it.
+const NAME: Setting = Setting::new(&["name"], "service_name");
 /// Exports select the gateway's pods by this label.
-const LABEL: Setting = Setting::new(&["labels", well_known::GATEWAY_LABEL], "name");
+const LABEL: Setting = Setting::new(&["labels", well_known::GATEWAY_LABEL], "label");
 const SERVICE_ANNOTATIONS: Setting = Setting::new(&["service", "annotations"], "service_annotations");
 const LOAD_BALANCER_CLASS: Setting = Setting::new(&["service", "loadBalancerClass"], "load_balancer_class");
 const SOURCE_RANGES: Setting = Setting::new(&["service", "loadBalancerSourceRanges"], "source_ranges");
 const REPLICAS: Setting = Setting::new(&["replicaCount"], "replicas");
 const AUTOSCALING: Setting = Setting::new(&["autoscaling", "enabled"], "replicas");
 
+/// The names by which a gateway is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayNames {
+    /// The name of its release.
+    pub release: ReleaseName,
+    /// The name of its Service and of its Deployment; the release's if `None`.
+    pub service: Option<ObjectName>,
+    /// The label `istio` of its pods; the Service's name without `istio-` if `None`.
+    pub label: Option<LabelValue>,
+}
+
+impl GatewayNames {
+    /// The names that the chart makes of the release's.
+    pub fn of(release: ReleaseName) -> Self {
+        Self { release, service: None, label: None }
+    }
+
+    /// The name of the Service and of the Deployment.
+    pub fn service(&self) -> &str {
+        self.service.as_ref().map_or(self.release.as_str(), ObjectName::as_str)
+    }
+
+    /// The label `istio` of the pods.
+    pub fn label(&self) -> &str {
+        self.label.as_ref().map_or_else(|| label_of(self.service()), LabelValue::as_str)
+    }
+
+    /// The labels by which Gateways select the pods.
+    pub fn pod_labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), self.label().to_owned())])
+    }
+}
+
+/// The label that the chart makes of a gateway's name.
+fn label_of(name: &str) -> &str {
+    name.strip_prefix("istio-").unwrap_or(name)
+}
+
 /// The gateway of one network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EastwestGatewaySettings {
-    /// Name of the release, the Deployment and the Service.
-    pub name: ReleaseName,
+    /// The names of the release, the Service and the pods' label.
+    pub names: GatewayNames,
     /// Where it runs.
     pub namespace: Namespace,
     /// The network that it gives access to.
@@ -60,6 +98,10 @@ pub struct EastwestGatewaySettings {
 pub struct ImportedValues {
     /// The network.
     pub network: Option<String>,
+    /// The name of Service and Deployment, if it isn't the release's.
+    pub service: Option<String>,
+    /// The label `istio` of the pods, if it isn't made of the Service's name.
+    pub label: Option<String>,
     /// Annotations of the Service.
     pub service_annotations: BTreeMap<String, String>,
     /// Class of the load balancer.
@@ -138,18 +180,9 @@ pub fn without_balancer(service: &Json) -> Option<&str> {
     service["spec"]["type"].as_str().filter(|sort| *sort != "LoadBalancer" && addresses(service).is_empty())
 }
 
-/// The labels of a gateway's pods, as the chart makes them of the release's name.
-pub fn gateway_pod_labels(name: &ReleaseName) -> BTreeMap<String, String> {
-    BTreeMap::from([(well_known::GATEWAY_LABEL.to_owned(), label(name).to_owned())])
-}
-
-fn label(name: &ReleaseName) -> &str {
-    name.as_str().strip_prefix("istio-").unwrap_or(name.as_str())
-}
-
 impl EastwestGatewaySettings {
     fn decisions(&self) -> Vec<Decision> {
-        let mut decisions = vec![NETWORK.to(self.network.as_str()), NAME.to(self.name.as_str()), LABEL.to(label(&self.name))];
+        let mut decisions = vec![NETWORK.to(self.network.as_str()), NAME.to(self.names.service()), LABEL.to(self.names.label())];
         decisions.extend(self.service_annotations.iter().map(|(key, value)| SERVICE_ANNOTATIONS.entry(key, value.as_str())));
         decisions.extend(self.load_balancer_class.as_deref().map(|class| LOAD_BALANCER_CLASS.to(class)));
         if !self.source_ranges.is_empty() {
@@ -165,8 +198,8 @@ impl EastwestGatewaySettings {
     /// Returns the labels by which the chart lets the Deployment select its pods.
     pub fn selector(&self) -> BTreeMap<String, String> {
         let app = Values::merged(&self.values)["labels"]["app"].as_str().filter(|app| !app.is_empty()).map(str::to_owned);
-        let app = ("app".to_owned(), app.unwrap_or_else(|| self.name.to_string()));
-        gateway_pod_labels(&self.name).into_iter().chain([app]).collect()
+        let app = ("app".to_owned(), app.unwrap_or_else(|| self.names.service().to_owned()));
+        self.names.pod_labels().into_iter().chain([app]).collect()
     }
 
     /// Returns warnings about the user's values.
@@ -187,7 +220,7 @@ impl EastwestGatewaySettings {
     /// The release.
     pub fn release(&self, version: Option<String>) -> Release {
         Release {
-            name: self.name.to_string(),
+            name: self.names.release.to_string(),
             namespace: self.namespace.to_string(),
             chart: CHART.to_owned(),
             version,
@@ -197,23 +230,24 @@ impl EastwestGatewaySettings {
     }
 
     /// Returns a release's values with the names that the chart assumes without them, so that it makes no difference whether they say these.
-    pub fn explicit(&self, values: &Json) -> Json {
-        let assumed = setting::applied(&Json::Object(serde_json::Map::new()), &[NAME.to(self.name.as_str()), LABEL.to(label(&self.name))]);
+    pub fn explicit(values: &Json, release: &str) -> Json {
+        let name = NAME.read_text(values).filter(|name| !name.is_empty()).unwrap_or_else(|| release.to_owned());
+        let assumed = setting::applied(&Json::Object(serde_json::Map::new()), &[NAME.to(name.as_str()), LABEL.to(label_of(&name))]);
         values::merge(&assumed, values)
     }
 
-    /// Returns the Helm value by which a deployed release of this name can't be managed, with what it must be: the provider would rename the
-    /// Service, which gets another load balancer then, or select other pods, which the API server doesn't allow.
-    pub fn unmanageable(values: &Json, release: &ReleaseName) -> Option<(String, String, String)> {
-        let wanted = [(NAME, release.as_str()), (LABEL, label(release))];
-        wanted.into_iter().find_map(|(setting, wanted)| {
-            let found = setting.read_text(values).filter(|found| found != wanted)?;
-            Some((values::key(&setting.path()), found, wanted.to_owned()))
-        })
+    /// Returns the attribute without which a deployed release can't be managed by these settings, with what it must be: another name would rename
+    /// the Service, which gets another load balancer then, and another label select other pods, which the API server doesn't allow.
+    pub fn unmanageable(&self, values: &Json) -> Option<(&'static str, String)> {
+        let values = Self::explicit(values, self.names.release.as_str());
+        let wanted = [(NAME, self.names.service()), (LABEL, self.names.label())];
+        wanted
+            .into_iter()
+            .find_map(|(setting, wanted)| Some((setting.attribute(), setting.read_text(&values).filter(|found| found != wanted)?)))
     }
 
     /// Reads the attributes off a deployed release's values.
-    pub fn read_values(values: &Json) -> ImportedValues {
+    pub fn read_values(values: &Json, release: &str) -> ImportedValues {
         let text = |value: &Json| value.as_str().map(str::to_owned);
         let annotations = SERVICE_ANNOTATIONS.read(values).and_then(Json::as_object).into_iter().flatten();
         let service_annotations: BTreeMap<_, _> = annotations.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
@@ -225,8 +259,12 @@ impl EastwestGatewaySettings {
         if replicas.is_some() {
             decided.extend([REPLICAS, AUTOSCALING].map(Setting::path));
         }
+        let service = NAME.read_text(values).filter(|name| !name.is_empty() && name != release);
+        let assumed = label_of(service.as_deref().unwrap_or(release));
         ImportedValues {
             network: NETWORK.read_text(values),
+            label: LABEL.read_text(values).filter(|label| !label.is_empty() && label != assumed),
+            service,
             load_balancer_class: LOAD_BALANCER_CLASS.read_text(values),
             source_ranges: SOURCE_RANGES.read(values).and_then(Json::as_array).into_iter().flatten().filter_map(text).collect(),
             replicas,
@@ -243,7 +281,7 @@ mod tests {
 
     fn gateway() -> EastwestGatewaySettings {
         EastwestGatewaySettings {
-            name: ReleaseName::parse("istio-eastwestgateway").unwrap(),
+            names: GatewayNames::of(ReleaseName::parse("istio-eastwestgateway").unwrap()),
             namespace: Namespace::parse("istio-system").unwrap(),
             network: NetworkName::parse("eu-net").unwrap(),
             service_annotations: BTreeMap::from([("a.example/type".to_owned(), "nlb".to_owned())]),
@@ -264,7 +302,7 @@ mod tests {
                 "replicaCount": 2, "autoscaling": {"enabled": false}, "resources": {},
             })
         );
-        assert_eq!(gateway_pod_labels(&gateway().name), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
+        assert_eq!(gateway().names.pod_labels(), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
     }
 
     #[test]
@@ -276,19 +314,47 @@ mod tests {
     }
 
     #[test]
-    fn a_release_with_another_service_or_other_pods_is_told_by_its_value() {
-        let judged = |values: Json| EastwestGatewaySettings::unmanageable(&values, &gateway().name).map(|(key, ..)| key);
-        assert_eq!(judged(json!({"labels": {"istio": "other"}})).as_deref(), Some("labels.istio"));
-        assert_eq!(judged(json!({"name": "gw"})).as_deref(), Some("name"));
+    fn a_gateway_with_names_of_its_own_is_read_back_with_them() {
+        let names = |name: &str, values: Json| {
+            let found = EastwestGatewaySettings::read_values(&values, name);
+            let service = found.service.map(|service| ObjectName::parse(&service).unwrap());
+            GatewayNames {
+                release: ReleaseName::parse(name).unwrap(),
+                service,
+                label: found.label.map(|label| LabelValue::parse(&label).unwrap()),
+            }
+        };
+        for (release, values, service, label) in [
+            ("cross-network-gateway", json!({"labels": {"istio": "eastwestgateway"}}), "cross-network-gateway", "eastwestgateway"),
+            ("gw", json!({"name": "istio-eastwestgateway"}), "istio-eastwestgateway", "eastwestgateway"),
+            ("istio-eu", json!({}), "istio-eu", "eu"),
+            ("istio-eu", json!({"name": "istio-eu", "labels": {"istio": "eu"}}), "istio-eu", "eu"),
+        ] {
+            let names = names(release, values.clone());
+            assert_eq!((names.service(), names.label()), (service, label));
+            let gateway = EastwestGatewaySettings { names, ..gateway() };
+            assert_eq!(gateway.unmanageable(&values), None);
+            let explicit = EastwestGatewaySettings::explicit(&values, release);
+            let written = gateway.release(None).values;
+            assert_eq!((&explicit["name"], &explicit["labels"]["istio"]), (&written["name"], &written["labels"]["istio"]));
+        }
+        assert_eq!(names("istio-eu", json!({})), GatewayNames::of(ReleaseName::parse("istio-eu").unwrap()), "nothing but the default");
+    }
+
+    #[test]
+    fn a_release_with_another_service_or_other_pods_is_told_by_its_attribute() {
+        let judged = |values: Json| gateway().unmanageable(&values);
+        assert_eq!(judged(json!({"labels": {"istio": "other"}})), Some(("label", "other".to_owned())));
+        assert_eq!(judged(json!({"name": "gw"})), Some(("service_name", "gw".to_owned())));
         assert_eq!(judged(gateway().release(None).values), None);
         assert_eq!(judged(json!({})), None);
-        let explicit = gateway().explicit(&json!({"labels": {"team": "a"}, "name": "gw"}));
-        assert_eq!(explicit, json!({"name": "gw", "labels": {"istio": "eastwestgateway", "team": "a"}}));
+        let explicit = EastwestGatewaySettings::explicit(&json!({"labels": {"team": "a"}, "name": "gw"}), "istio-eastwestgateway");
+        assert_eq!(explicit, json!({"name": "gw", "labels": {"istio": "gw", "team": "a"}}));
     }
 
     #[test]
     fn values_are_read_as_they_were_written() {
-        let found = EastwestGatewaySettings::read_values(&gateway().release(None).values);
+        let found = EastwestGatewaySettings::read_values(&gateway().release(None).values, "istio-eastwestgateway");
         assert_eq!((found.network.as_deref(), found.replicas), (Some("eu-net"), Some(2)));
         assert_eq!(found.service_annotations, gateway().service_annotations);
         assert!(values::same_yaml(&found.rest.unwrap(), "resources: {}"));

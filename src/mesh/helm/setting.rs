@@ -45,6 +45,11 @@ impl Setting {
         self.read(values).and_then(Json::as_str).map(str::to_owned)
     }
 
+    /// Returns the attribute that decides the value.
+    pub(super) const fn attribute(self) -> &'static str {
+        self.attribute
+    }
+
     /// Returns the value's path.
     pub(super) fn path(self) -> Vec<String> {
         owned(self.path)

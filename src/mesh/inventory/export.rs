@@ -76,9 +76,9 @@ fn exported_host(key: &ClusterKey, entry: &Json, objects: &Objects) -> Option<Ex
 
 /// Whether a Gateway, of ours or of others, opens the host on the export's gateway.
 fn is_open(host: &Host, request: &Request, objects: &Objects) -> bool {
-    let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_name.as_str());
-    let is_it = |deployment: &&Json| deployment["metadata"]["namespace"] == namespace && deployment["metadata"]["name"] == name;
-    let labels = export::pod_labels(&request.gateway_name, objects.gateway_deployments.iter().find(is_it));
+    let (namespace, names) = (request.gateway_namespace.as_str(), request.gateway());
+    let is_it = |deployment: &&Json| deployment["metadata"]["namespace"] == namespace && deployment["metadata"]["name"] == names.service();
+    let labels = export::pod_labels(&names, objects.gateway_deployments.iter().find(is_it));
     export::opening(&objects.gateways, &labels, host).is_some()
 }
 

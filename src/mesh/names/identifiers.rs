@@ -170,6 +170,8 @@ names! {
     ServiceAccountName = "service account name" SUBDOMAIN "echo";
     /// The name of a Helm release.
     ReleaseName = "Helm release name" RELEASE "istio-eastwestgateway";
+    /// The value of a label.
+    LabelValue = "value of a label" LABEL_VALUE "eastwestgateway";
     /// The name of a network: clusters of one name reach each other's pods directly.
     NetworkName = "network name" LABEL_VALUE "us-net";
     /// The mesh's id, the same in all its clusters.

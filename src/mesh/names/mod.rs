@@ -6,11 +6,12 @@ mod locality;
 pub mod port;
 mod vip;
 
-pub use crate::istio::well_known::NETWORK_LABEL;
+pub use crate::istio::well_known::{NETWORK_LABEL, TLS_MODE_LABEL};
 pub use host::Host;
 pub(super) use host::hashed;
 pub use identifiers::{
-    ClusterKey, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key, check_label_value,
+    ClusterKey, LabelValue, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key,
+    check_label_value,
 };
 pub use locality::Locality;
 pub use port::{Protocol, ServicePort};

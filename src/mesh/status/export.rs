@@ -30,7 +30,7 @@ fn open(cluster: &ClusterInventory, export: &ExportedHost) -> Check {
             .because("Someone changed the annotation of its ServiceEntry.", "Apply the mesh_service_export, which writes it again."),
         Ok(_) if export.is_open => Check::ok(id, "A Gateway opens the host."),
         Ok(request) => {
-            let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_name.as_str());
+            let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_service_name());
             // The labels of its pods decide which Gateways are for it, and its Deployment is found by its Service.
             let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, namespace, name);
             let needs = [Kind::GATEWAY.plural.to_owned(), Kind::SERVICE.plural.to_owned(), deployment.to_string()];
@@ -82,7 +82,7 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
     let Ok(request) = &export.request else { return Vec::new() };
     let home = inventory.cluster(exporter);
     let gateway = home
-        .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_name.as_str()))
+        .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_service_name()))
         .filter(|gateway| !gateway.addresses.is_empty());
     // Without the Services it isn't known whether the gateway has an address.
     let untold = home.and_then(|cluster| untold("import.address", cluster, &[Kind::SERVICE.plural.to_owned()]));
@@ -93,7 +93,7 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
                 let import = import_of(export, cluster);
                 let compared =
                     import.and_then(|import| gateway.map_or_else(|| untold.clone(), |gateway| address(import, &gateway.addresses)));
-                std::iter::once(present(exporter, cluster, import)).chain(compared).collect()
+                std::iter::once(present(exporter, cluster, import, request.destination_rule)).chain(compared).collect()
             }
         };
         Some(found.into_iter().map(|check| check.on(export.id.host.to_string()).of(importer)).collect::<Vec<_>>())
@@ -101,11 +101,11 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
     request.importers.iter().filter_map(of).flatten().collect()
 }
 
-fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>) -> Check {
+fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>, needs_rule: bool) -> Check {
     let id = "import.present";
     let missing = match import {
         None => Some(Kind::SERVICE_ENTRY),
-        Some(import) => (!import.has_rule).then_some(Kind::DESTINATION_RULE),
+        Some(import) => (needs_rule && !import.has_rule).then_some(Kind::DESTINATION_RULE),
     };
     if let Some(untold) = missing.and_then(|kind| untold(id, importer, &[kind.plural.to_owned()])) {
         return untold;
@@ -114,7 +114,7 @@ fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&I
     match import {
         None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
             .because("The host doesn't resolve here, or calls to it leave the mesh.", fix),
-        Some(import) if !import.has_rule => Check::warning(id, "The DestinationRule of the host is missing.")
+        Some(import) if needs_rule && !import.has_rule => Check::warning(id, "The DestinationRule of the host is missing.")
             .because("The mesh's defaults decide whether calls to it are encrypted.", fix),
         Some(_) => Check::ok(id, format!("The host of cluster {exporter} is imported.")),
     }

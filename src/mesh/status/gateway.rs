@@ -22,7 +22,7 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
 fn present(cluster: &ClusterInventory) -> Vec<Check> {
     let id = "gateway.present";
     let requests = cluster.exports.iter().filter_map(|export| export.request.as_ref().ok());
-    let named: BTreeSet<_> = requests.map(|request| (request.gateway_namespace.as_str(), request.gateway_name.as_str())).collect();
+    let named: BTreeSet<_> = requests.map(|request| (request.gateway_namespace.as_str(), request.gateway_service_name())).collect();
     let check = |(namespace, name): (&str, &str)| {
         let check = match (cluster.gateway(namespace, name), untold(id, cluster, &[Kind::SERVICE.plural.to_owned()])) {
             (Some(gateway), _) => Check::ok(id, format!("It is there, for network {}.", gateway.network)),

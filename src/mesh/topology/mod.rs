@@ -249,7 +249,7 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
 fn exported(key: &ClusterKey, export: &ExportedHost, inventory: &Inventory, worst: &Worst<'_>) -> ExportedService {
     let host = export.id.host.as_str();
     let request = export.request.as_ref().ok();
-    let gateway = request.map(|request| format!("{}/{}", request.gateway_namespace, request.gateway_name)).unwrap_or_default();
+    let gateway = request.map(|request| format!("{}/{}", request.gateway_namespace, request.gateway_service_name())).unwrap_or_default();
     let severity = worst.object(key, "export", host).max(worst.object(key, "gateway", &gateway));
     // Without a record, the clusters that hold an import of it.
     let recorded = request.map(|request| request.importers.clone());

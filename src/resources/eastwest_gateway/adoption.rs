@@ -6,7 +6,7 @@ use super::{EastwestGateway, EastwestGatewayModel, plan::is_harmless, port_value
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
-        ClusterKey, EastwestGatewaySettings, ReleaseName,
+        ClusterKey, EastwestGatewaySettings,
         observe::operator::{self, is_without_helm},
     },
     ports::Failure,
@@ -31,15 +31,15 @@ struct Seen {
 
 impl EastwestGateway {
     fn import_of(&self) -> String {
-        format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.name)
+        format!("mesh_eastwest_gateway.<name> {}/{}/{}", self.cluster, self.namespace(), self.gateway.names.release)
     }
 
     fn title(&self) -> String {
-        format!("the Helm release {}/{}", self.namespace(), self.gateway.name)
+        format!("the Helm release {}/{}", self.namespace(), self.gateway.names.release)
     }
 
     fn deployment(&self) -> ObjectRef {
-        ObjectRef::namespaced(Kind::DEPLOYMENT, self.namespace(), self.gateway.name.as_str())
+        ObjectRef::namespaced(Kind::DEPLOYMENT, self.namespace(), self.gateway.names.service())
     }
 
     /// Returns the release that this resource may go on with. Where the state has no object, this is what an interrupted create has left, or with
@@ -72,14 +72,9 @@ impl EastwestGateway {
 
     async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
         let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
-        let release = cluster.release(self.namespace(), self.gateway.name.as_str());
+        let release = cluster.release(self.namespace(), self.gateway.names.release.as_str());
         let (release, service, deployment) = tokio::try_join!(release, cluster.get(&service), cluster.get(&deployment))?;
-        Ok(Seen { release: release.map(|release| self.explicit(release)), service, deployment })
-    }
-
-    /// A release with the values that its chart assumes.
-    pub(super) fn explicit(&self, release: Deployed) -> Deployed {
-        Deployed { values: self.gateway.explicit(&release.values), ..release }
+        Ok(Seen { release: release.map(explicit), service, deployment })
     }
 
     /// Tells a plan what the create takes over, and plans the addresses, which stay unless the Service changes. What can't be seen is a warning.
@@ -141,10 +136,25 @@ impl EastwestGateway {
 
     /// Refuses what can't be taken over. Returns a warning of what had better not be.
     fn check_takeover(&self, release: Option<&Deployed>, deployment: Option<&Json>, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
-        release.into_iter().try_for_each(|release| check_manageable(&self.cluster, release))?;
+        release.into_iter().try_for_each(|release| self.check_manageable(release))?;
         deployment.into_iter().try_for_each(|deployment| self.check_selector(deployment))?;
         let versions = release.map(|release| &release.version).zip(self.wanted_version(cx));
         versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
+    }
+
+    /// Refuses a release that can't be managed without another load balancer, or at all.
+    fn check_manageable(&self, live: &Deployed) -> Result<(), Error> {
+        let Some((attribute, found)) = self.gateway.unmanageable(&live.values) else { return Ok(()) };
+        Err(Error::new(
+            "The gateway has another name",
+            format!(
+                "The Helm release {}/{} of cluster \"{}\" was installed with another `{attribute}`: {found:?}. To take it over as it is, set \
+                 `{attribute} = {found:?}`. A change would need another Service with another load balancer, or select other pods, which the API \
+                 server doesn't allow.",
+                live.namespace, live.name, self.cluster
+            ),
+        )
+        .at(AttributePath::new(attribute)))
     }
 
     /// Refuses a Deployment whose pods the chart would select by other labels: the API server allows no change of that.
@@ -166,7 +176,7 @@ impl EastwestGateway {
                 shown(found),
                 shown(&serde_json::json!(wanted)),
                 self.namespace(),
-                self.gateway.name
+                self.gateway.names.service()
             ),
         )
         .at(AttributePath::new("adopt")))
@@ -183,20 +193,9 @@ impl EastwestGateway {
     }
 }
 
-/// Refuses a release that can't be managed without another load balancer, or at all.
-pub(super) fn check_manageable(cluster: &ClusterKey, live: &Deployed) -> Result<(), Error> {
-    let Ok(name) = ReleaseName::parse(&live.name) else { return Ok(()) };
-    let Some((key, found, wanted)) = EastwestGatewaySettings::unmanageable(&live.values, &name) else { return Ok(()) };
-    Err(Error::new(
-        "The gateway can't be managed",
-        format!(
-            "The Helm release {}/{} of cluster \"{cluster}\" has the value `{key}: {found}`, and the provider needs `{wanted}`. Another `name` would \
-             rename the Service, which then gets another load balancer; another label would select other pods, which the API server doesn't allow.\n\n\
-             Add a `mesh_eastwest_gateway` of another `name` beside it, let the exports refer to that one, which changes them without an \
-             interruption, and uninstall the release.",
-            live.namespace, live.name
-        ),
-    ))
+/// A release with the values that its chart assumes.
+pub(super) fn explicit(release: Deployed) -> Deployed {
+    Deployed { values: EastwestGatewaySettings::explicit(&release.values, &release.name), ..release }
 }
 
 /// Tells a plan what an apply takes over.

@@ -27,6 +27,10 @@ pub(super) fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Pars
     }
     if let Parsed::Ready(spec) = spec {
         check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
+        let name = format!("{}/{}", spec.namespace(), spec.gateway.names.release);
+        if let Some(warning) = plan.world.and_then(|world| world.planned.add_gateway(&spec.cluster, name, spec.gateway.names.label())) {
+            plan.report.warning(warning);
+        }
         for lint in spec.gateway.lints() {
             plan.report.warning(Error::new(lint.title(), lint.message).at(AttributePath::new("values")));
         }

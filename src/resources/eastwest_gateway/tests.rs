@@ -3,7 +3,7 @@
 use super::{EastwestGateway, EastwestGatewayModel};
 use crate::{
     ports::{Failure, FailureKind},
-    resources::testing::{Scene, apply, balancer, created, drift, gateway, model, planned, preview, read, scene, text},
+    resources::testing::{Scene, apply, balancer, created, drift, gateway, import, model, planned, preview, read, scene, text},
 };
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
 use serde_json::{Value as Json, json};
@@ -225,20 +225,31 @@ async fn a_gateway_of_istioctl_is_taken_over_if_the_chart_selects_its_pods() {
 }
 
 #[tokio::test]
-async fn a_gateway_whose_service_or_pods_have_other_names_is_neither_imported_nor_taken_over() {
-    for values in [json!({"networkGateway": "eu-net", "labels": {"istio": "other"}}), json!({"name": "other"})] {
+async fn a_gateway_whose_service_or_pods_have_other_names_is_imported_with_them_and_taken_over_only_by_them() {
+    for (values, named) in [
+        (json!({"networkGateway": "eu-net", "labels": {"istio": "other"}}), EastwestGatewayModel { label: text("other"), ..adopting() }),
+        (json!({"networkGateway": "eu-net", "name": "other"}), EastwestGatewayModel { service_name: text("other"), ..adopting() }),
+    ] {
         let scene = scene();
-        scene.objects.put("eu", balancer("198.51.100.9"));
+        let mut service = balancer("198.51.100.9");
+        scene.objects.put("eu", service.clone());
+        service["metadata"]["name"] = json!("other");
+        scene.objects.put("eu", service);
         created::<EastwestGateway>(&scene, gateway()).await;
         scene.releases.apply_values("eu", "istio-system/istio-eastwestgateway", |live| *live = values.clone());
         scene.releases.give_away("eu", "istio-system", "istio-eastwestgateway");
-        let id = "eu/istio-system/istio-eastwestgateway";
-        let imported = erase::<EastwestGateway>().import(id, &scene.world, tokio_util::sync::CancellationToken::new()).await;
         let planned = preview::<EastwestGateway>(&scene, adopting()).await.1;
         let (state, applied) = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await;
         assert!(state.is_null(), "a plan may have seen nothing of it");
-        for errors in [imported.diagnostics.errors, planned.errors, applied.errors] {
-            assert_eq!(errors[0].summary, "The gateway can't be managed", "{errors:?}");
+        for errors in [planned.errors, applied.errors] {
+            assert_eq!(errors[0].summary, "The gateway has another name", "{errors:?}");
         }
+        let imported = import(erase::<EastwestGateway>(), &scene, "eu/istio-system/istio-eastwestgateway").await;
+        let found: EastwestGatewayModel = model(&imported);
+        assert_eq!((&found.service_name, &found.label), (&named.service_name, &named.label));
+        assert_eq!(drift(&imported), [""; 0], "it is as the attributes say");
+        let diagnostics = preview::<EastwestGateway>(&scene, named.clone()).await.1;
+        assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
+        created::<EastwestGateway>(&scene, named).await;
     }
 }

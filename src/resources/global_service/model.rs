@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::GlobalService;
 use crate::{
     mesh::{
-        ClusterKey, Host, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
+        ClusterKey, Host, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
         export::Caller,
         global::{Detection, GlobalId, Member, Request},
     },
@@ -25,6 +25,10 @@ model! {
         namespace: String => required(),
         /// The gateway's name.
         name: String => required(),
+        /// The name of the gateway's Service, if it has one of its own.
+        service_name: String => optional(),
+        /// The label of the gateway's pods, if it has one of its own.
+        label: String => optional(),
         /// The cluster's network. Each of the other clusters needs a `mesh_link` to it.
         network: String => required(),
     }
@@ -201,8 +205,17 @@ impl ServingGatewayRef {
         });
         let gateway_namespace = parse.required("namespace", &self.namespace, |text| Namespace::parse(text));
         let gateway_name = parse.required("name", &self.name, |text| ReleaseName::parse(text));
+        let gateway_service = parse.optional("service_name", &self.service_name, |text| ObjectName::parse(text));
+        let gateway_label = parse.optional("label", &self.label, |text| LabelValue::parse(text));
         let network = parse.required("network", &self.network, |text| NetworkName::parse(text));
-        Some((cluster?, Member { network: network?, gateway_name: gateway_name?, gateway_namespace: gateway_namespace? }))
+        let member = Member {
+            network: network?,
+            gateway_name: gateway_name?,
+            gateway_namespace: gateway_namespace?,
+            gateway_service: gateway_service?,
+            gateway_label: gateway_label?,
+        };
+        Some((cluster?, member))
     }
 }
 
@@ -234,6 +247,8 @@ impl From<&GlobalService> for GlobalServiceModel {
                 cluster: Value::Value(key.to_string()),
                 namespace: Value::Value(member.gateway_namespace.to_string()),
                 name: Value::Value(member.gateway_name.to_string()),
+                service_name: member.gateway_service.as_ref().map(ToString::to_string).into(),
+                label: member.gateway_label.as_ref().map(ToString::to_string).into(),
                 network: Value::Value(member.network.to_string()),
             };
             (key.to_string(), Value::Value(gateway))

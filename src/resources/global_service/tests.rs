@@ -25,6 +25,8 @@ fn global(clusters: &[&str], weights: &[(&str, i64)]) -> GlobalServiceModel {
         cluster: text(cluster),
         namespace: text("istio-system"),
         name: text("istio-eastwestgateway"),
+        service_name: Value::Null,
+        label: Value::Null,
         network: text(&format!("{cluster}-net")),
     };
     GlobalServiceModel {

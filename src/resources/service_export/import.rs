@@ -36,7 +36,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceExport
         return Err(error);
     };
     let request = Request::read(entry).map_err(|problem| Error::new("Not an export of this provider", problem))?;
-    let gateway = ObjectRef::namespaced(Kind::SERVICE, request.gateway_namespace.as_str(), request.gateway_name.as_str());
+    let gateway = ObjectRef::namespaced(Kind::SERVICE, request.gateway_namespace.as_str(), request.gateway_service_name());
     let addresses = exporter.get(&gateway).await?.as_ref().map(addresses).unwrap_or_default();
     Ok(ServiceExportModel::from(&ServiceExport { id, request, addresses, adopts: false }))
 }

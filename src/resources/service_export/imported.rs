@@ -1,6 +1,8 @@
 //! The attribute `import` of `mesh_service_export`: all that an importing cluster has to know, for a `mesh_service_import` in any state.
 
 use super::{ServiceExportModel, model::GatewayRef, ports::ExportedPortModel};
+use std::collections::BTreeMap;
+
 use framework::{Value, computed, model};
 
 model! {
@@ -22,6 +24,8 @@ model! {
         gateway_port: i64 => computed(),
         /// Where the exporting cluster is.
         locality: String => computed(),
+        /// Further labels of the endpoints.
+        endpoint_labels: BTreeMap<String, Value<String>> => computed(),
     }
 }
 
@@ -42,6 +46,7 @@ impl ImportedModel {
             gateway_addresses,
             gateway_port,
             locality: export.locality.clone(),
+            endpoint_labels: export.endpoint_labels.clone(),
         }
     }
 }

@@ -195,7 +195,7 @@ impl ServiceExport {
 
     /// Returns whether another configuration of the export uses the same gateway.
     fn has_gateway_of(&self, other: &Self) -> bool {
-        let gateway = |export: &Self| (export.id.clone(), export.request.gateway_namespace.clone(), export.request.gateway_name.clone());
+        let gateway = |export: &Self| (export.id.clone(), export.request.gateway_namespace.clone(), export.request.gateway());
         gateway(self) == gateway(other)
     }
 

@@ -8,10 +8,11 @@ use super::{
     ports::{ExportedPortModel, PortModel, parse_ports, same_ports},
 };
 use crate::mesh::{
-    ClusterKey, ExportId, Host, Locality, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, Vip,
+    ClusterKey, ExportId, Host, LabelValue, Locality, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain,
+    Vip,
     export::{Audience, Caller, Request},
     helm::gateway::{self, Address},
-    names::port,
+    names::{self, port},
 };
 use framework::{Datum, Dynamic, Parse, Set, Timeouts, Value, computed, model, optional, required};
 
@@ -24,6 +25,10 @@ model! {
         namespace: String => required(),
         /// The gateway's name.
         name: String => required(),
+        /// The name of the gateway's Service, if it has one of its own.
+        service_name: String => optional(),
+        /// The label of the gateway's pods, if it has one of its own.
+        label: String => optional(),
         /// The load balancer's port for mutual TLS.
         port: i64 => optional().default(i64::from(gateway::PORT)).between(1, 65535),
         /// The load balancer's addresses: IP addresses or host names. Required, unless `network` is set.
@@ -94,6 +99,12 @@ model! {
         /// `eu-west-1`. It has no effect by itself: clients prefer near endpoints only with outlier detection in a DestinationRule, and an
         /// export has endpoints in one cluster.
         locality: String => optional(),
+        /// Labels of the host's endpoints in the importing clusters, by which the subsets of a DestinationRule of your own choose them:
+        /// `{ "topology.istio.io/cluster" = "eu" }`.
+        endpoint_labels: BTreeMap<String, Value<String>> => optional(),
+        /// Whether the importing clusters get a DestinationRule, which sets mutual TLS for the host. Defaults to true. With false bring one of your
+        /// own with `tls: {mode: ISTIO_MUTUAL}`, or calls to the host can leave in plain text.
+        destination_rule: bool => optional().equivalent_by(is_unset_or_true),
         /// Whether a create takes over what somebody else has written to make the host callable: ServiceEntries of the host alone, DestinationRules
         /// that only set its TLS, and a Gateway that passes on the host only. The plan shows what changes. The export's own objects are written
         /// first, then those are deleted. Set `vip` to the address that clients have. It has no effect on a resource that is in the state.
@@ -133,6 +144,8 @@ impl ServiceExportModel {
         let trust_domain = parse.optional("trust_domain", &self.trust_domain, |text| TrustDomain::parse(text));
         let callers = parse.optional_each("callers", &self.callers, |text| Caller::parse(text));
         let locality = parse.optional("locality", &self.locality, |text| Locality::parse(text));
+        let endpoint_labels = parse_endpoint_labels(&self.endpoint_labels, parse);
+        let destination_rule = parse.optional("destination_rule", &self.destination_rule, |on| Ok::<_, String>(*on));
         if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&self.gateway, &importers)
             && importers.iter().any(|importer| importer.as_str() == exporter)
         {
@@ -154,6 +167,8 @@ impl ServiceExportModel {
                 service: service?,
                 gateway_name: gateway.name,
                 gateway_namespace: gateway.namespace,
+                gateway_service: gateway.service,
+                gateway_label: gateway.label,
                 gateway_port: gateway.port,
                 network: network?,
                 importers: importers?.into_iter().collect(),
@@ -166,6 +181,8 @@ impl ServiceExportModel {
                 trust_domain: trust_domain?,
                 callers: callers?.map(BTreeSet::from_iter),
                 locality: locality?,
+                endpoint_labels: endpoint_labels?,
+                destination_rule: destination_rule?.unwrap_or(true),
             },
             addresses: gateway.addresses,
             adopts: adopts?.unwrap_or_default(),
@@ -183,6 +200,8 @@ impl From<&ServiceExport> for ServiceExportModel {
                 cluster: Value::Value(id.exporter.to_string()),
                 namespace: Value::Value(request.gateway_namespace.to_string()),
                 name: Value::Value(request.gateway_name.to_string()),
+                service_name: request.gateway_service.as_ref().map(ToString::to_string).into(),
+                label: request.gateway_label.as_ref().map(ToString::to_string).into(),
                 port: Value::Value(i64::from(request.gateway_port)),
                 addresses: request.network.is_none().then(|| strings(addresses)).into(),
             }),
@@ -203,6 +222,8 @@ impl From<&ServiceExport> for ServiceExportModel {
             trust_domain: request.trust_domain.as_ref().map(ToString::to_string).into(),
             callers: request.callers.as_ref().map(strings).into(),
             locality: request.locality.as_ref().map(ToString::to_string).into(),
+            endpoint_labels: labels(&request.endpoint_labels),
+            destination_rule: (!request.destination_rule).then_some(false).into(),
             adopt: Value::Null,
             address: Value::Null,
             service_ports: Value::Null,
@@ -212,6 +233,37 @@ impl From<&ServiceExport> for ServiceExportModel {
             timeouts: Value::Null,
         }
     }
+}
+
+/// Parses the labels of endpoints.
+pub(in crate::resources) fn parse_endpoint_labels(
+    labels: &Value<BTreeMap<String, Value<String>>>,
+    parse: &mut Parse<'_>,
+) -> Option<BTreeMap<String, String>> {
+    let entries = parse.entries("endpoint_labels", labels, |text| names::check_label_value(text).map(|()| text.clone()));
+    for (key, problem) in entries.iter().flatten().filter_map(|(key, _)| Some((key, problem_of(key)?))) {
+        parse.violation(parse.path("endpoint_labels").key(key.clone()), &problem);
+    }
+    entries
+}
+
+fn problem_of(key: &str) -> Option<String> {
+    if key == names::TLS_MODE_LABEL {
+        return Some(format!("The provider sets `{key}` by itself. Remove it."));
+    }
+    names::check_key(key).err()
+}
+
+/// The labels of endpoints as an attribute: null if there are none.
+pub(in crate::resources) fn labels(labels: &BTreeMap<String, String>) -> Value<BTreeMap<String, Value<String>>> {
+    let values = || labels.iter().map(|(key, text)| (key.clone(), Value::Value(text.clone()))).collect();
+    (!labels.is_empty()).then(values).into()
+}
+
+/// Whether two settings that default to true say the same.
+pub(in crate::resources) fn is_unset_or_true(a: &Dynamic, b: &Dynamic) -> bool {
+    let is_on = |value: &Dynamic| matches!(value, Value::Null | Value::Value(Datum::Bool(true)));
+    is_on(a) && is_on(b)
 }
 
 /// Parses `export_to`; `Some(None)` if it isn't set.
@@ -239,6 +291,8 @@ struct GatewayEnd {
     cluster: ClusterKey,
     namespace: Namespace,
     name: ReleaseName,
+    service: Option<ObjectName>,
+    label: Option<LabelValue>,
     port: u16,
     addresses: Vec<Address>,
 }
@@ -248,13 +302,23 @@ impl GatewayEnd {
         let cluster = parse.required("cluster", &gateway.cluster, |key| ClusterKey::parse(key));
         let namespace = parse.required("namespace", &gateway.namespace, |text| Namespace::parse(text));
         let name = parse.required("name", &gateway.name, |text| ReleaseName::parse(text));
+        let service = parse.optional("service_name", &gateway.service_name, |text| ObjectName::parse(text));
+        let label = parse.optional("label", &gateway.label, |text| LabelValue::parse(text));
         let port = parse.optional("port", &gateway.port, |number| port::number(*number));
         let addresses = parse.each("addresses", &gateway.addresses, |text| Address::parse(text));
         if addresses.as_ref().is_some_and(Vec::is_empty) && gateway.addresses.is_value() {
             let problem = "The gateway has no address yet, so traffic can't be routed to it. Apply the gateway first.";
             parse.violation(parse.path("addresses"), &problem);
         }
-        Some(Self { cluster: cluster?, namespace: namespace?, name: name?, port: port?.unwrap_or(gateway::PORT), addresses: addresses? })
+        Some(Self {
+            cluster: cluster?,
+            namespace: namespace?,
+            name: name?,
+            service: service?,
+            label: label?,
+            port: port?.unwrap_or(gateway::PORT),
+            addresses: addresses?,
+        })
     }
 }
 

@@ -174,13 +174,13 @@ impl ServiceExport {
         if others.is_empty() {
             return Ok(None);
         }
-        let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, request.gateway_namespace.as_str(), request.gateway_name.as_str());
+        let deployment = ObjectRef::namespaced(Kind::DEPLOYMENT, request.gateway_namespace.as_str(), request.gateway_service_name());
         let deployment = match exporter.get(&deployment).await {
             // Without the permission, the labels that the chart sets are assumed.
             Err(failure) if failure.kind == FailureKind::Denied => None,
             deployment => deployment?,
         };
-        Ok(export::opening(&others, &export::pod_labels(&request.gateway_name, deployment.as_ref()), &self.id.host))
+        Ok(export::opening(&others, &export::pod_labels(&request.gateway(), deployment.as_ref()), &self.id.host))
     }
 
     fn opened_by_others(&self, opening: &Opening) -> Error {

@@ -93,11 +93,11 @@ impl ServiceImport {
         Ok(())
     }
 
-    /// Removes the objects, if they are ours.
-    async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
-        for object in self.id.objects() {
-            if self.on(cx).get(&object).await?.as_ref().is_some_and(labels::is_ours) {
-                self.on(cx).delete(&object).await?;
+    /// Removes objects, if they are ours.
+    async fn remove(&self, objects: &[ObjectRef], cx: &Cx<'_, World>) -> Result<(), Failure> {
+        for object in objects {
+            if let Some(found) = self.on(cx).get(object).await?.filter(labels::is_ours) {
+                self.on(cx).delete_found(&found, labels::is_ours).await?;
             }
         }
         Ok(())
@@ -147,7 +147,11 @@ impl Resource for ServiceImport {
         spec.write(creation.as_ref(), cx).await?;
         // A host that the plan didn't know yet.
         for moved in prior.in_place().filter(|prior| prior.id != spec.id) {
-            moved.remove(cx).await?;
+            moved.remove(&moved.id.objects(), cx).await?;
+        }
+        let [_, rule] = spec.id.objects();
+        if !prior.is_none() && !spec.import.destination_rule {
+            spec.remove(&[rule], cx).await?;
         }
         if creation.is_some() {
             spec.on(cx).unmark(&spec.id.entry()).await?;
@@ -168,8 +172,15 @@ impl Resource for ServiceImport {
             return Ok(Observed::Gone);
         }
         let mut drift = Vec::new();
-        for ((object, live), wanted) in objects.iter().zip(&live).zip(spec.manifests()) {
-            let lines = live.as_ref().map_or_else(|| vec!["it is gone".to_owned()], |live| own_differences(&wanted, live));
+        let manifests = spec.manifests();
+        for (object, live) in objects.iter().zip(&live) {
+            let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(object));
+            let lines = match (wanted, live) {
+                (Some(wanted), Some(live)) => own_differences(wanted, live),
+                (Some(_), None) => vec!["it is gone".to_owned()],
+                (None, Some(live)) if labels::is_ours(live) => vec!["must be removed".to_owned()],
+                (None, _) => Vec::new(),
+            };
             drift.extend(lines.into_iter().map(|line| format!("{object}: {line}")));
         }
         Ok(Observed::Found(ServiceImportStatus { drift }))
@@ -180,7 +191,7 @@ impl Resource for ServiceImport {
         if spec.on(cx).leaves_behind(&format!("{entry} and {rule}")).await {
             return Ok(());
         }
-        spec.remove(cx).await.map_err(Error::from)
+        spec.remove(&[rule, entry], cx).await.map_err(Error::from)
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ServiceImportModel, Error> {

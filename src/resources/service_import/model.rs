@@ -1,5 +1,7 @@
 //! The attributes of `mesh_service_import`: their declaration, and both ways between them and an [`Import`].
 
+use std::collections::BTreeMap;
+
 use super::ServiceImport;
 use crate::{
     mesh::{
@@ -10,7 +12,7 @@ use crate::{
         trust,
     },
     resources::service_export::{
-        model::{parse_audience, strings},
+        model::{is_unset_or_true, labels, parse_audience, parse_endpoint_labels, strings},
         ports::repetitions,
     },
 };
@@ -47,6 +49,8 @@ model! {
         gateway_port: i64 => optional().default(i64::from(gateway::PORT)),
         /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`.
         locality: String => optional(),
+        /// Labels of the endpoints, by which the subsets of a DestinationRule of your own choose them.
+        endpoint_labels: BTreeMap<String, Value<String>> => optional(),
     }
 }
 
@@ -70,6 +74,9 @@ model! {
         /// The namespaces of this cluster that see the host: names, `.` for `namespace`, or `*` alone for all. All if not set, also in a mesh
         /// whose `defaultServiceExportTo` is narrower. Example: `["shop", "checkout"]`.
         export_to: Set<String> => optional(),
+        /// Whether there is a DestinationRule, which sets mutual TLS for the host. Defaults to true. With false bring one of your own with
+        /// `tls: {mode: ISTIO_MUTUAL}`, or calls to the host can leave in plain text.
+        destination_rule: bool => optional().equivalent_by(is_unset_or_true),
         /// Differences between the cluster and the last applied configuration. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
@@ -84,10 +91,11 @@ impl ServiceImportModel {
         let namespace = parse.required("namespace", &self.namespace, |text| Namespace::parse(text));
         let service = parse.nested("service", &self.service, ServiceRef::parse);
         let export_to = parse_audience(&self.export_to, parse);
+        let destination_rule = parse.optional("destination_rule", &self.destination_rule, |on| Ok::<_, String>(*on));
         let service = service??;
         Some(ServiceImport {
             id: ImportId { cluster: cluster?, namespace: namespace?, host: service.host.clone() },
-            import: Import { service, export_to: export_to? },
+            import: Import { service, export_to: export_to?, destination_rule: destination_rule?.unwrap_or(true) },
         })
     }
 }
@@ -102,6 +110,7 @@ impl ServiceRef {
         let addresses = parse.each("gateway_addresses", &self.gateway_addresses, |text| Address::parse(text));
         let port = parse.optional("gateway_port", &self.gateway_port, |number| port::number(*number));
         let locality = parse.optional("locality", &self.locality, |text| Locality::parse(text));
+        let endpoint_labels = parse_endpoint_labels(&self.endpoint_labels, parse);
         if self.network.is_null() && addresses.as_ref().is_some_and(Vec::is_empty) {
             let problem =
                 "The exporting cluster's gateway has no address, so traffic can't be routed to it. Apply the exporter's state first.";
@@ -116,6 +125,7 @@ impl ServiceRef {
             gateway_addresses: addresses?,
             gateway_port: port?.unwrap_or(gateway::PORT),
             locality: locality?,
+            endpoint_labels: endpoint_labels?,
         })
     }
 }
@@ -166,7 +176,7 @@ fn parse_ports(ports: &Value<Vec<Value<ImportedPortRef>>>, parse: &mut Parse<'_>
 /// The attributes after `terraform import`. All are listed, so that the compiler asks for a new one.
 impl From<&ServiceImport> for ServiceImportModel {
     fn from(import: &ServiceImport) -> Self {
-        let ServiceImport { id, import: Import { service, export_to } } = import;
+        let ServiceImport { id, import: Import { service, export_to, destination_rule } } = import;
         Self {
             cluster: Value::Value(id.cluster.to_string()),
             namespace: Value::Value(id.namespace.to_string()),
@@ -182,8 +192,10 @@ impl From<&ServiceImport> for ServiceImportModel {
                 },
                 gateway_port: Value::Value(i64::from(service.gateway_port)),
                 locality: service.locality.as_ref().map(ToString::to_string).into(),
+                endpoint_labels: labels(&service.endpoint_labels),
             }),
             export_to: export_to.as_ref().map(strings).into(),
+            destination_rule: (!destination_rule).then_some(false).into(),
             drift: Value::Null,
             timeouts: Value::Null,
         }

@@ -72,6 +72,38 @@ fn a_mesh_that_changes_keeps_its_calls() {
             workspace.apply();
             workspace.assert_settled();
         });
+        // As the guide on gateways says: a second one, the exports moved to it, and then the first one removed.
+        changes.make("a second gateway of the EU, and its exports moved to it", || {
+            workspace.write("second.tf", SECOND_GATEWAY);
+            workspace.edit("gateway          = mesh_eastwest_gateway.this[\"eu\"]", "gateway          = mesh_eastwest_gateway.second");
+            workspace.apply();
+            workspace.assert_settled();
+        });
+        changes.make("the EU's first gateway removed", || {
+            workspace.edit(
+                "resource \"mesh_eastwest_gateway\" \"this\" {\n  for_each = local.members",
+                "resource \"mesh_eastwest_gateway\" \"this\" {\n  for_each = setsubtract(local.members, [\"eu\"])",
+            );
+            assert!(workspace.apply().contains("1 destroyed"));
+            workspace.assert_settled();
+        });
+        // Each importer in turn: the other one's export is changed meanwhile, as far as it can be.
+        for (down, export) in [(us, "mesh_service_export.echo"), (eu, "mesh_service_export.back")] {
+            let what = format!("the API server of the {} down, its import changed and then finished", down.name());
+            changes.make(Box::leak(what.into_boxed_str()), || {
+                workspace.edit("locality         = \"eu\"", "locality         = \"eu-west\"");
+                workspace.write("back.tf", &super::mesh::BACK.replace("service_accounts", "locality = \"us-east\"\n  service_accounts"));
+                down.stop_api_server().expect("stopped");
+                let failed = workspace.fail(&["apply", "-auto-approve", "-no-color", "-target", export]);
+                assert!(failed.contains(&format!("cluster \"{}\"", down.name())), "{failed}");
+                down.start_api_server().expect("started");
+                workspace.apply();
+                workspace.assert_settled();
+                workspace.edit("locality         = \"eu-west\"", "locality         = \"eu\"");
+                workspace.write("back.tf", super::mesh::BACK);
+                workspace.apply();
+            });
+        }
         changes.make("nothing, at the end", || std::thread::sleep(DRAINED));
         changes.finish();
     }
@@ -117,6 +149,16 @@ fn apply_and_kill(workspace: &Workspace, after: Duration) -> String {
     assert!(!output.status.success(), "an apply without its provider succeeded:\n{}", text(&output));
     text(&output)
 }
+
+/// A gateway of the EU beside the first one.
+const SECOND_GATEWAY: &str = r#"
+resource "mesh_eastwest_gateway" "second" {
+  cluster = mesh_cluster.this["eu"].cluster
+  network = mesh_cluster.this["eu"].network
+  name    = "istio-second"
+  values  = var.values.gateway
+}
+"#;
 
 /// A further host for `echo` of the EU.
 fn second_export(gateway: &str, attributes: &str) -> String {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The export of the US; the example has that of the EU.
-const BACK: &str = r#"
+pub(crate) const BACK: &str = r#"
 resource "mesh_service_export" "back" {
   host             = "echo.us.mesh.local"
   gateway          = mesh_eastwest_gateway.this["us"]

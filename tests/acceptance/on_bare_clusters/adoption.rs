@@ -32,6 +32,10 @@ resource "mesh_eastwest_gateway" "this" {
   network  = mesh_cluster.this[each.key].network
   values   = [file("gateway.yaml")]
   adopt    = true
+
+  name         = "cross-network-gateway"
+  service_name = "istio-eastwestgateway"
+  label        = "cross-network"
 }
 
 resource "mesh_service_export" "echo" {
@@ -81,7 +85,7 @@ fn a_mesh_made_by_hand_is_taken_over_without_a_lost_call() {
         for expected in [
             "5 to add, 0 to change, 0 to destroy",
             "Taken over in cluster \"us\": the control plane in namespace istio-system",
-            "Taken over in cluster \"eu\": the Helm release istio-system/istio-eastwestgateway",
+            "Taken over in cluster \"eu\": the Helm release istio-system/cross-network-gateway",
             "ServiceEntry echo/echo-eu: it is replaced by mesh-export-echo-eu-mesh-local",
             "Gateway istio-system/cross-network-gateway: it is replaced",
         ] {

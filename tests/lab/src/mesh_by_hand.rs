@@ -91,7 +91,10 @@ fn install(lab: &Lab, cluster: &Cluster, root: &Root, start: Instant) -> Result<
              meshConfig: {{trustDomain: {TRUST_DOMAIN}, defaultConfig: {{proxyMetadata: {{ISTIO_META_DNS_CAPTURE: \"true\"}}}}}}\n"
         ),
     )?;
-    let gateway = file("gateway", format!("{}networkGateway: {network}\n", values::gateway_values()))?;
+    let gateway = file(
+        "gateway",
+        format!("{}networkGateway: {network}\nname: istio-eastwestgateway\nlabels: {{istio: cross-network}}\n", values::gateway_values()),
+    )?;
     let chart = |chart: &str| lab.charts().directory.join(chart).to_string_lossy().into_owned();
     let upgrade = |release: &str, name: &str, options: &[&str]| {
         let chart = chart(name);
@@ -102,7 +105,8 @@ fn install(lab: &Lab, cluster: &Cluster, root: &Root, start: Instant) -> Result<
     done("base");
     upgrade("istiod", "istiod", &["-f", &base, "-f", &istiod, "--wait", "--timeout", "3m"])?;
     done("istiod");
-    upgrade("istio-eastwestgateway", "gateway", &["-f", &gateway, "--wait", "--timeout", "3m"])?;
+    // As in public configurations: release, Service and label have names of their own.
+    upgrade("cross-network-gateway", "gateway", &["-f", &gateway, "--wait", "--timeout", "3m"])?;
     done("gateway");
     Ok(())
 }

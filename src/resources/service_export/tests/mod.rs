@@ -51,6 +51,8 @@ fn through(cluster: &str, namespace: &str) -> ServiceExportModel {
         cluster: text(cluster),
         namespace: text(namespace),
         name: text("istio-eastwestgateway"),
+        service_name: Value::Null,
+        label: Value::Null,
         port: Value::Value(15443),
         addresses: Value::Value(vec![text(ADDRESS)]),
     };
