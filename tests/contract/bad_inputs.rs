@@ -165,6 +165,7 @@ fn exports() -> Vec<Case> {
         (json!({"host": ""}), "host", "Write a DNS name such as"),
         (json!({"host": "echo.eu.mesh.local."}), "host", "it ends with a dot"),
         (json!({"importers": ["eu"]}), "importers", "is the exporting cluster"),
+        (json!({"ports": [null]}), "ports[0]", "An element can't be null."),
         (json!({"endpoint_labels": {"a b": "c"}}), "endpoint_labels[\"a b\"]", "is not a valid name of a key"),
         (json!({"endpoint_labels": {"a": "-"}}), "endpoint_labels[\"a\"]", "is not a valid value of a label"),
         (

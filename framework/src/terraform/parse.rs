@@ -83,11 +83,6 @@ impl<'a> Parse<'a> {
         }
     }
 
-    /// Reads the nested object at a position of a list.
-    pub fn element<U>(&mut self, name: &'static str, index: i64, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
-        self.inner(self.path.clone().attribute(name).index(index), read)
-    }
-
     /// Reads the attributes of an object within this one.
     pub fn inner<U>(&mut self, path: AttributePath, read: impl FnOnce(&mut Parse<'_>) -> Option<U>) -> Option<U> {
         let mut inner = Parse { unknown: false, invalid: false, strength: self.strength, path, report: self.report };
@@ -168,38 +163,45 @@ impl<'a> Parse<'a> {
         elements: &'v Value<impl IntoElements<'v, T>>,
         mut read: impl FnMut(&T) -> Result<U, E>,
     ) -> Option<Vec<U>> {
+        self.each_nested(name, elements, |element, parse| {
+            read(element).map_err(|problem| parse.violation(parse.path.clone(), &problem)).ok()
+        })
+    }
+
+    /// Reads each nested object of a list or map; a missing collection is empty.
+    pub fn each_nested<'v, T: 'v, U>(
+        &mut self,
+        name: &'static str,
+        elements: &'v Value<impl IntoElements<'v, T>>,
+        mut read: impl FnMut(&T, &mut Parse<'_>) -> Option<U>,
+    ) -> Option<Vec<U>> {
         let path = self.path.clone().attribute(name);
-        match elements {
-            Value::Null => Some(Vec::new()),
-            Value::Unknown => {
-                self.unknown = true;
-                None
-            }
-            Value::Value(elements) => {
-                let mut all = Some(Vec::new());
-                for (path, element) in elements.elements(&path) {
-                    let read = match element {
-                        Value::Value(element) => read(element).map_err(|problem| self.violation(path, &problem)).ok(),
-                        Value::Unknown => {
-                            self.unknown = true;
-                            None
-                        }
-                        Value::Null => {
-                            self.violation(path, &"An element can't be null.");
-                            None
-                        }
-                    };
-                    if self.is_stored() && read.is_none() {
-                        continue;
-                    }
-                    all = all.zip(read).map(|(mut all, read)| {
-                        all.push(read);
-                        all
-                    });
+        let Value::Value(elements) = elements else {
+            self.unknown |= elements.is_unknown();
+            return elements.is_null().then(Vec::new);
+        };
+        let mut all = Some(Vec::new());
+        for (path, element) in elements.elements(&path) {
+            let read = match element {
+                Value::Value(element) => self.inner(path, |parse| read(element, parse)),
+                Value::Unknown => {
+                    self.unknown = true;
+                    None
                 }
-                all
+                Value::Null => {
+                    self.violation(path, &"An element can't be null.");
+                    None
+                }
+            };
+            if self.is_stored() && read.is_none() {
+                continue;
             }
+            all = all.zip(read).map(|(mut all, read)| {
+                all.push(read);
+                all
+            });
         }
+        all
     }
 
     /// Reads the elements that are known and valid; the others are left out without a report. For a [`Plan`](super::Plan), whose values were
@@ -236,15 +238,24 @@ impl<'a> Parse<'a> {
         entries: &Value<BTreeMap<String, Value<T>>>,
         mut read: impl FnMut(&T) -> Result<U, E>,
     ) -> Option<BTreeMap<String, U>> {
-        // In the order of the map; those that do not read are left out of both.
-        let mut keys = match entries {
-            Value::Value(entries) => entries.iter().filter(|(_, value)| value.is_value()).map(|(key, _)| key.clone()).collect(),
-            _ => Vec::new(),
-        }
-        .into_iter();
-        let keyed = self.each(name, entries, |value| {
+        self.nested_entries(name, entries, |_, value, parse| {
+            read(value).map_err(|problem| parse.violation(parse.path.clone(), &problem)).ok()
+        })
+    }
+
+    /// Reads each nested object of a map, with its key; a missing map is empty.
+    pub fn nested_entries<T, U>(
+        &mut self,
+        name: &'static str,
+        entries: &Value<BTreeMap<String, Value<T>>>,
+        mut read: impl FnMut(&str, &T, &mut Parse<'_>) -> Option<U>,
+    ) -> Option<BTreeMap<String, U>> {
+        // In the order of the map; those that aren't known are left out of both.
+        let known = entries.as_ref_option().into_iter().flatten().filter(|(_, value)| value.is_value());
+        let mut keys = known.map(|(key, _)| key.clone());
+        let keyed = self.each_nested(name, entries, |value, parse| {
             let key = keys.next().unwrap_or_default();
-            read(value).map(|value| (key, value))
+            read(&key, value, parse).map(|value| (key, value))
         });
         keyed.map(|entries| entries.into_iter().collect())
     }

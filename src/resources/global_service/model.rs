@@ -141,33 +141,11 @@ impl GlobalServiceModel {
     }
 
     fn parse_gateways(&self, parse: &mut Parse<'_>) -> Option<BTreeMap<ClusterKey, Member>> {
-        let Value::Value(gateways) = &self.gateways else {
-            parse.set_unknown();
-            return None;
-        };
-        let mut members = Some(BTreeMap::new());
-        for (key, gateway) in gateways {
-            let path = parse.path("gateways").key(key.clone());
-            let member = match gateway {
-                Value::Value(gateway) => parse.inner(path, |parse| gateway.parse(key, parse)),
-                Value::Unknown => {
-                    parse.set_unknown();
-                    None
-                }
-                Value::Null => {
-                    parse.violation(path, &"An element can't be null.");
-                    None
-                }
-            };
-            members = members.zip(member).map(|(mut members, (cluster, member))| {
-                members.insert(cluster, member);
-                members
-            });
-        }
-        if gateways.is_empty() {
+        let read = parse.nested_entries("gateways", &self.gateways, |key, gateway, parse| gateway.parse(key, parse))?;
+        if self.gateways.as_ref_option().is_some_and(BTreeMap::is_empty) {
             parse.violation(parse.path("gateways"), &"Must not be empty: a host that no cluster serves can't be called.");
         }
-        members
+        Some(read.into_values().collect())
     }
 
     /// Parses the weights. Those of clusters that have none of the gateways are wrong, and so is one of 0 in all of them.

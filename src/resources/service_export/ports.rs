@@ -33,32 +33,16 @@ model! {
 
 /// Parses the ports that the configuration sets; `Some(None)` if it leaves them to the live Service.
 pub(in crate::resources) fn parse_ports(ports: &Value<Vec<Value<PortModel>>>, parse: &mut Parse<'_>) -> Option<Option<Vec<PortRequest>>> {
-    let Value::Value(ports) = ports else {
-        if ports.is_unknown() {
-            parse.set_unknown();
-            return None;
-        }
+    if ports.is_null() {
         return Some(None);
-    };
-    let mut read = Some(Vec::new());
-    for (index, wanted) in (0..).zip(ports) {
-        let port = if let Value::Value(wanted) = wanted {
-            parse.element("ports", index, |parse| {
-                let number = parse.required("number", &wanted.number, |number| port::number(*number));
-                let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
-                let name = parse.optional("name", &wanted.name, |text| port::name(text));
-                let target_port = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
-                Some(PortRequest { number: number?, name: name?, protocol: protocol?, target_port: target_port? })
-            })
-        } else {
-            parse.set_unknown();
-            None
-        };
-        read = read.zip(port).map(|(mut read, port)| {
-            read.push(port);
-            read
-        });
     }
+    let read = parse.each_nested("ports", ports, |wanted, parse| {
+        let number = parse.required("number", &wanted.number, |number| port::number(*number));
+        let protocol = parse.required("protocol", &wanted.protocol, |text| Protocol::parse(text));
+        let name = parse.optional("name", &wanted.name, |text| port::name(text));
+        let target_port = parse.optional("target_port", &wanted.target_port, |number| port::number(*number));
+        Some(PortRequest { number: number?, name: name?, protocol: protocol?, target_port: target_port? })
+    });
     for (index, problem) in read.as_deref().map(repetitions).unwrap_or_default() {
         parse.violation(parse.path("ports").index(index), &problem);
     }

@@ -142,32 +142,16 @@ fn identity(text: &str) -> Result<String, String> {
 }
 
 fn parse_ports(ports: &Value<Vec<Value<ImportedPortRef>>>, parse: &mut Parse<'_>) -> Option<Vec<PortRequest>> {
-    let Value::Value(ports) = ports else {
-        parse.set_unknown();
-        return None;
-    };
-    let mut read = Some(Vec::new());
-    for (index, port) in (0..).zip(ports) {
-        let port = if let Value::Value(port) = port {
-            parse.element("ports", index, |parse| {
-                let number = parse.required("number", &port.number, |number| port::number(*number));
-                let name = parse.required("name", &port.name, |text| port::name(text));
-                let protocol = parse.required("protocol", &port.protocol, |text| Protocol::parse(text));
-                Some(PortRequest { number: number?, name: Some(name?), protocol: protocol?, target_port: None })
-            })
-        } else {
-            parse.set_unknown();
-            None
-        };
-        read = read.zip(port).map(|(mut read, port)| {
-            read.push(port);
-            read
-        });
-    }
+    let read = parse.each_nested("ports", ports, |port, parse| {
+        let number = parse.required("number", &port.number, |number| port::number(*number));
+        let name = parse.required("name", &port.name, |text| port::name(text));
+        let protocol = parse.required("protocol", &port.protocol, |text| Protocol::parse(text));
+        Some(PortRequest { number: number?, name: Some(name?), protocol: protocol?, target_port: None })
+    });
     for (index, problem) in read.as_deref().map(repetitions).unwrap_or_default() {
         parse.violation(parse.path("ports").index(index), &problem);
     }
-    if ports.is_empty() {
+    if ports.as_ref_option().is_some_and(Vec::is_empty) {
         parse.violation(parse.path("ports"), &"Must not be empty: a host without a port can't be called.");
     }
     read
