@@ -105,6 +105,7 @@ impl Provider for Mesh {
             clock: Arc::new(SystemClock),
             istio_version,
             planned: PlannedMesh::default(),
+            propagation: World::PROPAGATION,
         })
     }
 

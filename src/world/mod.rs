@@ -33,7 +33,10 @@ pub(crate) use versions::{check_step, plan_version};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
+    time::Duration,
 };
+
+use framework::Cx;
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
@@ -65,6 +68,19 @@ pub struct World {
     pub istio_version: Option<String>,
     /// The clusters and exports that this run has planned.
     pub planned: PlannedMesh,
+    /// How long istiod and the proxies need to follow a change, see [`World::PROPAGATION`].
+    pub propagation: Duration,
+}
+
+impl World {
+    /// How long to leave istiod and the proxies between two changes of which no proxy may see the second before the first. istiod collects
+    /// changes for a tenth of a second, and pushes them to all proxies in about a second; no object shows whether a proxy has them.
+    pub const PROPAGATION: Duration = Duration::from_secs(3);
+
+    /// Waits until the proxies have followed what was written, or the time is over: what comes next then fails by itself.
+    pub(crate) async fn propagated(cx: &Cx<'_, Self>) {
+        let _ = cx.deadline.pause(cx.world.propagation).await;
+    }
 }
 
 #[cfg(test)]
@@ -77,7 +93,7 @@ impl World {
             unreachable: Mutex::default(),
             objects: objects.clone(),
             // A test changes objects behind the provider's back, and looks at once.
-            shared: SharedReads::used_for(std::time::Duration::ZERO),
+            shared: SharedReads::used_for(Duration::ZERO),
             releases: releases.clone(),
             tokens: objects.clone(),
             authority: Arc::new(FakeAuthority::at(clock.clone())),
@@ -85,6 +101,7 @@ impl World {
             clock: Arc::new(clock.clone()),
             istio_version: None,
             planned: PlannedMesh::default(),
+            propagation: Duration::ZERO,
         }
     }
 }

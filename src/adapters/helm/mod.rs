@@ -338,7 +338,7 @@ impl Releases for Helm {
         Ok(())
     }
 
-    async fn list(&self, cluster: &str, chart: &str, deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
+    async fn list(&self, cluster: &str, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
         let mut revisions =
             self.clusters.list_metadata(cluster, self.storage()?.kind(), None, "owner=helm,status!=superseded", deadline).await?;
         revisions.sort_by_key(storage::revision);
@@ -349,7 +349,7 @@ impl Releases for Helm {
             .buffer_unordered(AT_ONCE)
             .filter_map(|read| async {
                 match read {
-                    Ok(release) => release.filter(|release| release.chart == chart).map(Ok),
+                    Ok(release) => release.filter(|release| charts.contains(&release.chart.as_str())).map(Ok),
                     // Another owner's release must not keep ours from being found.
                     Err(failure) if failure.kind == FailureKind::Other => {
                         tracing::warn!(cluster, failure = %failure.summary, why = %failure.why, "a Helm release is left out");

@@ -69,6 +69,11 @@ impl ExportId {
         format!("mesh-export-{}", self.host.slug())
     }
 
+    /// Returns the name of a second Gateway, which opens the host on a new gateway while the former one is still called.
+    pub fn next_gateway_name(&self) -> String {
+        format!("{}-next", self.object_name())
+    }
+
     /// Returns the label selector that finds the export's objects, in whichever cluster.
     pub fn selector(&self) -> String {
         self.owner().selector()
@@ -103,7 +108,8 @@ impl ExportId {
         let importers = request.importers.iter().flat_map(|importer| at_importer.clone().map(|object| (importer.clone(), object)));
         // Exports without `callers` need no permission for policies.
         let policy = request.callers.as_ref().map(|_| object(Kind::AUTHORIZATION_POLICY, &self.namespace));
-        at_exporter.into_iter().chain(policy).map(|object| (self.exporter.clone(), object)).chain(importers).collect()
+        let next = ObjectRef { name: self.next_gateway_name(), ..object(Kind::GATEWAY, &request.gateway_namespace) };
+        at_exporter.into_iter().chain([next]).chain(policy).map(|object| (self.exporter.clone(), object)).chain(importers).collect()
     }
 }
 

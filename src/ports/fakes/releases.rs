@@ -116,9 +116,13 @@ impl Releases for FakeReleases {
         Ok(lock(&self.releases).get(&(cluster.to_owned(), format!("{namespace}/{name}"))).cloned())
     }
 
-    async fn list(&self, cluster: &str, chart: &str, _: &Deadline) -> Result<Vec<Deployed>, Failure> {
+    async fn list(&self, cluster: &str, charts: &[&str], _: &Deadline) -> Result<Vec<Deployed>, Failure> {
         let releases = lock(&self.releases);
-        Ok(releases.iter().filter(|((of, _), live)| of == cluster && live.chart == chart).map(|(_, live)| live.clone()).collect())
+        Ok(releases
+            .iter()
+            .filter(|((of, _), live)| of == cluster && charts.contains(&live.chart.as_str()))
+            .map(|(_, live)| live.clone())
+            .collect())
     }
 
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, _: &Deadline) -> Result<Vec<String>, Failure> {

@@ -35,8 +35,8 @@ impl Cluster {
     }
 
     async fn other_releases(&self, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
-        let (bases, istiods) = tokio::try_join!(self.on(cx).releases_of(BASE_CHART), self.on(cx).releases_of(ISTIOD_CHART))?;
-        let here = bases.into_iter().chain(istiods).filter(|release| release.namespace == self.namespace());
+        let releases = self.on(cx).releases_of(&[BASE_CHART, ISTIOD_CHART]).await?;
+        let here = releases.into_iter().filter(|release| release.namespace == self.namespace());
         Ok(here.filter(|release| ![BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())).map(explicit).collect())
     }
 

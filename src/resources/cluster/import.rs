@@ -87,7 +87,7 @@ async fn find_ca(cluster: LiveCluster<'_>, namespace: &str, cx: &Cx<'_, World>) 
 #[async_trait]
 impl Discover for Cluster {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let istiods = cx.cluster(cluster).releases_of(ISTIOD_CHART).await?;
+        let istiods = cx.cluster(cluster).releases_of(&[ISTIOD_CHART]).await?;
         let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
         Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }

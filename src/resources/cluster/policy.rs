@@ -47,7 +47,7 @@ impl Cluster {
     pub(super) async fn delete_policy(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let policy = self.peer_authentication();
         match self.on(cx).get(&policy).await? {
-            Some(live) if labels::is_ours(&live) => self.on(cx).delete(&policy).await.map_err(Error::from),
+            Some(live) if labels::is_ours(&live) => Ok(self.on(cx).delete_found(&live, labels::is_ours).await?),
             _ => Ok(()),
         }
     }

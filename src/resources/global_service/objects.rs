@@ -205,8 +205,13 @@ impl GlobalService {
             // The host is closed before anybody may call.
             _ => 2,
         };
+        let leaves = prior.in_place().any(|prior| prior.request.serving().any(|(key, _)| !self.request.serves(key)));
         let mut failures = Vec::new();
         for turn in 0..=2 {
+            if turn == 1 && leaves {
+                // No client is led there any more.
+                World::propagated(cx).await;
+            }
             let removals =
                 obsolete.iter().filter(|(_, object)| place(object) == turn).map(|(cluster, object)| self.remove(cluster, object, cx));
             failures.extend(join_all(removals).await.into_iter().filter_map(Result::err));

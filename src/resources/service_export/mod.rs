@@ -126,11 +126,10 @@ impl Resource for ServiceExport {
         spec.warn_of_missing_links(&claim.clusters, cx).await;
         reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
         // The new objects are written before the old ones are removed, so that calls succeed at any time.
-        let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(spec));
         if let Some(creation) = &creation {
             spec.begin(&export, creation, cx).await?;
         }
-        all_failed(spec.write(&export, claim, was_open, creation.as_ref(), cx).await)?;
+        all_failed(spec.write(&export, claim, prior, creation.as_ref(), cx).await)?;
         all_failed(remove_obsolete(prior, &export, cx).await)?;
         all_failed(spec.remove_replaced(&export, prior, cx).await)?;
         if creation.is_some() {
@@ -197,6 +196,11 @@ impl ServiceExport {
     fn has_gateway_of(&self, other: &Self) -> bool {
         let gateway = |export: &Self| (export.id.clone(), export.request.gateway_namespace.clone(), export.request.gateway());
         gateway(self) == gateway(other)
+    }
+
+    /// Returns whether the Gateway of another configuration is the same object.
+    fn has_gateway_object_of(&self, other: &Self) -> bool {
+        self.id == other.id && self.request.gateway_namespace == other.request.gateway_namespace
     }
 
     /// Compares the export with the objects in its clusters. An importer that can't be read is skipped with a warning that names it.

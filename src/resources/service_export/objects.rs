@@ -122,25 +122,61 @@ impl ServiceExport {
         Some(ExportId { exporter, namespace, host: self.id.host.clone() })
     }
 
-    /// Writes the export's objects, the exporter's first, so that no client is routed to a gateway that is closed. Unless the gateway
-    /// `was_open` before, the importers are written only if that succeeds.
+    /// Writes the export's objects, the exporter's first, so that no client is routed to a gateway that is closed. Unless the gateway was open
+    /// before, the importers are written only if that succeeds. If another gateway was, it is open until the importers call the new one.
     pub(super) async fn write(
         &self,
         export: &Export,
         claim: Claim,
-        was_open: bool,
+        prior: &Prior<Self>,
         creation: Option<&Creation>,
         cx: &Cx<'_, World>,
     ) -> Vec<Failure> {
         let Claim { clusters, mut failures } = claim;
-        let (exporter, importers): (Vec<_>, Vec<_>) = clusters.iter().partition(|cluster| **cluster == self.id.exporter);
-        let opened = join_all(exporter.into_iter().map(|cluster| write_to(cluster, export, creation, cx))).await.concat();
+        let exporter = &self.id.exporter;
+        let importers: Vec<_> = clusters.iter().filter(|cluster| *cluster != exporter).collect();
+        let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(self));
+        let moves = !was_open && prior.finished().is_some() && !importers.is_empty();
+        let wanted = self.to_write(export, exporter, creation);
+        let opened = match prior.finished() {
+            // One Gateway can't select both.
+            Some(prior) if moves && prior.has_gateway_object_of(self) => {
+                write_all(cx.cluster(exporter), &self.on_next_gateway(&wanted)).await
+            }
+            _ => write_all(cx.cluster(exporter), &wanted).await,
+        };
+        if moves {
+            World::propagated(cx).await;
+        }
         let is_open = opened.is_empty() || was_open;
         failures.extend(opened);
         if is_open {
-            failures.extend(join_all(importers.into_iter().map(|cluster| write_to(cluster, export, creation, cx))).await.concat());
+            let writes = importers
+                .into_iter()
+                .map(|cluster| async move { write_all(cx.cluster(cluster), &self.to_write(export, cluster, creation)).await });
+            failures.extend(join_all(writes).await.concat());
+        }
+        if moves && failures.is_empty() {
+            World::propagated(cx).await;
+            failures.extend(write_all(cx.cluster(exporter), &wanted).await);
         }
         failures
+    }
+
+    /// Returns the exporter's manifests with a Gateway beside the one that opens the host on the former gateway.
+    fn on_next_gateway(&self, wanted: &[Json]) -> Vec<Json> {
+        let mut both = wanted.to_vec();
+        for manifest in both.iter_mut().filter(|manifest| Kind::of(manifest) == Some(Kind::GATEWAY)) {
+            manifest["metadata"]["name"] = self.id.next_gateway_name().into();
+        }
+        both
+    }
+
+    /// Returns the manifests of a cluster, without the exporter's ServiceEntry where a create has begun with that.
+    fn to_write(&self, export: &Export, cluster: &ClusterKey, creation: Option<&Creation>) -> Vec<Json> {
+        let has_entry = creation.is_some() && *cluster == self.id.exporter;
+        let manifests = manifests(export, cluster, creation).into_iter();
+        manifests.filter(|manifest| !(has_entry && is_entry(manifest))).collect()
     }
 
     /// Removes everything of the export in a cluster, found by its labels.
@@ -173,7 +209,7 @@ pub(super) async fn remove_obsolete(prior: &Prior<ServiceExport>, export: &Expor
             return Ok(());
         }
         match live.get(object).await?.filter(labels::is_ours) {
-            Some(found) if !is_kept(&found, object, &kept, cx).await? => live.delete(object).await,
+            Some(found) if !is_kept(&found, object, &kept, cx).await? => live.delete_found(&found, labels::is_ours).await,
             _ => Ok(()),
         }
     });
@@ -193,14 +229,6 @@ async fn is_kept(live: &Json, object: &ObjectRef, kept: &[(ClusterKey, ObjectRef
 /// References of the objects that an export has in a cluster.
 fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Item = ObjectRef> + 'a {
     export.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""))
-}
-
-/// Writes the objects of a cluster, without the exporter's ServiceEntry where a create has begun with that.
-async fn write_to(cluster: &ClusterKey, export: &Export, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Vec<Failure> {
-    let has_entry = creation.is_some() && *cluster == export.id.exporter;
-    let manifests = manifests(export, cluster, creation);
-    let wanted: Vec<_> = manifests.into_iter().filter(|manifest| !(has_entry && is_entry(manifest))).collect();
-    write_all(cx.cluster(cluster), &wanted).await
 }
 
 /// Writes objects, the policies first: a gateway isn't opened before it is settled who may call.

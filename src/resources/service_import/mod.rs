@@ -62,12 +62,15 @@ impl ServiceImport {
                 return Err(not_ours(&self.id.cluster, &object.to_string(), &self.import_id()));
             }
         }
-        let entries = self.on(cx).list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
-        let mut others = entries.iter().filter_map(|entry| ObjectRef::of(entry, "")).filter(|entry| !had.contains(entry));
-        match others.find(|entry| *entry != self.id.entry()) {
-            Some(other) => Err(self.conflict(&other)),
-            None => Ok(()),
+        // One look answers for all imports that are created; what it finds may be gone by now.
+        let entries = self.on(cx).shared().list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
+        let others = entries.iter().filter_map(|entry| ObjectRef::of(entry, "")).filter(|entry| !had.contains(entry));
+        for other in others.filter(|entry| *entry != self.id.entry()) {
+            if self.on(cx).get(&other).await?.is_some_and(|live| labels::is_ours(&live)) {
+                return Err(self.conflict(&other));
+            }
         }
+        Ok(())
     }
 
     fn conflict(&self, other: &ObjectRef) -> Error {

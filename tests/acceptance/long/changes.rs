@@ -60,7 +60,7 @@ fn a_mesh_that_changes_keeps_its_calls() {
             workspace.apply();
             workspace.assert_settled();
         });
-        changes.make_with_loss("gateways rolled, one pod each", || {
+        changes.make("gateways rolled, one pod each", || {
             workspace.edit(
                 "values   = var.values.gateway",
                 "values   = concat(var.values.gateway, [yamlencode({ podAnnotations = { round = \"2\" } })])",

@@ -264,3 +264,30 @@ async fn an_export_moves_to_a_link_in_place_and_is_imported_without_addresses() 
     scene.objects.put("us", way);
     assert_eq!(words(&apply::<ServiceExport>(&scene, &state, linked).await.1), "");
 }
+
+#[tokio::test]
+async fn another_gateway_is_open_before_importers_call_it_and_the_former_one_until_none_does() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let mut moved = export("203.0.113.7");
+    if let Value::Value(gateway) = &mut moved.gateway {
+        gateway.name = text("istio-second");
+    }
+    // The importer is down: its clients go on calling the former gateway, those of others may call the new one.
+    scene.objects.fail("us", &object(Kind::SERVICE_ENTRY, "istio-system"), unreachable());
+    let (failed, diagnostics) = apply::<ServiceExport>(&scene, &state, moved.clone()).await;
+    assert_eq!(diagnostics.errors.len(), 1, "{diagnostics:?}");
+    let selector = |name: &str| {
+        let gateway = ObjectRef::namespaced(Kind::GATEWAY, "istio-system", name);
+        scene.objects.live("eu", &gateway).map(|gateway| gateway["spec"]["selector"]["istio"].clone())
+    };
+    let names = ["mesh-export-echo-eu-mesh-local", "mesh-export-echo-eu-mesh-local-next"];
+    assert_eq!(names.map(selector), [Some(json!("eastwestgateway")), Some(json!("second"))]);
+
+    scene.objects.mend();
+    let (state, diagnostics) = apply::<ServiceExport>(&scene, &failed, moved).await;
+    assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
+    assert_eq!(names.map(selector), [Some(json!("second")), None]);
+    assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
+}
