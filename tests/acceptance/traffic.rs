@@ -3,11 +3,6 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -22,21 +17,24 @@ pub(crate) const HOST: &str = "echo.eu.mesh.local";
 pub(crate) fn restart_workloads(lab: &Lab) {
     std::thread::scope(|scope| {
         for cluster in lab.clusters() {
-            scope.spawn(move || {
-                let list = |kind| cluster.kubectl(&["get", kind, "-n", "echo", "-o", "name"]).expect("a list");
-                let (pods, deployments) = (list("pods"), list("deployments"));
-                for deployment in deployments.split_whitespace() {
-                    cluster.kubectl(&["rollout", "restart", "-n", "echo", deployment]).expect("restarted");
-                }
-                for deployment in deployments.split_whitespace() {
-                    cluster.wait_ready("echo", deployment.trim_start_matches("deployment.apps/")).expect("ready");
-                }
-                for pod in pods.split_whitespace() {
-                    cluster.kubectl(&["wait", "-n", "echo", "--for=delete", pod, "--timeout=60s"]).expect("gone");
-                }
-            });
+            scope.spawn(move || restart_workloads_of(&cluster));
         }
     });
+}
+
+/// As [`restart_workloads`], in one cluster.
+pub(crate) fn restart_workloads_of(cluster: &Cluster) {
+    let list = |kind| cluster.kubectl(&["get", kind, "-n", "echo", "-o", "name"]).expect("a list");
+    let (pods, deployments) = (list("pods"), list("deployments"));
+    for deployment in deployments.split_whitespace() {
+        cluster.kubectl(&["rollout", "restart", "-n", "echo", deployment]).expect("restarted");
+    }
+    for deployment in deployments.split_whitespace() {
+        cluster.wait_ready("echo", deployment.trim_start_matches("deployment.apps/")).expect("ready");
+    }
+    for pod in pods.split_whitespace() {
+        cluster.kubectl(&["wait", "-n", "echo", "--for=delete", pod, "--timeout=60s"]).expect("gone");
+    }
 }
 
 /// Makes one call from the US on a new connection. Returns what curl printed, with the status code last.
@@ -79,38 +77,32 @@ pub(crate) fn is_ok(answer: &str) -> bool {
     answer.lines().any(|line| line.trim() == "200")
 }
 
-/// Calls of the exported host, a fresh connection each, one after the other until they are counted.
-pub(crate) struct Calls {
-    stop: Arc<AtomicBool>,
-    calls: JoinHandle<(usize, Vec<String>)>,
-}
+/// Calls of the exported host from the US, twenty a second, a fresh connection each.
+pub(crate) struct Calls(mesh_lab::Traffic);
 
 impl Calls {
     pub(crate) fn start(lab: &Lab) -> Self {
-        call_host_until_ok(lab);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let calls = std::thread::spawn(move || {
-            let (lab, mut count, mut failed) = (crate::fixture::lab(), 0, Vec::new());
-            while !stopped.load(Ordering::Relaxed) {
-                count += 1;
-                let answer = call(&lab, &format!("http://{HOST}/"));
-                if !is_ok(&answer) {
-                    failed.push(answer);
-                }
-            }
-            (count, failed)
-        });
-        Self { stop, calls }
+        let target = Target::http(HOST, "Cluster=eu");
+        Self(mesh_lab::Traffic::start([(&both(lab).0, vec![target])]).expect("the host answers"))
     }
 
-    /// Ends the calls, and returns how many of them failed.
+    /// Notes in the report what happens now.
+    pub(crate) fn mark(&mut self, what: impl Into<String>) {
+        self.0.mark(what);
+    }
+
+    /// Ends the calls, and returns how many there were, and how many of them were not answered.
+    pub(crate) fn finish(self) -> (usize, usize) {
+        let tally = self.0.finish();
+        println!("\n{tally}");
+        (tally.made(), tally.not_answered().count())
+    }
+
+    /// Ends the calls, and returns how many of them were not answered.
     pub(crate) fn failed(self) -> usize {
-        self.stop.store(true, Ordering::Relaxed);
-        let (count, failed) = self.calls.join().expect("calls");
-        assert!(count > 3, "only {count} calls were made");
-        println!("{} of {count} calls failed {}", failed.len(), failed.first().cloned().unwrap_or_default());
-        failed.len()
+        let (made, failed) = self.finish();
+        assert!(made > 3, "only {made} calls were made");
+        failed
     }
 }
 

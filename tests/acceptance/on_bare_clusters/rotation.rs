@@ -1,17 +1,13 @@
 //! The root is replaced in stages while calls on fresh connections go on, with workloads that never restart.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use mesh_lab::{Cluster, Lab};
+use mesh_lab::Cluster;
 use serde_json::Value as Json;
 
 use crate::{
     fixture::{bare_clusters, both, example},
-    traffic::{HOST, call_host_until_ok, restart_workloads},
+    traffic::{Calls, call_host_until_ok, restart_workloads},
     workspace::{Workspace, clis, unwrapped},
 };
 
@@ -73,22 +69,23 @@ fn replace_the_root(cli: &str) {
     call_host_until_ok(&lab);
     let pods = [&us, &eu].map(names_of_pods);
 
-    let calls = Calls::begin(&lab, |calls| stages(&workspace, &us, &eu, calls));
-    println!("{}: {} calls, {} failed", cli.name, calls.made, calls.failed.len());
-    assert_eq!(calls.failed, [""; 0], "{}", cli.name);
-    assert!(calls.made > 2000, "only {} calls", calls.made);
+    let mut calls = Calls::start(&lab);
+    stages(&workspace, &us, &eu, &mut calls);
+    let (made, failed) = calls.finish();
+    assert!(made > 2000 && failed == 0, "{}: {failed} of {made} calls failed", cli.name);
     assert_eq!([&us, &eu].map(names_of_pods), pods, "no workload was restarted");
     us.kubectl(&["delete", "destinationrule", "-n", "echo", "fresh-connections"]).expect("deleted");
     workspace.destroy();
 }
 
-fn stages(workspace: &Workspace, us: &Cluster, eu: &Cluster, calls: &Calls) {
+fn stages(workspace: &Workspace, us: &Cluster, eu: &Cluster, calls: &mut Calls) {
     let root = |name: &str| only(&workspace.state(&format!("mesh_root_ca.{name}"))["certificate"]);
     let refused = |sentence: &str| {
         let output = unwrapped(&workspace.fail(&["apply", "-auto-approve", "-no-color"]));
         assert!(output.contains(sentence), "{sentence}: {output}");
     };
-    let seen = |stage: &str, trusted: &[&String]| {
+    let mut seen = |stage: &str, trusted: &[&String]| {
+        calls.mark(stage);
         let wanted: BTreeSet<_> = trusted.iter().map(|serial| (*serial).clone()).collect();
         for (cluster, key, app) in [(us, "us", "client"), (eu, "eu", "echo")] {
             let ca = only(&workspace.state(&format!("mesh_cluster_ca.this[\"{key}\"]"))["certificate"]);
@@ -100,7 +97,7 @@ fn stages(workspace: &Workspace, us: &Cluster, eu: &Cluster, calls: &Calls) {
             let found = certificates(cluster, app);
             assert_eq!(found.trusted, wanted, "{stage}: the roots that {app} trusts");
             assert!(found.presented.contains(&ca), "{stage}: {app} doesn't present a certificate of its cluster's CA");
-            println!("{stage}: {app} trusts {} roots and presents a certificate of its CA, after {} calls", wanted.len(), calls.count());
+            println!("{stage}: {app} trusts {} roots and presents a certificate of its CA", wanted.len());
         }
     };
     let pushed = || std::thread::sleep(Duration::from_secs(65));
@@ -187,60 +184,4 @@ fn only(pem: &Json) -> String {
 fn names_of_pods(cluster: &Cluster) -> BTreeSet<String> {
     let pods = cluster.kubectl(&["get", "pods", "-n", "echo", "-o", "name"]).expect("pods");
     pods.split_whitespace().map(str::to_owned).collect()
-}
-
-/// Calls from the US, twenty a second.
-struct Calls {
-    stop: AtomicBool,
-    answers: std::sync::Mutex<Vec<String>>,
-}
-
-/// What became of them.
-struct Made {
-    made: usize,
-    failed: Vec<String>,
-}
-
-impl Calls {
-    fn begin(lab: &Lab, during: impl FnOnce(&Self)) -> Made {
-        let calls = Self { stop: AtomicBool::new(false), answers: std::sync::Mutex::default() };
-        std::thread::scope(|scope| {
-            scope.spawn(|| calls.go_on(lab));
-            // The calls end, too, if something fails.
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| during(&calls)));
-            calls.stop.store(true, Ordering::Relaxed);
-            outcome.unwrap_or_else(|failure| std::panic::resume_unwind(failure));
-        });
-        let answers = calls.answers.into_inner().expect("answers");
-        Made { made: answers.len(), failed: answers.into_iter().filter(|answer| answer != "200").collect() }
-    }
-
-    fn count(&self) -> usize {
-        self.answers.lock().expect("answers").len()
-    }
-
-    fn go_on(&self, lab: &Lab) {
-        let (us, _) = both(lab);
-        let url = format!("http://{HOST}/?[1-100]");
-        let curl = [
-            "curl",
-            "-sS",
-            "--rate",
-            "20/s",
-            "--max-time",
-            "5",
-            "-H",
-            "Connection: close",
-            "-o",
-            "/dev/null",
-            "-w",
-            "%{http_code}\n",
-            &url,
-        ];
-        while !self.stop.load(Ordering::Relaxed) {
-            let output = us.exec("echo", "deploy/client", &curl).expect("exec");
-            let answers = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>();
-            self.answers.lock().expect("answers").extend(answers);
-        }
-    }
 }
