@@ -77,6 +77,16 @@ impl Document {
         self.read(path, "a string", |value| value.as_str().map(str::to_owned))
     }
 
+    /// Reads a list of strings; empty if it is missing.
+    ///
+    /// # Errors
+    /// A sentence about a value of another type.
+    pub fn strings(&mut self, path: &[&str]) -> Result<Vec<String>, String> {
+        let strings =
+            |value: &Json| value.as_array()?.iter().map(|element| element.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
+        Ok(self.read(path, "a list of strings", strings)?.unwrap_or_default())
+    }
+
     /// Reads a value of one type.
     ///
     /// # Errors
@@ -222,7 +232,15 @@ mod tests {
         assert!(refused("- a").contains("got kind null"));
         assert!(refused(&format!("{MANIFEST}{MANIFEST}")).contains("2 documents"));
         let mut document = Document::parse(MANIFEST, "a.io", "Thing").unwrap();
+        assert!(document.strings(&["spec", "list"]).unwrap_err().contains("spec.list must be a list of strings, got [{"));
         assert!(document.text(&["spec", "a", "b"]).unwrap_err().contains("spec.a.b must be a string, got 1"));
+    }
+
+    #[test]
+    fn a_list_of_strings_is_empty_if_it_is_missing() {
+        let mut document = Document::parse("apiVersion: a.io/v1\nkind: Thing\nspec: {hosts: [a, b]}\n", "a.io", "Thing").unwrap();
+        assert_eq!(document.strings(&["spec", "hosts"]), Ok(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(document.strings(&["spec", "hosts"]), Ok(Vec::new()), "it was read");
     }
 
     #[test]

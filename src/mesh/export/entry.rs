@@ -68,16 +68,16 @@ impl ImportedEntry {
         // The objects of an export have names of their own.
         document.take(&["metadata", "name"]);
         let importer_namespace = document.text(&["metadata", "namespace"])?.map(|text| Namespace::parse(&text)).transpose()?;
-        let hosts = strings(&mut document, "hosts")?;
+        let hosts = document.strings(&["spec", "hosts"])?;
         let host = match hosts.as_slice() {
             [host] => Host::parse(host)?,
             hosts => {
                 return Err(format!("It has {} hosts in spec.hosts, and an export has one. Write a manifest for each host.", hosts.len()));
             }
         };
-        let audience = strings(&mut document, "exportTo")?;
+        let audience = document.strings(&["spec", "exportTo"])?;
         let export_to = audience.iter().map(|text| Audience::parse(text)).collect::<Result<BTreeSet<_>, _>>()?;
-        let addresses = strings(&mut document, "addresses")?;
+        let addresses = document.strings(&["spec", "addresses"])?;
         let vip = addresses.first().map(|text| Vip::parse(single(text))).transpose()?;
         if addresses.len() > 1 {
             return Err(format!("It has {} addresses in spec.addresses, and an export has one. Keep one of them.", addresses.len()));
@@ -112,12 +112,6 @@ impl ImportedEntry {
             ignored: document.unread(),
         })
     }
-}
-
-/// Reads a list of strings of the entry's spec; empty if it is missing.
-fn strings(document: &mut Document, key: &str) -> Result<Vec<String>, String> {
-    let read = |value: &Json| value.as_array()?.iter().map(|element| element.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-    Ok(document.read(&["spec", key], "a list of strings", read)?.unwrap_or_default())
 }
 
 /// Removes the suffix of a range that is one address.

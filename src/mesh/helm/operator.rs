@@ -208,10 +208,7 @@ impl Element {
         let text = |key: &str, value: &Json| Some((key.to_owned(), value.as_str()?.to_owned()));
         self.service_annotations = document.entries(&["k8s", "serviceAnnotations"], text).into_iter().collect();
         self.load_balancer_class = document.text(&["k8s", "service", "loadBalancerClass"])?;
-        let strings =
-            |value: &Json| value.as_array()?.iter().map(|element| element.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>();
-        let ranges = document.read(&["k8s", "service", "loadBalancerSourceRanges"], "a list of strings", strings)?;
-        self.source_ranges = ranges.unwrap_or_default();
+        self.source_ranges = document.strings(&["k8s", "service", "loadBalancerSourceRanges"])?;
         document.take_if(&["k8s", "service", "type"], |sort| sort == "LoadBalancer");
         for key in OF_THE_SERVICE.iter().chain(&["type"]) {
             if let Some(value) = document.take(&["k8s", "service", key]) {
