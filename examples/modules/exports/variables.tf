@@ -1,6 +1,14 @@
 variable "gateway" {
   description = "The east-west gateway of the cluster whose Services are exported: a `mesh_eastwest_gateway`, or its attributes from another state."
-  type        = object({ cluster = string, namespace = string, name = string, port = optional(number), addresses = list(string) })
+  type = object({
+    cluster      = string
+    namespace    = string
+    name         = string
+    service_name = optional(string)
+    label        = optional(string)
+    port         = optional(number)
+    addresses    = list(string)
+  })
 }
 
 variable "domain" {
