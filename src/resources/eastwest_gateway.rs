@@ -265,7 +265,7 @@ impl Resource for EastwestGateway {
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
-            release_drift(spec.on(cx), &wanted, Some(&live), &spec.ignored),
+            release_drift(spec.on(cx), &wanted, &live, &spec.ignored),
         )?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         drift.extend(spec.lost_addresses(&addresses));

@@ -21,11 +21,10 @@ use framework::{Deadline, Error};
 pub(crate) async fn release_drift(
     cluster: LiveCluster<'_>,
     wanted: &Release,
-    live: Option<&Deployed>,
+    live: &Deployed,
     ignored: &[IgnoredField],
 ) -> Result<Vec<String>, Error> {
     let release = format!("Helm release {}", wanted.name);
-    let Some(live) = live else { return Ok(vec![format!("{release}: it is gone")]) };
     let differences = release::differences(wanted, live);
     let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{release}: {line}")).collect();
     let (objects, definitions) = tokio::try_join!(
@@ -42,7 +41,7 @@ pub(crate) async fn release_drift(
 pub(crate) async fn in_place(cluster: LiveCluster<'_>, wanted: &Release, ignored: &[IgnoredField]) -> Result<Option<Deployed>, Error> {
     let live = cluster.release(&wanted.namespace, &wanted.name).await?;
     let Some(live) = live.filter(|live| live.is_ours && live.mark.is_none()) else { return Ok(None) };
-    let is_same = release_drift(cluster, wanted, Some(&live), ignored).await?.is_empty();
+    let is_same = release_drift(cluster, wanted, &live, ignored).await?.is_empty();
     Ok(is_same.then_some(live))
 }
 

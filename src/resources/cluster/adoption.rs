@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     Cluster, ClusterModel,
-    comparison::{Seen, explicit},
+    comparison::{Absent, Seen, explicit},
     creation::Found,
 };
 use crate::{
@@ -119,7 +119,7 @@ impl Cluster {
             cx.warn(warning);
         }
         let version = self.version(cx, adopted.version.clone());
-        let seen = Seen { base: adopted.base, istiod: adopted.istiod, ..seen };
+        let seen = Seen { base: adopted.base, istiod: adopted.istiod, absent: Absent::New, ..seen };
         let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
         let differences = match &others.without_helm {
             Some(istiod) if seen.base.is_none() && seen.istiod.is_none() => self.differences_without_helm(istiod, &seen, cx).await,

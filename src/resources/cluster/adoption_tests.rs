@@ -170,11 +170,26 @@ async fn a_control_plane_of_istioctl_gets_releases() {
         &preview::<Cluster>(&scene, ClusterModel { mtls_mode: text("STRICT"), ..adopting() }).await.1.warnings,
         "Taken over in cluster \"eu\": the control plane in namespace istio-system",
     );
-    for line in [r#"mesh_id: "m" wanted, nothing found"#, "PeerAuthentication istio-system/default: it is gone", "helm template"] {
+    for line in [
+        r#"mesh_id: "m" wanted, nothing found"#,
+        "PeerAuthentication istio-system/default: nothing found, it will be created",
+        "helm template",
+    ] {
         assert!(announced.contains(line), "{line}: {announced}");
     }
     let state = created::<Cluster>(&scene, adopting()).await;
     assert_eq!(model::<ClusterModel>(&state).installed_version, text("1.30.2"), "the version stays");
+}
+
+#[tokio::test]
+async fn a_release_that_an_adoption_creates_is_not_called_gone() {
+    let scene = by_hand("istio-base", "istiod").await;
+    scene.releases.forget("eu", "istio-system", "istio-base", &deadline()).await.expect("forgotten");
+    let announced = said(
+        &preview::<Cluster>(&scene, adopting()).await.1.warnings,
+        "Taken over in cluster \"eu\": the control plane in namespace istio-system",
+    );
+    assert!(announced.contains("Helm release istio-base: nothing found, it will be created"), "{announced}");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Compares a control plane with what there is: its releases with their objects, the root that istiod serves, the namespace, and the mesh-wide
 //! policy.
 
+use std::fmt;
+
 use serde_json::{Value as Json, json};
 
 use super::Cluster;
 use crate::{
-    data::{Deployed, Kind, ObjectRef},
+    data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
         ControlPlane,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
@@ -24,6 +26,25 @@ pub(super) struct Seen {
     pub(super) istiod: Option<Deployed>,
     pub(super) namespace: Option<Json>,
     pub(super) policy: Option<Json>,
+    pub(super) absent: Absent,
+}
+
+/// Why a release or an object isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// It was, and somebody has deleted it.
+    Gone,
+    /// It never was: an apply that takes over the rest creates it.
+    New,
+}
+
+impl Absent {
+    fn line(self, object: impl fmt::Display) -> String {
+        match self {
+            Self::Gone => format!("{object}: it is gone"),
+            Self::New => format!("{object}: nothing found, it will be created"),
+        }
+    }
 }
 
 /// A release with the values that its chart assumes.
@@ -40,7 +61,7 @@ impl Cluster {
             async { self.on(cx).get(&namespace).await.map_err(Error::from) },
             async { self.on(cx).get(&self.peer_authentication()).await.map_err(Error::from) },
         )?;
-        Ok(Seen { base: base.map(explicit), istiod: istiod.map(explicit), namespace, policy })
+        Ok(Seen { base: base.map(explicit), istiod: istiod.map(explicit), namespace, policy, absent: Absent::Gone })
     }
 
     /// Returns the control plane to install. An istiod that serves the right root, and `is_unmarked`, isn't restarted for the annotation with it.
@@ -58,10 +79,17 @@ impl Cluster {
         let plane = self.plane_beside(is_unmarked, other_root.is_none());
         let (wanted_base, wanted_istiod) = (plane.base_release(version_of_base), plane.istiod_release(version));
         let (base_drift, istiod_drift) = tokio::try_join!(
-            release_drift(self.on(cx), &wanted_base, seen.base.as_ref(), &self.ignored),
-            release_drift(self.on(cx), &wanted_istiod, seen.istiod.as_ref(), &self.ignored),
+            self.drift_of(&wanted_base, seen.base.as_ref(), seen.absent, cx),
+            self.drift_of(&wanted_istiod, seen.istiod.as_ref(), seen.absent, cx),
         )?;
         Ok([base_drift, istiod_drift, self.differences_beside(seen, other_root)].concat())
+    }
+
+    async fn drift_of(&self, wanted: &Release, live: Option<&Deployed>, absent: Absent, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
+        match live {
+            Some(live) => release_drift(self.on(cx), wanted, live, &self.ignored).await,
+            None => Ok(vec![absent.line(format!("Helm release {}", wanted.name))]),
+        }
     }
 
     /// Returns how that differs which no release has: the root that istiod signs with, the namespace, and the mesh-wide policy.
@@ -79,7 +107,7 @@ impl Cluster {
                 Some(live) => {
                     lines.extend(own_differences(&wanted, live).into_iter().map(|line| format!("{}: {line}", self.peer_authentication())));
                 }
-                None => lines.push(format!("{}: it is gone", self.peer_authentication())),
+                None => lines.push(seen.absent.line(self.peer_authentication())),
             }
         }
         lines

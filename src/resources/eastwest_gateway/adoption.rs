@@ -93,7 +93,7 @@ impl EastwestGateway {
                     cx.warn(warning);
                 }
                 let wanted = self.gateway.release(self.wanted_version(cx));
-                let lines = match release_drift(cluster, &wanted, Some(release), &self.ignored).await {
+                let lines = match release_drift(cluster, &wanted, release, &self.ignored).await {
                     Ok(lines) => lines,
                     Err(error) => {
                         cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
