@@ -234,9 +234,9 @@ impl Resource for EastwestGateway {
     ) -> Result<(), Error> {
         spec.check_reachable()?;
         cx.world.releases.check().await?;
-        let Found { release: live, is_adopted } = spec.own_release(prior, cx).await?;
+        let Found { version: found, is_adopted } = spec.own_release(prior, cx).await?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
-        let version = spec.wanted_version(cx).or_else(|| live.map(|live| live.version));
+        let version = spec.wanted_version(cx).or(found);
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
         let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };

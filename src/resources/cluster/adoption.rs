@@ -115,9 +115,7 @@ impl Cluster {
                 _ => Ok(()),
             };
         };
-        if let Some(warning) = self.check_adopted(&adopted, cx)? {
-            cx.warn(warning);
-        }
+        self.check_adopted(&adopted, cx)?;
         let version = self.version(cx, adopted.version.clone());
         let seen = Seen { base: adopted.base, istiod: adopted.istiod, absent: Absent::New, ..seen };
         let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
@@ -133,10 +131,14 @@ impl Cluster {
         Ok(())
     }
 
-    /// Refuses a control plane whose version is too far from the one that is wanted. Returns a warning of what had better not be taken over.
-    pub(super) fn check_adopted(&self, adopted: &Found, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
-        let versions = adopted.version.as_ref().zip(self.version(cx, adopted.version.clone()));
-        versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
+    /// Refuses a control plane whose version is too far from the one that is wanted, and warns of a downgrade.
+    pub(super) fn check_adopted(&self, adopted: &Found, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if let (Some(found), Some(wanted)) = (&adopted.version, self.version(cx, adopted.version.clone()))
+            && let Some(warning) = check_step(found, &wanted)?
+        {
+            cx.warn(warning);
+        }
+        Ok(())
     }
 }
 

@@ -193,6 +193,19 @@ async fn a_release_that_an_adoption_creates_is_not_called_gone() {
 }
 
 #[tokio::test]
+async fn a_downgrade_is_a_warning_of_the_plan_and_of_the_apply() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    scene.objects.put("eu", deployment(Json::Null));
+    let older = ClusterModel { istio_version: text("1.29.0"), ..adopting() };
+    let planned = preview::<Cluster>(&scene, older.clone()).await.1;
+    let applied = apply::<Cluster>(&scene, &Value::Null, older).await.1;
+    for diagnostics in [planned, applied] {
+        assert!(said(&diagnostics.warnings, "Downgrade of Istio").contains("1.30.2 is installed, and 1.29.0 is configured"));
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_seen_prevents_no_plan() {
     let scene = by_hand("istio-base", "istiod").await;
     scene.objects.take_down("eu", unreachable());

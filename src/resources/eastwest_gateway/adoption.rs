@@ -17,9 +17,16 @@ use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Value};
 /// What an apply starts from.
 #[derive(Default)]
 pub(super) struct Found {
-    pub(super) release: Option<Deployed>,
+    /// The installed version, if one is known.
+    pub(super) version: Option<String>,
     /// The state has no object, and what there is isn't this provider's.
     pub(super) is_adopted: bool,
+}
+
+impl Found {
+    fn own(release: Option<Deployed>) -> Self {
+        Self { version: release.map(|release| release.version), is_adopted: false }
+    }
 }
 
 /// What a plan sees of a gateway.
@@ -49,7 +56,7 @@ impl EastwestGateway {
         loop {
             let release = self.release(cx).await?;
             if !prior.is_none() {
-                return Ok(Found { release, is_adopted: false });
+                return Ok(Found::own(release));
             }
             let is_of_others = cluster.are_of_others(release.iter());
             if is_of_others && !self.adopts {
@@ -61,11 +68,12 @@ impl EastwestGateway {
                 if is_adopted {
                     // The plan may have seen something else, or nothing.
                     self.check_takeover(release.as_ref(), deployment.as_ref(), cx)?;
+                    return Ok(Found { version: found_version(release.as_ref(), deployment.as_ref()), is_adopted });
                 }
-                return Ok(Found { release, is_adopted });
+                return Ok(Found::own(release));
             }
             if cluster.takes_up(&self.title(), cluster.mark_of(release.iter()), || self.import_of()).await? {
-                return Ok(Found { release, is_adopted: false });
+                return Ok(Found::own(release));
             }
         }
     }
@@ -89,9 +97,7 @@ impl EastwestGateway {
         };
         match &seen.release {
             Some(release) if cluster.are_of_others(std::iter::once(release)) => {
-                if let Some(warning) = self.check_takeover(Some(release), seen.deployment.as_ref(), cx)? {
-                    cx.warn(warning);
-                }
+                self.check_takeover(Some(release), seen.deployment.as_ref(), cx)?;
                 let wanted = self.gateway.release(self.wanted_version(cx));
                 let lines = match release_drift(cluster, &wanted, release, &self.ignored).await {
                     Ok(lines) => lines,
@@ -134,12 +140,16 @@ impl EastwestGateway {
         self.istio_version.clone().or_else(|| cx.world.istio_version.clone())
     }
 
-    /// Refuses what can't be taken over. Returns a warning of what had better not be.
-    fn check_takeover(&self, release: Option<&Deployed>, deployment: Option<&Json>, cx: &Cx<'_, World>) -> Result<Option<Error>, Error> {
+    /// Refuses what can't be taken over, and warns of what had better not be.
+    fn check_takeover(&self, release: Option<&Deployed>, deployment: Option<&Json>, cx: &Cx<'_, World>) -> Result<(), Error> {
         release.into_iter().try_for_each(|release| self.check_manageable(release))?;
         deployment.into_iter().try_for_each(|deployment| self.check_selector(deployment))?;
-        let versions = release.map(|release| &release.version).zip(self.wanted_version(cx));
-        versions.map_or(Ok(None), |(found, wanted)| check_step(found, &wanted))
+        if let (Some(found), Some(wanted)) = (found_version(release, deployment), self.wanted_version(cx))
+            && let Some(warning) = check_step(&found, &wanted)?
+        {
+            cx.warn(warning);
+        }
+        Ok(())
     }
 
     /// Refuses a release that can't be managed without another load balancer, or at all.
@@ -196,6 +206,11 @@ impl EastwestGateway {
 /// A release with the values that its chart assumes.
 pub(super) fn explicit(release: Deployed) -> Deployed {
     Deployed { values: EastwestGatewaySettings::explicit(&release.values, &release.name), ..release }
+}
+
+/// Returns the version of a gateway: that of its release, or the one that `istioctl` has noted.
+fn found_version(release: Option<&Deployed>, deployment: Option<&Json>) -> Option<String> {
+    release.map(|release| release.version.clone()).or_else(|| operator::version(deployment?))
 }
 
 /// Tells a plan what an apply takes over.

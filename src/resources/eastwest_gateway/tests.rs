@@ -3,7 +3,7 @@
 use super::{EastwestGateway, EastwestGatewayModel};
 use crate::{
     ports::{Failure, FailureKind},
-    resources::testing::{Scene, apply, balancer, created, drift, gateway, import, model, planned, preview, read, scene, text},
+    resources::testing::{Scene, apply, balancer, created, destroy, drift, gateway, import, model, planned, preview, read, scene, text},
 };
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
 use serde_json::{Value as Json, json};
@@ -252,4 +252,60 @@ async fn a_gateway_whose_service_or_pods_have_other_names_is_imported_with_them_
         assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
         created::<EastwestGateway>(&scene, named).await;
     }
+}
+
+#[tokio::test]
+async fn a_service_of_another_name_is_waited_for_and_deleted() {
+    let scene = scene();
+    let mut service = balancer("198.51.100.9");
+    service["metadata"]["name"] = json!("gw");
+    scene.objects.put("eu", service);
+    let state = created::<EastwestGateway>(&scene, EastwestGatewayModel { service_name: text("gw"), ..gateway() }).await;
+    assert_eq!(model::<EastwestGatewayModel>(&state).addresses, Value::Value(vec![text("198.51.100.9")]));
+    let (gone, diagnostics) = destroy::<EastwestGateway>(&scene, &state).await;
+    assert!(gone.is_null() && diagnostics.errors.is_empty(), "{diagnostics:?}");
+    assert!(!scene.objects.names("eu").iter().any(|name| name.starts_with("Service ")), "{:?}", scene.objects.names("eu"));
+}
+
+#[tokio::test]
+async fn a_plan_warns_of_a_second_gateway_with_the_same_label() {
+    let scene = scene();
+    assert!(plan(&scene, &Value::Null, gateway()).1.warnings.is_empty());
+    let second = EastwestGatewayModel { name: text("second"), label: text("eastwestgateway"), ..gateway() };
+    let warnings = plan(&scene, &Value::Null, second).1.warnings;
+    assert_eq!(warnings[0].summary, "Gateways share a label");
+}
+
+#[tokio::test]
+async fn an_adoption_of_another_version_is_checked_by_the_plan_and_by_the_apply() {
+    let of_version = |version: &str| EastwestGatewayModel { istio_version: text(version), ..adopting() };
+    let with_release = async || {
+        let scene = scene();
+        scene.objects.put("eu", balancer("198.51.100.9"));
+        created::<EastwestGateway>(&scene, EastwestGatewayModel { istio_version: text("1.30.2"), ..gateway() }).await;
+        scene.releases.give_away("eu", "istio-system", "istio-eastwestgateway");
+        scene
+    };
+    let of_istioctl = async || {
+        let scene = scene();
+        scene.objects.put("eu", balancer("198.51.100.9"));
+        let mut deployment = deployment(json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway"}));
+        deployment["metadata"]["labels"] = json!({"operator.istio.io/version": "1.30.2"});
+        scene.objects.put("eu", deployment);
+        scene
+    };
+    for scene in [with_release().await, of_istioctl().await] {
+        let too_far = [
+            preview::<EastwestGateway>(&scene, of_version("1.32.0")).await.1,
+            apply::<EastwestGateway>(&scene, &Value::Null, of_version("1.32.0")).await.1,
+        ];
+        for refused in too_far {
+            assert_eq!(refused.errors[0].summary, "Unsupported change of Istio's version", "{refused:?}");
+        }
+        assert!(said(&preview::<EastwestGateway>(&scene, of_version("1.29.0")).await.1).contains("Downgrade of Istio"));
+        let (state, applied) = apply::<EastwestGateway>(&scene, &Value::Null, of_version("1.29.0")).await;
+        assert!(state.is_value() && said(&applied).contains("Downgrade of Istio"), "{applied:?}");
+    }
+    let state = created::<EastwestGateway>(&of_istioctl().await, adopting()).await;
+    assert_eq!(model::<EastwestGatewayModel>(&state).installed_version, text("1.30.2"), "the version stays");
 }
