@@ -67,6 +67,7 @@ resource "mesh_eastwest_gateway" "this" {
   cluster             = each.key
   network             = mesh_cluster.this[each.key].network
   name                = local.gateway.name
+  label               = local.gateway.label
   namespace           = local.gateway.namespace
   service_annotations = local.gateway.service_annotations
   load_balancer_class = local.gateway.load_balancer_class

@@ -14,6 +14,8 @@ model! {
     pub struct GatewayAttributes {
         /// The gateway's name.
         name: String => computed(),
+        /// The value of the label `istio` of the gateway's pods; null if it is the name without `istio-`.
+        label: String => computed(),
         /// The gateway's namespace: its own, or the manifest's, or `istio-system`.
         namespace: String => computed(),
         /// The network, if the manifest names one: in the label `topology.istio.io/network`, in the environment, or in `values.global.network`.
@@ -58,6 +60,7 @@ impl Function for FromOperator {
         let annotations = gateway.service_annotations.into_iter().map(|(key, value)| (key, Value::Value(value)));
         let attributes = GatewayAttributes {
             name: Value::Value(gateway.name.to_string()),
+            label: gateway.label.map(|label| label.to_string()).into(),
             namespace: Value::Value(gateway.namespace.to_string()),
             network: gateway.network.map(|network| network.to_string()).into(),
             service_annotations: Value::Value(annotations.collect()),

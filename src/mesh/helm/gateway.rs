@@ -68,7 +68,7 @@ impl GatewayNames {
 }
 
 /// The label that the chart makes of a gateway's name.
-fn label_of(name: &str) -> &str {
+pub(super) fn label_of(name: &str) -> &str {
     name.strip_prefix("istio-").unwrap_or(name)
 }
 

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::values;
+use super::{gateway::label_of, values};
 use crate::{
     istio::well_known::{GATEWAY_LABEL, NETWORK_LABEL, NETWORK_VIEW, SYSTEM_NAMESPACE},
     mesh::{
         document::{Document, insert},
-        names::{Namespace, NetworkName, ReleaseName},
+        names::{LabelValue, Namespace, NetworkName, ReleaseName},
     },
 };
 
@@ -52,6 +52,8 @@ const PORTS: &[(&str, u64)] = &[("status-port", 15021), ("tls", 15443), ("tls-is
 pub struct OperatorGateway {
     /// Its name.
     pub name: ReleaseName,
+    /// The value of the label `istio` of its pods, if it isn't the one that follows from its name.
+    pub label: Option<LabelValue>,
     /// Its namespace.
     pub namespace: Namespace,
     /// The network that it gives access to.
@@ -117,9 +119,10 @@ impl OperatorGateway {
             return Err(format!("It names several networks, {first:?} and {second:?}. A gateway gives access to one."));
         }
         let mut values = found.values;
-        forget_defaults(&mut values, &name);
+        let label = take_labels(&mut values, &name);
         Ok(Self {
             name: ReleaseName::parse(&name)?,
+            label: label.map(|label| LabelValue::parse(&label)).transpose()?,
             namespace: Namespace::parse(&namespace)?,
             network: networks.first().map(|network| NetworkName::parse(network)).transpose()?,
             service_annotations: found.service_annotations,
@@ -132,17 +135,15 @@ impl OperatorGateway {
     }
 }
 
-/// Removes the labels that the chart sets by itself.
-fn forget_defaults(values: &mut Map<String, Json>, name: &str) {
-    let Some(Json::Object(labels)) = values.get_mut("labels") else { return };
-    labels.retain(|key, value| match key.as_str() {
-        GATEWAY_LABEL => value != name.strip_prefix("istio-").unwrap_or(name),
-        "app" => value != name,
-        _ => true,
-    });
+/// Takes the labels that the chart or an attribute sets. Returns the label `istio`, unless the chart sets the same by itself.
+fn take_labels(values: &mut Map<String, Json>, name: &str) -> Option<String> {
+    let Some(Json::Object(labels)) = values.get_mut("labels") else { return None };
+    labels.retain(|key, value| key != "app" || value != name);
+    let label = labels.remove(GATEWAY_LABEL);
     if labels.is_empty() {
         values.remove("labels");
     }
+    label.as_ref().and_then(Json::as_str).filter(|label| *label != label_of(name)).map(str::to_owned)
 }
 
 impl Element {
@@ -293,7 +294,7 @@ spec:
         let gateway = OperatorGateway::read(OF_ISTIO).unwrap();
         assert_eq!((gateway.name.as_str(), gateway.namespace.as_str()), ("istio-eastwestgateway", "istio-system"));
         assert_eq!(gateway.network.unwrap().as_str(), "eu-net");
-        assert_eq!((gateway.values, gateway.replicas), (None, None));
+        assert_eq!((gateway.values, gateway.replicas, gateway.label), (None, None, None));
         assert_eq!(gateway.ignored, [""; 0]);
     }
 
@@ -307,10 +308,11 @@ spec:
         )
         .unwrap();
         assert_eq!((gateway.namespace.as_str(), gateway.replicas, gateway.network), ("edge", Some(2), None));
+        assert_eq!(gateway.label.as_ref().map(LabelValue::as_str), Some("other"));
         assert_eq!((gateway.service_annotations["a.example/type"].as_str(), gateway.load_balancer_class.as_deref()), ("nlb", Some("c")));
         assert_eq!(gateway.source_ranges, ["10.0.0.0/8"]);
         assert!(gateway.ignored.is_empty(), "{:?}", gateway.ignored);
-        let expected = "labels: {istio: other, team: a}\nresources: {requests: {cpu: 10m}}\nenv: {A: b}\nenvVarFrom: [{name: C, valueFrom: {fieldRef: \
+        let expected = "labels: {team: a}\nresources: {requests: {cpu: 10m}}\nenv: {A: b}\nenvVarFrom: [{name: C, valueFrom: {fieldRef: \
                         {fieldPath: d}}}]\nservice: {type: NodePort, loadBalancerIP: 198.51.100.9}\nnetworkGatewayPorts: {tls: {port: \
                         443}}\npodDisruptionBudget: {minAvailable: 1}\n";
         assert!(values::same_yaml(gateway.values.as_deref().unwrap(), expected), "{:?}", gateway.values);
