@@ -72,7 +72,7 @@ fn a_mesh_that_changes_keeps_its_calls() {
             workspace.apply();
             workspace.assert_settled();
         });
-        // As the guide on gateways says: a second one, the exports moved to it, and then the first one removed.
+        // How a gateway is replaced: a second one, the exports moved to it, and then the first one removed.
         changes.make("a second gateway of the EU, and its exports moved to it", || {
             workspace.write("second.tf", SECOND_GATEWAY);
             workspace.edit("gateway          = mesh_eastwest_gateway.this[\"eu\"]", "gateway          = mesh_eastwest_gateway.second");
