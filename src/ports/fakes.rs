@@ -43,6 +43,10 @@ pub struct FakeObjects {
     failures: Mutex<BTreeMap<Key, Failure>>,
     /// By cluster: what goes wrong at each call.
     down: Mutex<BTreeMap<String, Failure>>,
+    /// By object: what it becomes as soon as somebody has looked at it.
+    changes: Mutex<BTreeMap<Key, Json>>,
+    /// By cluster and kind: how often it was listed.
+    lists: Mutex<BTreeMap<Key, usize>>,
     /// By cluster: its UID, if that is not the usual one; `None` if it may not be read.
     uids: Mutex<BTreeMap<String, Option<String>>>,
 }
@@ -54,10 +58,21 @@ impl FakeObjects {
         lock(&self.objects).insert(key(cluster, &reference), object);
     }
 
+    /// Changes an object as soon as it was looked at, as somebody else would between a look and what follows from it.
+    pub fn change_after_look(&self, cluster: &str, object: Json) {
+        let reference = ObjectRef::of(&object, "default").expect("a known kind");
+        lock(&self.changes).insert(key(cluster, &reference), object);
+    }
+
     /// Removes an object, as somebody else would.
     pub fn remove(&self, cluster: &str, object: &ObjectRef) {
         lock(&self.objects).remove(&key(cluster, object));
         lock(&self.applied).remove(&key(cluster, object));
+    }
+
+    /// How often objects of a kind were listed in a cluster.
+    pub fn lists(&self, cluster: &str, kind: Kind) -> usize {
+        lock(&self.lists).get(&(cluster.to_owned(), kind.plural.to_owned())).copied().unwrap_or_default()
     }
 
     /// The object as it is.
@@ -193,11 +208,16 @@ impl Objects for FakeObjects {
 
     async fn get(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<Option<Json>, Failure> {
         self.check(cluster, object)?;
-        Ok(self.live(cluster, object))
+        let live = self.live(cluster, object);
+        if let Some(changed) = lock(&self.changes).remove(&key(cluster, object)) {
+            self.put(cluster, changed);
+        }
+        Ok(live)
     }
 
     async fn list(&self, cluster: &str, kind: Kind, namespace: Option<&str>, labels: &str, _: &Deadline) -> Result<Vec<Json>, Failure> {
         self.check_cluster(cluster)?;
+        *lock(&self.lists).entry((cluster.to_owned(), kind.plural.to_owned())).or_default() += 1;
         let objects = lock(&self.objects);
         let of_cluster =
             objects.iter().filter(|((of, _), object)| of == cluster && Kind::of(object) == Some(kind)).map(|(_, object)| object);

@@ -335,3 +335,21 @@ impl<'v, T> IntoElements<'v, T> for BTreeMap<String, Value<T>> {
         self.iter().map(|(key, element)| (path.clone().key(key.clone()), element)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_element_is_a_violation_at_its_path() {
+        let elements = Value::Value(vec![Value::Value(1), Value::Null, Value::Value(3)]);
+        let mut report = Report::new();
+        let mut parse = Parse::new(&mut report);
+        let read = parse.each_nested("ports", &elements, |number, parse| {
+            parse.required("number", &Value::Value(*number), |number| if *number < 3 { Ok(*number) } else { Err("Too great.") })
+        });
+        assert!(read.is_none() && parse.is_invalid() && !parse.is_unknown());
+        let summaries: Vec<_> = report.into_diagnostics().errors.into_iter().map(|error| error.summary).collect();
+        assert_eq!(summaries, ["Invalid ports[1]", "Invalid ports[2].number"]);
+    }
+}

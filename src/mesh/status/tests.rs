@@ -281,3 +281,19 @@ fn the_guide_describes_each_check() {
         assert!(guide.contains(&format!("| `{id}` | {about} |")), "{id}");
     }
 }
+
+#[test]
+fn a_gateway_is_found_by_the_names_that_the_export_records() {
+    let status = broken(|mesh| {
+        let eu = mesh.get_mut("eu").unwrap();
+        for named in [&mut eu.gateway_services[0], &mut eu.gateway_deployments[0]] {
+            named["metadata"]["name"] = json!("gw");
+        }
+        eu.gateway_deployments[0]["spec"]["template"]["metadata"]["labels"]["istio"] = json!("east");
+        eu.gateways[0]["spec"]["selector"]["istio"] = json!("east");
+        let record = &mut eu.entries[0]["metadata"]["annotations"][crate::mesh::labels::EXPORT_RECORD];
+        let names = r#"{"gatewayService":"gw","gatewayLabel":"east","#;
+        *record = json!(record.as_str().unwrap().replacen('{', names, 1));
+    });
+    assert_eq!(status.verdict(), Severity::Ok, "{}", status.summary());
+}

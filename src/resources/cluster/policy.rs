@@ -56,3 +56,35 @@ impl Cluster {
         ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, self.namespace(), "default")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use framework::{Deadline, Parse, Report, Resource as _};
+    use serde_json::json;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::resources::testing::{cluster, model, planned, scene};
+
+    #[tokio::test]
+    async fn a_policy_that_changes_hands_during_its_removal_stays() {
+        let scene = scene();
+        let planned = model(&planned::<Cluster>(cluster()));
+        let spec = Cluster::parse(&planned, &mut Parse::new(&mut Report::new())).expect("valid");
+        let cx = Cx::new(&scene.world, Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new()));
+        let policy = |labels: serde_json::Value| {
+            json!({
+                "apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                "metadata": {"name": "default", "namespace": "istio-system", "labels": labels},
+            })
+        };
+        let ours = policy(json!({labels::MANAGED_BY: crate::data::MANAGER}));
+        scene.objects.put("eu", ours.clone());
+        scene.objects.change_after_look("eu", policy(json!({"team": "other"})));
+        spec.delete_policy(&cx).await.expect("nothing to delete");
+        assert!(scene.objects.live("eu", &spec.peer_authentication()).is_some());
+        scene.objects.put("eu", ours);
+        spec.delete_policy(&cx).await.expect("deleted");
+        assert!(scene.objects.live("eu", &spec.peer_authentication()).is_none());
+    }
+}

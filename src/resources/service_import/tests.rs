@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{ServiceImport, ServiceImportModel, model::ServiceRef};
+use crate::world::SharedReads;
 use crate::{
     data::{Kind, ObjectRef},
     resources::{
@@ -181,4 +182,46 @@ async fn another_host_replaces_the_import() {
         ["DestinationRule istio-system/mesh-import-cart-eu-mesh-local", "ServiceEntry istio-system/mesh-import-cart-eu-mesh-local"]
     );
     assert!(drift(&read::<ServiceImport>(&scene, &state).await.0).is_empty());
+}
+
+#[tokio::test]
+async fn a_port_that_is_null_is_refused_at_its_path() {
+    let import = with_service(&import_of(&exported(&scene(), ADDRESS).await), |service| {
+        if let Value::Value(ports) = &mut service.ports {
+            ports.push(Value::Null);
+        }
+    });
+    let errors = erase::<ServiceImport>().validate(&encode(&Value::Value(import))).errors;
+    assert_eq!(errors.iter().map(|error| error.summary.as_ref()).collect::<Vec<_>>(), ["Invalid service.ports[1]"]);
+}
+
+#[tokio::test]
+async fn an_object_that_changes_hands_during_a_destroy_stays() {
+    let scene = scene();
+    let state = created::<ServiceImport>(&scene, import_of(&exported(&scene, ADDRESS).await)).await;
+    let mut other = scene.objects.live("us", &object(Kind::DESTINATION_RULE)).expect("the rule");
+    other["metadata"]["labels"] = json!({"team": "other"});
+    scene.objects.change_after_look("us", other);
+    assert!(destroy::<ServiceImport>(&scene, &state).await.0.is_null());
+    assert_eq!(imported(&scene), ["DestinationRule istio-system/mesh-import-echo-eu-mesh-local"]);
+}
+
+#[tokio::test]
+async fn the_imports_of_a_run_share_a_look_for_others_of_their_hosts() {
+    let mut scene = scene();
+    scene.world.shared = SharedReads::default();
+    let import = import_of(&exported(&scene, ADDRESS).await);
+    let of_host = |host: &str| with_service(&import, |service| service.host = text(host));
+    for host in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        created::<ServiceImport>(&scene, of_host(&format!("{host}.eu.mesh.local"))).await;
+    }
+    assert_eq!(scene.objects.lists("us", Kind::SERVICE_ENTRY), 4, "from the fourth on, one look answers for all");
+
+    // What the look has found is looked at again.
+    let elsewhere = ServiceImportModel { namespace: text("shop"), ..of_host("a.eu.mesh.local") };
+    let refused = apply::<ServiceImport>(&scene, &Value::Null, elsewhere.clone()).await.1;
+    assert_eq!(refused.errors[0].summary, "Host is known in the cluster already");
+    scene.objects.remove("us", &ObjectRef::namespaced(Kind::SERVICE_ENTRY, "istio-system", "mesh-import-a-eu-mesh-local"));
+    created::<ServiceImport>(&scene, elsewhere).await;
+    assert_eq!(scene.objects.lists("us", Kind::SERVICE_ENTRY), 4);
 }

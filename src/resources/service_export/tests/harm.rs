@@ -136,3 +136,33 @@ async fn callers_are_restricted_by_a_policy_that_drifts_and_goes_like_all_else()
     assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
     assert_eq!(exported(&scene, "eu"), [""; 0]);
 }
+
+#[tokio::test]
+async fn the_names_of_the_gateway_decide_which_pods_and_which_service_are_meant() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let mut config = export(ADDRESS);
+    if let Value::Value(gateway) = &mut config.gateway {
+        (gateway.service_name, gateway.label) = (text("gw"), text("east"));
+    }
+    let state = created::<ServiceExport>(&scene, config.clone()).await;
+    let gateway = scene.objects.live("eu", &object(Kind::GATEWAY, "istio-system")).expect("a Gateway");
+    assert_eq!(gateway["spec"]["selector"], json!({"istio": "east"}));
+
+    let mut service = balancer("198.51.100.77");
+    service["metadata"]["name"] = "gw".into();
+    scene.objects.put("eu", service);
+    let imported: ServiceExportModel = model(&import(erase::<ServiceExport>(), &scene, "eu/echo/echo.eu.mesh.local").await);
+    let Value::Value(gateway) = imported.gateway else { panic!("no gateway") };
+    assert_eq!((gateway.service_name, gateway.label), (text("gw"), text("east")));
+    assert_eq!(gateway.addresses, Value::Value(vec![text("198.51.100.77")]));
+
+    scene.objects.put("eu", cross_network_gateway());
+    assert_eq!(drift(&read::<ServiceExport>(&scene, &state).await.0), [""; 0], "it is for other pods");
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "gw", "namespace": "istio-system"},
+        "spec": {"template": {"metadata": {"labels": {"istio": "eastwestgateway"}}}},
+    });
+    scene.objects.put("eu", deployment);
+    assert!(drift(&read::<ServiceExport>(&scene, &state).await.0)[0].contains("must be removed"), "the Deployment is found by its name");
+}

@@ -141,6 +141,7 @@ fn a_port_or_a_name_that_is_listed_twice_is_refused() {
     };
     let of = |ports: Vec<_>| problems(ServiceExportModel { ports: Value::Value(ports), ..export(ADDRESS) });
     assert_eq!(of(vec![port(80, None), port(81, None)]), [""; 0]);
+    assert_eq!(of(vec![port(80, None), Value::Null]), ["Invalid ports[1]: An element can't be null."]);
     assert_eq!(of(vec![port(80, None), port(80, Some("web"))]), ["Invalid ports[1]: Port 80 is listed twice."]);
     assert_eq!(
         of(vec![port(80, None), port(81, Some("http-80"))]),

@@ -291,3 +291,16 @@ async fn another_gateway_is_open_before_importers_call_it_and_the_former_one_unt
     assert_eq!(names.map(selector), [Some(json!("second")), None]);
     assert_eq!(read::<ServiceExport>(&scene, &state).await.0, state);
 }
+
+#[tokio::test]
+async fn an_object_that_changes_hands_during_its_removal_stays() {
+    let scene = three();
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let gateway = object(Kind::GATEWAY, "istio-system");
+    let mut other = scene.objects.live("eu", &gateway).expect("the Gateway");
+    other["metadata"]["labels"] = json!({"team": "other"});
+    scene.objects.change_after_look("eu", other.clone());
+    let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, through("eu", "istio-gateways")).await;
+    assert_eq!(words(&diagnostics), "");
+    assert_eq!(scene.objects.live("eu", &gateway), Some(other));
+}
