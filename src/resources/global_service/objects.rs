@@ -187,11 +187,13 @@ impl GlobalService {
     }
 
     /// Removes the objects of prior configurations that the service no longer has: those that lead to a cluster before those that let the host in
-    /// there. A cluster that was removed from the provider's configuration is skipped; the plan has warned about it.
+    /// there. A cluster that was removed from the provider's configuration is skipped; the plan has warned about it. So is one that couldn't be
+    /// read, as what it should have isn't known then.
     pub(super) async fn remove_obsolete(&self, global: &Global, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Vec<Failure> {
         let mut obsolete: Vec<(ClusterKey, ObjectRef)> = Vec::new();
         for prior in prior.in_place() {
-            for cluster in prior.configured(cx) {
+            let is_unread = |cluster: &ClusterKey| self.request.serves(cluster) && !global.parts.contains_key(cluster);
+            for cluster in prior.configured(cx).filter(|cluster| !is_unread(cluster)) {
                 let wanted = if self.request.members.contains_key(cluster) { global.manifests(cluster) } else { Vec::new() };
                 let kept: Vec<_> = wanted.iter().filter_map(|manifest| ObjectRef::of(manifest, "")).collect();
                 let gone = prior.objects(cluster).into_iter().filter(|object| !kept.contains(object));
@@ -267,7 +269,8 @@ impl GlobalService {
                 Err(failure) => _ = unseen.insert(cluster.clone(), failure),
             }
         }
-        let is_complete = unseen.is_empty();
+        // A cluster that is lost may have objects.
+        let is_complete = unseen.is_empty() && clusters.len() == self.configured(cx).count();
         for failure in unseen.into_values() {
             let mut warning = Error::from(failure);
             warning.detail.push_str(&format!("\n\nThe state of {} in this cluster stays as it was at the last refresh.", self.id.host));
@@ -307,7 +310,9 @@ impl GlobalService {
     ) -> Result<Observed<GlobalServiceStatus>, Error> {
         let looks = join_all(clusters.iter().map(|cluster| async { cx.cluster(cluster).get(&self.id.rule()).await })).await;
         // An object that can't be read may exist.
-        if looks.iter().all(|live| live.as_ref().is_ok_and(|live| !live.as_ref().is_some_and(|live| self.is_own(live)))) {
+        if clusters.len() == self.configured(cx).count()
+            && looks.iter().all(|live| live.as_ref().is_ok_and(|live| !live.as_ref().is_some_and(|live| self.is_own(live))))
+        {
             return Ok(Observed::Gone);
         }
         let drift = vec![format!("{}: {}", problem.summary, problem.detail)];

@@ -154,6 +154,17 @@ async fn a_cluster_that_is_down_is_taken_out_of_service_by_the_others() {
 }
 
 #[tokio::test]
+async fn a_cluster_whose_service_can_not_be_read_goes_on_serving() {
+    let scene = with_services();
+    let state = created::<GlobalService>(&scene, both()).await;
+    scene.objects.fail("us", &ObjectRef::namespaced(Kind::SERVICE, "echo", "echo"), unreachable());
+    let changed = GlobalServiceModel { export_to: Value::Value([text("shop")].into()), ..both() };
+    let (_, diagnostics) = apply::<GlobalService>(&scene, &state, changed).await;
+    assert_eq!(diagnostics.errors.len(), 1, "{diagnostics:?}");
+    assert_eq!((objects(&scene, "us"), objects(&scene, "eu")), (ALL.map(str::to_owned).to_vec(), ALL.map(str::to_owned).to_vec()));
+}
+
+#[tokio::test]
 async fn what_a_person_changed_is_drift() {
     let scene = with_services();
     let state = created::<GlobalService>(&scene, both()).await;
