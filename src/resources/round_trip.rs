@@ -180,7 +180,7 @@ fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json
             "key_algorithm": "RSA-4096", "rotation": 2, "timeouts": timeouts,
         })],
         "mesh_cluster" => vec![json!({
-            "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "cluster_name": "europe",
+            "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "trust_domain_aliases": ["us.local"], "cluster_name": "europe",
             "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint, "trusted_fingerprints": [trusted_fingerprint()]}, "istio_version": "1.30.0",
             "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
             "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},

@@ -33,6 +33,8 @@ pub struct PlannedCluster {
     pub network: Option<NetworkName>,
     /// Its trust domain, unless unknown.
     pub trust_domain: Option<TrustDomain>,
+    /// The further trust domains whose clients its workloads accept, unless unknown.
+    pub accepted_domains: Option<Vec<String>>,
     /// Where its root of trust comes from.
     pub root: PlannedRoot,
 }
@@ -108,6 +110,14 @@ impl PlannedMesh {
 }
 
 impl PlannedCluster {
+    /// Whether its workloads accept clients of another cluster, as far as both are known.
+    fn accepts(&self, other: &Self) -> bool {
+        let (Some(ours), Some(theirs), Some(accepted)) = (&self.trust_domain, &other.trust_domain, &self.accepted_domains) else {
+            return true;
+        };
+        ours == theirs || accepted.iter().any(|domain| domain == theirs.as_str())
+    }
+
     fn conflicts(&self, others: &[&Self]) -> Vec<Error> {
         let (key, mesh) = (&self.key, &self.mesh_id);
         let of_mesh = || others.iter().filter(|other| other.mesh_id == *mesh);
@@ -127,17 +137,14 @@ impl PlannedCluster {
                 ),
             );
         }
-        if let (Some(domain), Some(different)) = (
-            &self.trust_domain,
-            differing(&|other| other.trust_domain.as_ref().is_some_and(|theirs| Some(theirs) != self.trust_domain.as_ref())),
-        ) {
+        if let (Some(domain), Some(different)) = (&self.trust_domain, differing(&|other| !(self.accepts(other) && other.accepts(self)))) {
             warn(
                 "trust_domain",
                 "Clusters of one mesh have different trust domains",
                 format!(
-                    "Cluster `{key}` of mesh `{mesh}` has the trust domain `{domain}`, and {different} another. Workloads refuse clients of another \
-                     trust domain unless `meshConfig.trustDomainAliases` of their cluster lists it. Set the same `trust_domain` in all clusters \
-                     of the mesh, or list the others in each cluster's `values`."
+                    "Cluster `{key}` of mesh `{mesh}` has the trust domain `{domain}`, and {different} another. Workloads refuse clients of a \
+                     trust domain that is neither theirs nor an alias of it. Set the same `trust_domain` in all clusters of the mesh, or list the \
+                     others' in `trust_domain_aliases` of each."
                 ),
             );
         }
@@ -277,6 +284,7 @@ mod tests {
             mesh_id: MeshId::parse(mesh).unwrap(),
             network: NetworkName::parse(network).ok(),
             trust_domain: TrustDomain::parse("corp.local").ok(),
+            accepted_domains: Some(Vec::new()),
             root: match root {
                 "" => PlannedRoot::OwnOfIstiod,
                 "?" => PlannedRoot::Unknown,
@@ -345,6 +353,20 @@ mod tests {
         mesh.add_cluster(cluster("us", "m", "us-net", "r,s"));
         assert_eq!(summaries(&mesh.add_cluster(cluster("eu", "m", "eu-net", "s"))), expected[1..], "only one trusts both");
         assert_eq!(mesh.add_cluster(cluster("eu", "m", "eu-net", "s,r")).len(), 0, "each trusts both");
+    }
+
+    #[test]
+    fn trust_domains_that_accept_each_other_are_no_conflict() {
+        let mesh = PlannedMesh::default();
+        let member = |key: &str, accepted: Option<&str>| PlannedCluster {
+            trust_domain: TrustDomain::parse(&format!("{key}.local")).ok(),
+            accepted_domains: accepted.map(|domain| vec![domain.to_owned()]),
+            ..cluster(key, "m", &format!("{key}-net"), "r")
+        };
+        mesh.add_cluster(member("us", Some("eu.local")));
+        assert_eq!(mesh.add_cluster(member("eu", Some("us.local"))).len(), 0);
+        assert_eq!(mesh.add_cluster(member("eu", None)).len(), 0, "unknown, as in a first plan");
+        assert_eq!(summaries(&mesh.add_cluster(member("eu", Some("ap.local")))), ["Clusters of one mesh have different trust domains"]);
     }
 
     #[test]

@@ -214,6 +214,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"mesh_id": "m!"}), "mesh_id", "'!' (position 2) is not allowed"),
         (json!({"network": "us net"}), "network", "' ' (position 3) is not allowed"),
         (json!({"trust_domain": "Corp.Local"}), "trust_domain", "For example: \"corp.local\""),
+        (json!({"trust_domain_aliases": ["us.local", "Corp.Local"]}), "trust_domain_aliases[1]", "For example: \"corp.local\""),
         (json!({"cluster_name": "-"}), "cluster_name", "start and end with a letter or digit"),
         (json!({"namespace": "istio_system"}), "namespace", "For example: \"istio-system\""),
         (json!({"ignore_drift": ["Deployments *"]}), "ignore_drift", "no objects of the kind `Deployments`"),

@@ -49,6 +49,12 @@ const ISTIO_NAMESPACE: Setting =
     Setting::new(&["global", "istioNamespace"], "namespace").shadowed_by(&[&["pilot", "global", "istioNamespace"]]);
 const TRUST_DOMAIN: Setting =
     Setting::new(&["meshConfig", "trustDomain"], "trust_domain").shadowed_by(&[&["pilot", "meshConfig", "trustDomain"]]);
+/// Trust domains whose identities count as those of the cluster's own.
+const TRUST_DOMAIN_ALIASES: Setting = Setting::new(&["meshConfig", "trustDomainAliases"], "trust_domain_aliases").shadowed_by(&[&[
+    "pilot",
+    "meshConfig",
+    "trustDomainAliases",
+]]);
 /// The variable by which sidecars answer DNS queries.
 const DNS_CAPTURE: Setting = Setting::new(&["meshConfig", "defaultConfig", "proxyMetadata", "ISTIO_META_DNS_CAPTURE"], "dns_capture");
 
@@ -62,6 +68,8 @@ pub struct ControlPlane {
     pub mesh_id: MeshId,
     /// The trust domain of all identities.
     pub trust_domain: TrustDomain,
+    /// Further trust domains whose clients workloads accept; `None` leaves them to `values`.
+    pub trust_domain_aliases: Option<Vec<TrustDomain>>,
     /// The cluster's network.
     pub network: NetworkName,
     /// Istio's name for the cluster.
@@ -89,6 +97,8 @@ pub struct ImportedValues {
     pub mesh_id: Option<String>,
     /// The trust domain.
     pub trust_domain: Option<String>,
+    /// Its aliases.
+    pub trust_domain_aliases: Option<Vec<String>>,
     /// The network.
     pub network: Option<String>,
     /// Istio's name for the cluster.
@@ -109,6 +119,9 @@ impl ControlPlane {
             TRUST_DOMAIN.to(self.trust_domain.as_str()),
             DNS_CAPTURE.to(if self.dns_capture { "true" } else { "false" }),
         ];
+        if let Some(aliases) = &self.trust_domain_aliases {
+            decisions.push(TRUST_DOMAIN_ALIASES.to(aliases.iter().map(TrustDomain::as_str).collect::<Vec<_>>()));
+        }
         let roots = self.root.iter().chain(self.further_roots.iter().filter(|_| self.root.is_some()));
         let roots = roots.map(String::as_str).collect::<Vec<_>>().join(",");
         decisions.extend((!roots.is_empty()).then(|| POD_ANNOTATIONS.entry(labels::ROOT, roots.as_str())));
@@ -152,6 +165,11 @@ impl ControlPlane {
             });
         }
         refusals
+    }
+
+    /// Returns the further trust domains whose clients workloads accept, wherever that is set.
+    pub fn accepted_domains(&self) -> Vec<String> {
+        TRUST_DOMAIN_ALIASES.read_texts(&self.istiod_release(None).values).unwrap_or_default()
     }
 
     /// Whether istiod validates configuration, as it does unless the user's values switch it off.
@@ -238,13 +256,15 @@ impl ControlPlane {
 
     /// Reads the attributes off a deployed release's values.
     pub fn read_values(values: &Json) -> ImportedValues {
-        let mut decided = [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, DNS_CAPTURE].map(Setting::path).to_vec();
+        let mut decided =
+            [MESH_ID, NETWORK, CLUSTER_NAME, ISTIO_NAMESPACE, TRUST_DOMAIN, TRUST_DOMAIN_ALIASES, DNS_CAPTURE].map(Setting::path).to_vec();
         decided.push(POD_ANNOTATIONS.path_of(labels::ROOT));
         ImportedValues {
             mesh_id: MESH_ID.read_text(values),
             network: NETWORK.read_text(values),
             cluster_name: CLUSTER_NAME.read_text(values),
             trust_domain: TRUST_DOMAIN.read_text(values),
+            trust_domain_aliases: TRUST_DOMAIN_ALIASES.read_texts(values),
             dns_capture: DNS_CAPTURE.read_text(values).is_some_and(|on| on == "true"),
             rest: values::to_yaml(&setting::without(values, &decided)),
         }
@@ -269,6 +289,7 @@ pilot:
         ControlPlane {
             mesh_id: MeshId::parse("training-mesh").unwrap(),
             trust_domain: TrustDomain::parse("corp.local").unwrap(),
+            trust_domain_aliases: None,
             network: NetworkName::parse(network).unwrap(),
             cluster_name: ClusterKey::parse("us").unwrap(),
             namespace: Namespace::parse("istio-system").unwrap(),
@@ -345,6 +366,22 @@ pilot:
         let bare = ControlPlane { base_values: Vec::new(), ..plane }.base_release(None);
         assert_eq!(bare.values, json!({"global": {"istioNamespace": "istio-system"}}));
         assert_eq!(ControlPlane::read_base_values(&bare.values), None);
+    }
+
+    #[test]
+    fn aliases_of_the_trust_domain_are_set_where_the_attribute_says_so() {
+        let domain = |text: &str| TrustDomain::parse(text).unwrap();
+        let with = |aliases: Option<Vec<TrustDomain>>| ControlPlane {
+            trust_domain_aliases: aliases,
+            ..plane("us-net", &["meshConfig: {trustDomainAliases: [old.local]}"])
+        };
+        assert_eq!(with(None).accepted_domains(), ["old.local"], "`values` count");
+        let eu = with(Some(vec![domain("eu.corp.local")]));
+        assert_eq!(eu.lints().into_iter().map(|lint| lint.key).collect::<Vec<_>>(), ["meshConfig.trustDomainAliases"]);
+        let found = ControlPlane::read_values(&eu.istiod_release(None).values);
+        assert_eq!((found.trust_domain_aliases, found.rest), (Some(vec!["eu.corp.local".to_owned()]), None));
+        assert_eq!(eu.accepted_domains(), ["eu.corp.local"]);
+        assert_eq!(with(Some(Vec::new())).accepted_domains(), [""; 0]);
     }
 
     #[test]

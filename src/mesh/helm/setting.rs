@@ -45,6 +45,11 @@ impl Setting {
         self.read(values).and_then(Json::as_str).map(str::to_owned)
     }
 
+    /// Returns the value if it is a list of strings.
+    pub(super) fn read_texts(self, values: &Json) -> Option<Vec<String>> {
+        self.read(values)?.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    }
+
     /// Returns the attribute that decides the value.
     pub(super) const fn attribute(self) -> &'static str {
         self.attribute

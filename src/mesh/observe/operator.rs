@@ -42,6 +42,7 @@ mod tests {
         let plane = ControlPlane {
             mesh_id: MeshId::parse("m").unwrap(),
             trust_domain: TrustDomain::parse("corp.local").unwrap(),
+            trust_domain_aliases: None,
             network: NetworkName::parse("eu-net").unwrap(),
             cluster_name: ClusterKey::parse("eu").unwrap(),
             namespace: Namespace::parse("istio-system").unwrap(),

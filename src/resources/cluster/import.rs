@@ -41,6 +41,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         mesh_id: values.mesh_id.into(),
         network: values.network.into(),
         trust_domain: values.trust_domain.into(),
+        trust_domain_aliases: values.trust_domain_aliases.map(|aliases| crate::world::strings(&aliases)).unwrap_or_default(),
         // Where it isn't set, Istio itself uses a name of its own, which all running sidecars have.
         cluster_name: Some(values.cluster_name.unwrap_or_else(|| DEFAULT_CLUSTER_NAME.to_owned()))
             .filter(|name| name != cluster.as_str())

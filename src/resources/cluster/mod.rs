@@ -275,6 +275,7 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
         mesh_id: parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text))?,
         network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
         trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
+        accepted_domains: parse_plane(model, &mut Parse::new(&mut Report::new())).map(|plane| plane.accepted_domains()),
         root: match &model.ca {
             // An istiod that is taken over keeps the CA that it has, which may lead to the common root.
             Value::Null if adopts(model.adopt) => PlannedRoot::Unknown,
@@ -321,6 +322,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
     let mesh_id = parse.required_to_change("mesh_id", &model.mesh_id, |text| MeshId::parse(text), MeshId::parse("unknown").ok());
     let network = parse.required_to_change("network", &model.network, |text| NetworkName::parse(text), NetworkName::parse("unknown").ok());
     let trust_domain = parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text));
+    let aliases = parse.optional_each("trust_domain_aliases", &model.trust_domain_aliases, |text| TrustDomain::parse(text));
     let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
     let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
     let values = parse.each("values", &model.values, |text| Values::parse(text));
@@ -330,6 +332,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
     Some(ControlPlane {
         mesh_id: mesh_id?,
         trust_domain: trust_domain?,
+        trust_domain_aliases: aliases?,
         network: network?,
         cluster_name: cluster_name?.or(key?)?,
         namespace: namespace?,

@@ -36,6 +36,10 @@ model! {
         network: String => required(),
         /// Trust domain: the first part of each workload's SPIFFE identity, the same in all clusters of the mesh, for example `corp.local`.
         trust_domain: String => optional().default(TrustDomain::DEFAULT),
+        /// Trust domains of other clusters of the mesh, for example `["eu.corp.local"]`, where each cluster has one of its own. Workloads accept
+        /// clients of these, too, and an authorization policy that names an account of one domain means the account of that name in all of
+        /// them. Defaults to what `values` set, usually nothing.
+        trust_domain_aliases: Vec<Value<String>> => optional(),
         /// Istio's name for the cluster. Defaults to the value of `cluster`.
         cluster_name: String => optional(),
         /// Namespace to install Istio in. It is created if it doesn't exist.
