@@ -9,6 +9,7 @@ use super::{
     lint::{self, Effect, Lint},
     misspelling,
     setting::{self, Decision, Setting},
+    signer,
     values::{self, Values},
 };
 use crate::{
@@ -147,10 +148,16 @@ impl ControlPlane {
         [ISTIO_NAMESPACE.to(self.namespace.as_str())]
     }
 
-    /// Returns the user's values with which the control plane can't be managed.
-    pub fn refusals(&self) -> Vec<Lint> {
+    /// Whether istiod signs the certificates of workloads, as it does unless the user's values switch it off.
+    pub fn signs(&self) -> bool {
+        signer::switched_off(&Values::merged(&self.values)).is_none()
+    }
+
+    /// Returns the user's values with which the control plane can't be managed. `has_ca` if istiod is to sign with a CA that is managed, too.
+    pub fn refusals(&self, has_ca: bool) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut refusals = lint::unsupported(&own);
+        refusals.extend(signer::refusal(&own).filter(|_| has_ca));
         let root_namespace = ["meshConfig", "rootNamespace"].map(str::to_owned);
         let moved = values::at(&own, &root_namespace).and_then(Json::as_str).filter(|root| *root != self.namespace.as_str());
         if let Some(root) = moved.filter(|_| self.mtls_mode.is_some()) {
@@ -324,10 +331,13 @@ pilot:
 
     #[test]
     fn values_that_take_the_webhooks_away_are_refused() {
-        let keys = |values: &str| plane("us-net", &[values]).refusals().into_iter().map(|refusal| refusal.key).collect::<Vec<_>>();
+        let keys = |values: &str| plane("us-net", &[values]).refusals(true).into_iter().map(|refusal| refusal.key).collect::<Vec<_>>();
         assert_eq!(keys("revision: 1-31-0\nglobal: {operatorManageWebhooks: true}"), ["revision", "global.operatorManageWebhooks"]);
         assert_eq!(keys("pilot: {revision: canary}\nistiodRemote: {enabled: true}"), ["pilot.revision", "istiodRemote.enabled"]);
         assert_eq!(keys("global: {resourceScope: namespace}"), ["global.resourceScope"]);
+        let other_signer = "pilot: {env: {ENABLE_CA_SERVER: 'false'}}";
+        assert_eq!(keys(other_signer), ["pilot.env.ENABLE_CA_SERVER"], "istiod would never serve the root");
+        assert_eq!(plane("us-net", &[other_signer]).refusals(false), [], "something else signs");
         assert_eq!(keys("revision: ''\nglobal: {operatorManageWebhooks: false, resourceScope: all}"), [""; 0]);
         assert_eq!(keys("meshConfig: {rootNamespace: istio-config}"), ["meshConfig.rootNamespace"], "STRICT would not hold for the mesh");
         assert_eq!(keys("meshConfig: {rootNamespace: istio-system}"), [""; 0]);

@@ -9,6 +9,7 @@ pub mod load_balancer;
 mod misspelling;
 pub mod operator;
 mod setting;
+mod signer;
 pub mod values;
 
 pub use control_plane::ControlPlane;

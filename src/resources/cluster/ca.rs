@@ -209,4 +209,28 @@ mod tests {
             .apply_values("eu", "istio-system/istiod", |values| _ = values.as_object_mut().expect("a map").remove("podAnnotations"));
         assert_eq!(drift(&read::<Cluster>(&scene, &state).await.0), [""; 0]);
     }
+
+    #[test]
+    fn where_something_else_signs_no_ca_is_missing_and_none_is_taken() {
+        let scene = scene();
+        let plan = |model: ClusterModel| {
+            let config = encode(&Value::Value(model.clone()));
+            erase::<Cluster>().plan(&Dynamic::Null, &config, planned::<Cluster>(model), Some(&scene.world)).diagnostics
+        };
+        let member = |key: &str, values: Option<&str>| ClusterModel {
+            cluster: text(key),
+            network: text(&format!("{key}-net")),
+            values: values.map(|values| vec![text(values)]).into(),
+            ..cluster()
+        };
+        let elsewhere = Some("pilot: {env: {ENABLE_CA_SERVER: 'false'}}");
+        for key in ["us", "eu"] {
+            assert_eq!(plan(member(key, elsewhere)).warnings, [], "{key}");
+        }
+        let warnings = plan(member("eu", None)).warnings;
+        assert_eq!(warnings[0].summary, "Cluster without a common root of trust");
+        let reference = ClusterCaRef { cluster: text("eu"), root_fingerprint: text("abc"), trusted_fingerprints: Value::Null };
+        let errors = plan(ClusterModel { ca: Value::Value(reference), ..member("eu", elsewhere) }).errors;
+        assert_eq!(errors[0].summary, "Helm value pilot.env.ENABLE_CA_SERVER is not supported");
+    }
 }

@@ -177,7 +177,7 @@ impl Resource for Cluster {
             if let Some(warning) = prior.and_then(|prior| restart_needed(&prior, &plane)) {
                 plan.report.warning(warning);
             }
-            for refusal in plane.refusals() {
+            for refusal in plane.refusals(!plan.planned.ca.is_null()) {
                 plan.report.error(Error::new(refusal.title(), refusal.message).at(AttributePath::new("values")));
             }
             for (attribute, lints) in [("values", plane.lints()), ("base_values", plane.base_lints())] {
@@ -270,16 +270,19 @@ impl Resource for Cluster {
 
 /// Reads what other clusters of the mesh need to know about this one.
 fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<PlannedCluster> {
+    let plane = parse_plane(model, &mut Parse::new(&mut Report::new()));
     Some(PlannedCluster {
         key: parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key))?,
         mesh_id: parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text))?,
         network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
         trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
-        accepted_domains: parse_plane(model, &mut Parse::new(&mut Report::new())).map(|plane| plane.accepted_domains()),
+        accepted_domains: plane.as_ref().map(ControlPlane::accepted_domains),
         root: match &model.ca {
             // An istiod that is taken over keeps the CA that it has, which may lead to the common root.
             Value::Null if adopts(model.adopt) => PlannedRoot::Unknown,
-            Value::Null => PlannedRoot::OwnOfIstiod,
+            Value::Null if plane.is_some_and(|plane| plane.signs()) => PlannedRoot::OwnOfIstiod,
+            // Something else signs, with a root that only the cluster knows; or the values, which may say so, are unknown.
+            Value::Null => PlannedRoot::Unknown,
             Value::Value(ca) => match (&ca.root_fingerprint, &ca.trusted_fingerprints) {
                 (_, Value::Unknown) => PlannedRoot::Unknown,
                 (Value::Value(fingerprint), _) => PlannedRoot::Trusted { signer: fingerprint.clone(), further: further_roots(ca) },

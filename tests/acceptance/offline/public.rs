@@ -23,6 +23,7 @@ const CONFIGURATIONS: &[(&str, bool, &[&str])] = &[
     ("zioproto", true, &["azure-load-balancer-internal-subnet", "2 to add"]),
     ("kcwan18", true, &["aws-load-balancer-proxy-protocol\" breaks calls", "1 to add"]),
     ("agones", true, &["1 to add"]),
+    ("istio-csr", true, &["4 to add"]),
     ("elliotechne", true, &["1 to add"]),
     ("istio-59600", true, &["1 to add"]),
     ("solo", true, &["1.31.0-solo", "1 to add"]),
