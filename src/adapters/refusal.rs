@@ -30,6 +30,8 @@ pub(super) enum Verb {
     Delete,
     /// Of a service account: a token.
     Issue,
+    /// Of a pod: a port.
+    Connect,
 }
 
 impl fmt::Display for Verb {
@@ -42,6 +44,7 @@ impl fmt::Display for Verb {
             Self::TryOut => "check",
             Self::Delete => "delete",
             Self::Issue => "issue a token of",
+            Self::Connect => "connect to",
         })
     }
 }
@@ -85,7 +88,7 @@ impl<'a> Attempt<'a> {
     fn patience(&self) -> Duration {
         match self.verb {
             _ if self.awaited.is_some() => ENDLESS,
-            Verb::Read | Verb::List | Verb::Issue => RESTART,
+            Verb::Read | Verb::List | Verb::Issue | Verb::Connect => RESTART,
             Verb::Write | Verb::Change | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
         }

@@ -16,6 +16,7 @@ pub mod names;
 pub mod observe;
 mod pod;
 pub mod rotation;
+pub mod signer;
 pub mod status;
 pub mod topology;
 pub mod trust;

@@ -17,9 +17,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
-use super::{Clock, Failure, FailureKind, Objects, Token, TokenRequest, Tokens};
+use super::{Clock, Failure, FailureKind, Handshakes, Objects, Token, TokenRequest, Tokens};
 use crate::data::{Kind, ObjectRef, Secret, selects};
 use framework::Deadline;
 
@@ -47,6 +48,8 @@ pub struct FakeObjects {
     changes: Mutex<BTreeMap<Key, Json>>,
     /// By cluster and kind: how often it was listed.
     lists: Mutex<BTreeMap<Key, usize>>,
+    /// By pod: what it presents, if it isn't the CA of its namespace.
+    presented: Mutex<BTreeMap<Key, String>>,
     /// By cluster: its UID, if that is not the usual one; `None` if it may not be read.
     uids: Mutex<BTreeMap<String, Option<String>>>,
 }
@@ -98,6 +101,15 @@ impl FakeObjects {
     /// From now on the cluster has this UID, or shows none.
     pub fn set_uid(&self, cluster: &str, uid: Option<&str>) {
         lock(&self.uids).insert(cluster.to_owned(), uid.map(str::to_owned));
+    }
+
+    /// From now on the pod presents these certificates; those of the Secret again if `None`.
+    pub fn present(&self, cluster: &str, pod: &ObjectRef, certificates: Option<String>) {
+        let mut presented = lock(&self.presented);
+        match certificates {
+            Some(certificates) => presented.insert(key(cluster, pod), certificates),
+            None => presented.remove(&key(cluster, pod)),
+        };
     }
 
     /// Nothing fails from now on.
@@ -293,6 +305,22 @@ impl Tokens for FakeObjects {
             token: Secret::new(format!("token of {}/{}", request.namespace, request.service_account)),
             expires_at: FakeClock::default().now() + request.lifetime.min(Duration::from_secs(3600)),
         })
+    }
+}
+
+#[async_trait]
+impl Handshakes for FakeObjects {
+    /// As an istiod that has taken up the Secret `cacerts` of its namespace, unless it is set otherwise.
+    async fn presented(&self, cluster: &str, pod: &ObjectRef, _: u16, deadline: &Deadline) -> Result<String, Failure> {
+        self.check(cluster, pod)?;
+        if let Some(presented) = lock(&self.presented).get(&key(cluster, pod)) {
+            return Ok(presented.clone());
+        }
+        let secret = ObjectRef::namespaced(Kind::SECRET, pod.namespace.clone().unwrap_or_default(), "cacerts");
+        let secret = self.get(cluster, &secret, deadline).await?.unwrap_or_default();
+        let encoded = secret["data"]["cert-chain.pem"].as_str().unwrap_or_default();
+        let chain = String::from_utf8(STANDARD.decode(encoded).unwrap_or_default()).unwrap_or_default();
+        Ok(FakeAuthority::issued_by(&chain))
     }
 }
 

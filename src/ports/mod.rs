@@ -5,6 +5,7 @@ mod failure;
 #[cfg(test)]
 #[allow(clippy::missing_panics_doc)]
 pub mod fakes;
+mod handshakes;
 mod objects;
 mod releases;
 mod runs;
@@ -12,6 +13,7 @@ mod tokens;
 
 pub use authority::Authority;
 pub use failure::{Failure, FailureKind};
+pub use handshakes::Handshakes;
 pub use objects::Objects;
 pub use releases::Releases;
 pub use runs::{Run, Runs};

@@ -98,6 +98,7 @@ impl Provider for Mesh {
             unreachable: std::sync::Mutex::default(),
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
+            handshakes: kubernetes.clone(),
             objects: kubernetes,
             shared: SharedReads::default(),
             authority: Arc::new(Certificates),

@@ -325,6 +325,11 @@ impl<'a> LiveCluster<'a> {
         self.cx.world.objects.cluster_uid(self.key.as_str(), self.deadline).await
     }
 
+    /// Returns the certificates that a port of a pod presents, PEM.
+    pub(crate) async fn presented(self, pod: &ObjectRef, port: u16) -> Result<String, Failure> {
+        self.recognized().await?.handshakes.presented(self.key.as_str(), pod, port, self.deadline).await
+    }
+
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
         self.recognized().await?.tokens.issue(self.key.as_str(), request, self.deadline).await

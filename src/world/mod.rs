@@ -13,6 +13,7 @@ pub(crate) mod namespace;
 mod observation;
 mod planned_mesh;
 mod shared_reads;
+mod signers;
 mod values;
 mod versions;
 
@@ -27,6 +28,7 @@ pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
 pub use shared_reads::SharedReads;
+pub(crate) use signers::Signer;
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::{check_step, plan_version};
 
@@ -40,7 +42,7 @@ use framework::Cx;
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{Authority, Clock, Failure, Objects, Releases, Runs, Tokens};
+use crate::ports::{Authority, Clock, Failure, Handshakes, Objects, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -58,6 +60,8 @@ pub struct World {
     pub releases: Arc<dyn Releases>,
     /// Tokens of their service accounts.
     pub tokens: Arc<dyn Tokens>,
+    /// TLS handshakes with pods.
+    pub handshakes: Arc<dyn Handshakes>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
     /// The runs of the provider.
@@ -96,6 +100,7 @@ impl World {
             shared: SharedReads::used_for(Duration::ZERO),
             releases: releases.clone(),
             tokens: objects.clone(),
+            handshakes: objects.clone(),
             authority: Arc::new(FakeAuthority::at(clock.clone())),
             runs: Arc::new(FakeRuns::default()),
             clock: Arc::new(clock.clone()),

@@ -20,6 +20,8 @@ struct Planned {
     exports: BTreeMap<ExportId, PlannedExport>,
     /// The label of each gateway's pods, by cluster and name.
     gateways: BTreeMap<(ClusterKey, String), String>,
+    /// The cluster and the namespace of each CA that gets another certificate.
+    renewed: BTreeSet<(String, String)>,
 }
 
 /// A cluster as far as its plan knows it.
@@ -97,6 +99,16 @@ impl PlannedMesh {
         });
         planned.gateways.insert((cluster.clone(), name), label.to_owned());
         warning
+    }
+
+    /// Notes that the CA of an istiod gets another certificate.
+    pub fn renew_ca(&self, cluster: &str, namespace: &str) {
+        self.lock().renewed.insert((cluster.to_owned(), namespace.to_owned()));
+    }
+
+    /// Whether the CA of an istiod gets another certificate.
+    pub fn renews_ca(&self, cluster: &str, namespace: &str) -> bool {
+        self.lock().renewed.contains(&(cluster.to_owned(), namespace.to_owned()))
     }
 
     /// Returns the trust domain of a cluster that this run has planned, if it is known.

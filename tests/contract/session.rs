@@ -7,7 +7,7 @@ use framework::protocol::wire::{
 };
 use plugin_host::{
     Plugin, rules,
-    values::{encode, get, is_unknown, object},
+    values::{encode, get, is_unknown, object, unknown},
 };
 use rmpv::Value;
 use tonic::transport::Channel;
@@ -77,6 +77,10 @@ fn sampled(attributes: &[Attribute], planned: &Value) -> Value {
                 return Value::Map(entries.map(|(key, entry)| (key.clone(), sampled(&nested.attributes, entry))).collect());
             }
             Some(nested) if planned.is_map() => return sampled(&nested.attributes, planned),
+            Some(nested) if is_unknown(planned) && nested.nesting() == NestingMode::Single => {
+                let open: Vec<_> = nested.attributes.iter().map(|attribute| (attribute.name.as_str(), unknown())).collect();
+                return sampled(&nested.attributes, &object(&open));
+            }
             _ if !is_unknown(planned) => return planned.clone(),
             _ => {}
         }

@@ -53,6 +53,12 @@ impl FakeAuthority {
         format!("{signed}\n")
     }
 
+    /// Returns a chain with a server's certificate before it, issued by its first one.
+    pub fn issued_by(chain: &str) -> String {
+        let issuer = Self::read(chain).map(|read| read[0]["serial"].clone()).unwrap_or_default();
+        format!("{}\n{chain}", json!({"serial": 0, "issuer": issuer}))
+    }
+
     fn requested(request: &str) -> Result<Json, Failure> {
         let unusable = || Failure::new(FailureKind::Rejected, "Unusable signing request", "It is not in PEM.");
         Self::read(request.strip_prefix("request of ").ok_or_else(unusable)?).map(|mut read| read.swap_remove(0))

@@ -60,6 +60,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         ignore_drift: Value::Null,
         adopt: Value::Null,
         installed_version: Value::Null,
+        ca_in_use: Value::Null,
         drift: Value::Null,
         timeouts: Value::Null,
     })

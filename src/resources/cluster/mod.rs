@@ -10,6 +10,7 @@ mod creation;
 #[cfg(test)]
 mod drift_tests;
 mod import;
+mod in_use;
 mod leftovers;
 mod metadata;
 mod model;
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
+use in_use::InUse;
 use metadata::NamespaceMetadata;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
@@ -52,8 +54,10 @@ pub struct Cluster {
 }
 
 /// The member of the mesh that is.
+#[derive(Default)]
 pub struct ClusterStatus {
     installed_version: String,
+    in_use: InUse,
     drift: Vec<String>,
 }
 
@@ -162,6 +166,13 @@ impl Resource for Cluster {
             plan.world,
             plan.report,
         );
+        // The apply then waits until istiod has taken it up.
+        if let (Some(world), Some(cluster)) = (plan.world, plan.planned.cluster.as_ref_option())
+            && world.planned.renews_ca(cluster, plan.planned.namespace.as_ref_option().map(String::as_str).unwrap_or_default())
+            && plan.planned.ca.is_value()
+        {
+            plan.planned.ca_in_use = Value::Unknown;
+        }
         if plan.prior.as_ref() != Some(&plan.planned) {
             crate::world::check_helm(plan.world, plan.report);
         }
@@ -204,7 +215,7 @@ impl Resource for Cluster {
         spec.check_policy(prior, cx).await?;
         namespace::mark(spec.on(cx), &spec.plane.namespace, &spec.namespace_labels(), &spec.metadata.annotations).await?;
         if !found.is_adopted {
-            reached.set(ClusterStatus { installed_version: String::new(), drift: Vec::new() });
+            reached.set(ClusterStatus::default());
         }
 
         let plane = spec.plane_beside(found.is_unmarked(), spec.serves_the_root(cx).await?);
@@ -213,12 +224,15 @@ impl Resource for Cluster {
         // Both of one version, also when none was asked for.
         let istiod = spec.install(plane.istiod_release(Some(base.version.clone())), creation.as_ref(), cx).await?;
         // Not before: until all of it is taken over, a destroy must not delete what others have created.
-        reached.set(ClusterStatus { installed_version: istiod.version, drift: Vec::new() });
+        reached.set(ClusterStatus { installed_version: istiod.version.clone(), ..ClusterStatus::default() });
         spec.wait_for_webhooks(cx).await?;
         spec.wait_for_root(cx).await?;
         spec.apply_mtls(prior, found.is_left, cx).await?;
         spec.forget_others(prior, cx).await?;
-        spec.finish(&base, cx).await
+        spec.finish(&base, cx).await?;
+        spec.wait_for_signer(cx).await?;
+        reached.set(ClusterStatus { installed_version: istiod.version, in_use: spec.in_use(cx).await, drift: Vec::new() });
+        Ok(())
     }
 
     async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<ClusterStatus>, Error> {
@@ -232,8 +246,9 @@ impl Resource for Cluster {
         if seen.base.is_none() && seen.istiod.is_none() {
             return Ok(Observed::Gone);
         }
-        let drift = spec.differences(&seen, spec.istio_version.clone(), cx).await?;
-        Ok(Observed::Found(ClusterStatus { installed_version: seen.istiod.map(|istiod| istiod.version).unwrap_or_default(), drift }))
+        let (drift, in_use) = tokio::join!(spec.differences(&seen, spec.istio_version.clone(), cx), spec.in_use(cx));
+        let installed_version = seen.istiod.map(|istiod| istiod.version).unwrap_or_default();
+        Ok(Observed::Found(ClusterStatus { installed_version, in_use, drift: drift? }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
@@ -264,6 +279,7 @@ impl Resource for Cluster {
 
     fn record(status: &ClusterStatus, model: &mut ClusterModel) {
         model.installed_version = Value::Value(status.installed_version.trim_start_matches('v').to_owned());
+        model.ca_in_use = status.in_use.model(std::mem::take(&mut model.ca_in_use));
         model.drift = crate::world::strings(&status.drift);
     }
 }
@@ -281,14 +297,13 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
             // An istiod that is taken over keeps the CA that it has, which may lead to the common root.
             Value::Null if adopts(model.adopt) => PlannedRoot::Unknown,
             Value::Null if plane.is_some_and(|plane| plane.signs()) => PlannedRoot::OwnOfIstiod,
-            // Something else signs, with a root that only the cluster knows; or the values, which may say so, are unknown.
-            Value::Null => PlannedRoot::Unknown,
+            // Null: something else signs, with a root that only the cluster knows; or the values, which may say so, are unknown.
+            Value::Null | Value::Unknown => PlannedRoot::Unknown,
             Value::Value(ca) => match (&ca.root_fingerprint, &ca.trusted_fingerprints) {
                 (_, Value::Unknown) => PlannedRoot::Unknown,
                 (Value::Value(fingerprint), _) => PlannedRoot::Trusted { signer: fingerprint.clone(), further: further_roots(ca) },
                 _ => PlannedRoot::Unknown,
             },
-            Value::Unknown => PlannedRoot::Unknown,
         },
     })
 }

@@ -22,6 +22,19 @@ model! {
 }
 
 model! {
+    /// The certificates that istiod has in use.
+    pub struct CaInUse {
+        /// SHA-256 fingerprint of the certificate of the CA that istiod signs with: the intermediate, or the root that istiod has created itself.
+        /// Null if it can't be read, which takes the permission to forward ports of istiod's pods.
+        fingerprint: String => computed(),
+        /// SHA-256 fingerprint of the root that istiod serves to workloads, or of the first of several.
+        root_fingerprint: String => computed(),
+        /// When the first of the two expires, in RFC 3339 and UTC, for example `2028-01-01T00:00:00Z`.
+        expires_at: String => computed(),
+    }
+}
+
+model! {
     /// Makes a Kubernetes cluster a member of the mesh: installs Istio's `base` and `istiod` charts with the settings of a
     /// multi-primary, multi-network mesh, labels the namespace with the network, and waits until istiod's webhooks serve.
     ///
@@ -76,6 +89,9 @@ model! {
         adopt: bool => optional().default(false).equivalent_by(|_, _| true),
         /// Installed version of Istio.
         installed_version: String => computed(),
+        /// What istiod itself says that it signs with, as opposed to the Secret `cacerts`. An apply that renews the CA waits until istiod has taken it
+        /// up, and restarts istiod if it doesn't within three minutes.
+        ca_in_use: CaInUse => computed(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.

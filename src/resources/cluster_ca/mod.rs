@@ -170,6 +170,12 @@ impl Resource for ClusterCa {
             crate::world::check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
         }
         plan::check(plan, spec);
+        // A certificate that is renewed is unknown in the plan.
+        if let (Some(world), Parsed::Ready(spec), Some(prior)) = (plan.world, spec, &plan.prior)
+            && plan.planned.certificate != prior.certificate
+        {
+            world.planned.renew_ca(spec.cluster.as_str(), spec.namespace.as_str());
+        }
     }
 
     fn plan_destroy(destruction: &mut framework::Destruction<'_, ClusterCaModel, World>) {
