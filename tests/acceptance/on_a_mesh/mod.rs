@@ -12,7 +12,7 @@ mod ingress;
 mod interrupt;
 mod link;
 mod outage;
-mod own_root;
+pub(crate) mod own_root;
 mod partial;
 mod secrets;
 mod service;

@@ -79,7 +79,7 @@ pub(super) fn a_root_of_ones_own_signs_and_its_key_is_stored_nowhere(mesh: &Mesh
     workspace.destroy();
 }
 
-pub(super) fn openssl(folder: &std::path::Path, arguments: &[&str]) {
+pub(crate) fn openssl(folder: &std::path::Path, arguments: &[&str]) {
     let output = std::process::Command::new("openssl").args(arguments).current_dir(folder).output().expect("openssl");
     assert!(output.status.success(), "{output:?}");
 }

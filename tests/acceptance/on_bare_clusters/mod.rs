@@ -10,5 +10,6 @@ mod least_privilege;
 mod listing;
 mod mission;
 mod module;
+mod own_ca;
 mod rotation;
 mod trust;

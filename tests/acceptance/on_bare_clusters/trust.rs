@@ -75,7 +75,7 @@ fn clusters_of_two_trust_domains_call_each_other_by_aliases() {
 }
 
 /// Removes the top-level blocks with these beginnings.
-fn remove_blocks(configuration: &str, beginnings: &[&str]) -> String {
+pub(super) fn remove_blocks(configuration: &str, beginnings: &[&str]) -> String {
     let mut kept = Vec::new();
     let mut removing = false;
     for line in configuration.lines() {
