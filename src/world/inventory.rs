@@ -9,7 +9,7 @@ use std::{
 use futures::future::join_all;
 use serde_json::Value as Json;
 
-use super::{ClusterAccess as _, LiveCluster, World};
+use super::{ClusterAccess as _, LiveCluster, Signer, World};
 use crate::{
     data::{CertificateFacts, Kind, ObjectRef},
     mesh::{
@@ -88,7 +88,7 @@ impl Reader<'_> {
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
         let (homes, pods, deployments) = tokio::join!(
-            join_all(namespaces.iter().map(|namespace| self.home(namespace))),
+            join_all(namespaces.iter().map(|namespace| self.home(namespace, &objects.control_plane_pods))),
             self.pods(&exporting),
             self.deployments(&objects.gateway_services)
         );
@@ -146,7 +146,7 @@ impl Reader<'_> {
     }
 
     /// Reads a namespace of istiod: itself, the mesh's configuration, and the certificates.
-    async fn home(&self, namespace: &str) -> (Option<Json>, Option<Json>, Roots) {
+    async fn home(&self, namespace: &str, pods: &[Json]) -> (Option<Json>, Option<Json>, Roots) {
         let paths = Home::of(namespace);
         let (home, config, served, cacerts) =
             tokio::join!(self.get(&paths.namespace), self.get(&paths.mesh_config), self.get(&paths.served_roots), self.get(&paths.cacerts));
@@ -154,9 +154,12 @@ impl Reader<'_> {
         if config.as_ref().is_some_and(|config| trust::mesh_config(config).is_none()) {
             self.or_unclear::<()>(&paths.mesh_config.to_string(), Err("its key mesh is not YAML".to_owned()));
         }
+        let served = served.as_ref().and_then(trust::read_served_roots).map(|pem| self.certificates(pem)).unwrap_or_default();
+        let pods: Vec<_> = pods.iter().filter(|pod| pod["metadata"]["namespace"] == namespace).cloned().collect();
         let roots = Roots {
             namespace: namespace.to_owned(),
-            served: served.as_ref().and_then(trust::read_served_roots).map(|pem| self.certificates(pem)).unwrap_or_default(),
+            used: self.cluster.signers(&pods, &served).await.into_iter().filter_map(used).collect(),
+            served,
             configured: bundle.as_ref().map(|bundle| self.certificates(&bundle.roots)).unwrap_or_default(),
             signer: bundle.and_then(|bundle| self.certificates(&bundle.certificate).into_iter().next()),
         };
@@ -166,5 +169,14 @@ impl Reader<'_> {
     /// Reads certificates; empty if they can't be read.
     fn certificates(&self, pem: &str) -> Vec<CertificateFacts> {
         self.cluster.world().authority.inspect_all(pem).unwrap_or_default()
+    }
+}
+
+/// Returns what a pod signs with by its name; `None` if that can't be told, or may not be asked.
+fn used(signer: Signer) -> Option<(String, Result<CertificateFacts, String>)> {
+    match signer.certificate {
+        Ok(certificate) => Some((signer.pod, Ok(certificate?))),
+        Err(failure) if failure.kind == FailureKind::Denied => None,
+        Err(failure) => Some((signer.pod, Err(failure.why))),
     }
 }

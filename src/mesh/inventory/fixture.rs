@@ -118,7 +118,8 @@ pub fn deployment(name: &str, labels: &Json, replicas: u64) -> Json {
 pub fn roots(fingerprint: &str) -> Roots {
     let root = certificate(fingerprint, datetime!(2040-01-01 00:00 UTC));
     let signer = certificate("the intermediate", datetime!(2032-01-01 00:00 UTC));
-    Roots { namespace: "istio-system".to_owned(), served: vec![root.clone()], configured: vec![root], signer: Some(signer) }
+    let used = [("istiod-1".to_owned(), Ok(signer.clone()))].into();
+    Roots { namespace: "istio-system".to_owned(), served: vec![root.clone()], configured: vec![root], signer: Some(signer), used }
 }
 
 /// A certificate with what the checks look at.

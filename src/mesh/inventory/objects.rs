@@ -52,6 +52,8 @@ pub struct Roots {
     pub served: Vec<CertificateFacts>,
     /// The roots in the Secret `cacerts`.
     pub configured: Vec<CertificateFacts>,
-    /// The certificate in the Secret `cacerts` that istiod signs with.
+    /// The certificate in the Secret `cacerts` that istiod is to sign with.
     pub signer: Option<CertificateFacts>,
+    /// What each pod of istiod signs with, or why it can't be asked. Empty if the credentials don't allow to ask.
+    pub used: BTreeMap<String, Result<CertificateFacts, String>>,
 }

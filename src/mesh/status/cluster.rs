@@ -37,6 +37,7 @@ fn of_cluster(cluster: &ClusterInventory, at: OffsetDateTime) -> Vec<Check> {
     for plane in &cluster.control_planes {
         checks.extend([ready(plane), network(cluster, plane), served(cluster, plane)]);
         checks.extend(expiry(plane, at));
+        checks.extend(plane.roots.used.iter().map(|(pod, used)| signs(pod, used, plane.roots.signer.as_ref())));
         let home = Home::of(&plane.namespace);
         checks.extend(
             untold("ca.expiry", cluster, &[home.served_roots.to_string(), home.cacerts.to_string()])
@@ -174,6 +175,30 @@ fn served(cluster: &ClusterInventory, plane: &ControlPlane) -> Check {
         Check::ok(id, format!("istiod serves {}.", shown(&served)))
     };
     check.on(plane.full_name())
+}
+
+/// Checks what a pod of istiod signs with. Without `cacerts` it is whatever istiod has created.
+fn signs(pod: &str, used: &Result<CertificateFacts, String>, wanted: Option<&CertificateFacts>) -> Check {
+    let id = "ca.used";
+    let short = |facts: &CertificateFacts| facts.fingerprint.chars().take(12).collect::<String>();
+    let check = match (used, wanted) {
+        (Err(why), _) => Check::unknown(id, format!("istiod can't be asked for its CA: {why}"))
+            .because("Which CA it signs with isn't known.", "Check the pod's logs, and that the API server reaches its node."),
+        (Ok(used), Some(wanted)) if used.fingerprint != wanted.fingerprint => {
+            let seen = format!(
+                "It signs with the CA {}, valid until {}, and the Secret cacerts holds {}.",
+                short(used),
+                used.not_after.date(),
+                short(wanted)
+            );
+            Check::warning(id, seen).because(
+                "istiod takes up a changed Secret within two minutes, unless its root is another one.",
+                "If it stays like this, restart istiod: kubectl rollout restart deployment. An apply that changes the CA does so by itself.",
+            )
+        }
+        (Ok(used), _) => Check::ok(id, format!("It signs with the CA {}, valid until {}.", short(used), used.not_after.date())),
+    };
+    check.on(format!("Pod {pod}"))
 }
 
 /// Names roots by the first digits of their fingerprints.

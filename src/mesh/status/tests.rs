@@ -81,6 +81,17 @@ const BREAKS: &[(Break, &str)] = &[
         "error ca.served: cluster us: istio-system/istiod: istiod serves the root abcdef012345, and the Secret cacerts holds the root fedcba987654.",
     ),
     (
+        |mesh| {
+            let old = certificate("old", datetime!(2030-03-01 00:00 UTC));
+            mesh.get_mut("us").unwrap().roots[0].used.insert("istiod-2".to_owned(), Ok(old));
+        },
+        "warning ca.used: cluster us: Pod istiod-2: It signs with the CA old, valid until 2030-03-01, and the Secret cacerts holds the intermed.",
+    ),
+    (
+        |mesh| _ = mesh.get_mut("us").unwrap().roots[0].used.insert("istiod-2".to_owned(), Err("It is gone.".to_owned())),
+        "unknown ca.used: cluster us: Pod istiod-2: istiod can't be asked for its CA: It is gone.",
+    ),
+    (
         |mesh| mesh.get_mut("us").unwrap().roots = vec![roots("fedcba9876543210")],
         "error ca.root: There is no common root of trust: the root abcdef012345 in eu; the root fedcba987654 in us.",
     ),
