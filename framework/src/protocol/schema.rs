@@ -60,7 +60,7 @@ fn type_constraint(ty: &AttributeType) -> Vec<u8> {
 
 pub(super) fn identity(identity: &Identity) -> wire::ResourceIdentitySchema {
     let attributes = identity.attributes().iter().map(|attribute| wire::resource_identity_schema::IdentityAttribute {
-        name: attribute.name.to_owned(),
+        name: attribute.name.clone(),
         r#type: type_constraint(&attribute.ty),
         required_for_import: attribute.default.is_none(),
         optional_for_import: attribute.default.is_some(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::terraform::{
     Attribute, AttributeConstraint, AttributeType, Forecast, Limit, Nesting, Provider, Relation, Schema, Type, Value, find_attribute,
-    plain_type,
+    identity_names, plain_type,
 };
 
 /// Names that HCL reserves in a `resource` or `data` block.
@@ -141,7 +141,7 @@ impl Check {
 
     fn identity(&mut self, name: &str, paths: &[&str], schema: &Schema) {
         let mut seen = BTreeSet::new();
-        for path in paths {
+        for (path, of_path) in paths.iter().zip(identity_names(paths)) {
             let Some(attribute) = find_attribute(&schema.attributes, path) else {
                 self.fault(name, &format!("has `{path}` in its identity, which doesn't exist"));
                 continue;
@@ -149,8 +149,8 @@ impl Check {
             if attribute.rules.constraint == AttributeConstraint::Computed || attribute.rules.write_only {
                 self.fault(name, &format!("has `{path}` in its identity, which an import can't set"));
             }
-            if !seen.insert(attribute.name) {
-                self.fault(name, &format!("has two attributes named `{}` in its identity", attribute.name));
+            if !seen.insert(of_path.clone()) {
+                self.fault(name, &format!("has two attributes named `{of_path}` in its identity"));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The identity of an object, which distinguishes it from all others of its type: some of its attributes, under their last names.
+//! The identity of an object, which distinguishes it from all others of its type: some of its attributes, under their last names, or under their whole
+//! paths where two would have one name.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,8 @@ pub struct Identity {
 
 /// An attribute of an identity.
 pub struct IdentityAttribute {
-    /// The last part of the path.
-    pub name: &'static str,
+    /// The last part of the path, or if an attribute before it has that name, the whole path: `remote_cluster` for `remote.cluster`.
+    pub name: String,
     /// Markdown.
     pub description: String,
     /// What it holds.
@@ -32,17 +33,17 @@ pub struct IdentityAttribute {
 impl Identity {
     /// The identity that the attributes at `paths` make up. `None` without any, and where one of them does not exist.
     pub fn new(paths: &[&'static str], attributes: &[Attribute]) -> Option<Self> {
-        let of = |path: &&'static str| {
+        let of = |(name, path): (String, &&'static str)| {
             let found = find_attribute(attributes, path)?;
             Some(IdentityAttribute {
-                name: found.name,
+                name,
                 description: found.description.clone(),
                 ty: plain_type(&found.ty),
                 default: found.rules.default.clone(),
                 path,
             })
         };
-        let identity: Vec<_> = paths.iter().map(of).collect::<Option<_>>()?;
+        let identity: Vec<_> = names(paths).into_iter().zip(paths).map(of).collect::<Option<_>>()?;
         (!identity.is_empty()).then_some(Self { attributes: identity, version: 0 })
     }
 
@@ -64,14 +65,14 @@ impl Identity {
 
     /// Its type.
     pub fn ty(&self) -> AttributeType {
-        AttributeType::Object(self.attributes.iter().map(|attribute| (attribute.name.to_owned(), attribute.ty.clone())).collect())
+        AttributeType::Object(self.attributes.iter().map(|attribute| (attribute.name.clone(), attribute.ty.clone())).collect())
     }
 
     /// The identity of the object with this state. `None` while a part of it is unknown, and for a null state.
     pub fn of(&self, state: &Dynamic) -> Option<Dynamic> {
         let part = |of: &IdentityAttribute| {
             let value = of.path.split('.').fold(state, |object, name| attribute(object, name));
-            value.is_value().then(|| (of.name.to_owned(), value.clone()))
+            value.is_value().then(|| (of.name.clone(), value.clone()))
         };
         let parts = self.attributes.iter().map(part).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Value::Value(Datum::Map(parts)))
@@ -80,13 +81,13 @@ impl Identity {
     /// The import ID of the object with this identity: `us/istio-system/mesh-root-ca`.
     pub fn import_name(&self, identity: &Dynamic) -> Result<String, Error> {
         let part = |of: &IdentityAttribute| {
-            let given = attribute(identity, of.name);
+            let given = attribute(identity, &of.name);
             match if given.is_null() { of.default.as_ref().unwrap_or(given) } else { given } {
                 Value::Value(Datum::String(text)) => Ok(text.clone()),
                 Value::Value(Datum::Number(number)) => Ok(number.to_string()),
                 _ => {
                     let wanted = format!("An import by identity needs `{}`.", of.name);
-                    Err(Error::new("Incomplete identity", wanted).at(AttributePath::new(of.name)))
+                    Err(Error::new("Incomplete identity", wanted).at(AttributePath::new(of.name.clone())))
                 }
             }
         };
@@ -105,11 +106,23 @@ impl Identity {
                 AttributeType::Number => Datum::Number(Number::Int(part.parse().ok()?)),
                 _ => return None,
             };
-            Some((of.name.to_owned(), Value::Value(datum)))
+            Some((of.name.clone(), Value::Value(datum)))
         };
         let parts = self.attributes.iter().zip(parts).map(part).collect::<Option<BTreeMap<_, _>>>()?;
         Some(Value::Value(Datum::Map(parts)))
     }
+}
+
+/// Returns the names in an identity of the attributes at these paths.
+pub(crate) fn names(paths: &[&str]) -> Vec<String> {
+    fn last(path: &str) -> &str {
+        path.rsplit('.').next().unwrap_or(path)
+    }
+    let name = |(number, path): (usize, &&str)| {
+        let is_taken = paths[..number].iter().any(|earlier| last(earlier) == last(path));
+        if is_taken { path.replace('.', "_") } else { last(path).to_owned() }
+    };
+    paths.iter().enumerate().map(name).collect()
 }
 
 /// Returns the attribute at a path such as `gateway.cluster`.
@@ -167,6 +180,24 @@ mod tests {
         assert_eq!(identity().import_name(&of_state).expect("a name"), "eu/echo/80");
         assert_eq!(identity().of_import_name("eu/echo/80"), Some(of_state));
         assert_eq!(identity().of_import_name("eu/echo"), None);
+    }
+
+    #[test]
+    fn two_attributes_of_one_name_are_told_apart_by_their_paths() {
+        model! {
+            /// What.
+            pub struct Pair {
+                /// One.
+                cluster: String => required(),
+                /// The other.
+                remote: Gateway => required(),
+            }
+        }
+        let identity = Identity::new(&["cluster", "remote.cluster"], &Pair::attributes()).expect("an identity");
+        let names: Vec<_> = identity.attributes().iter().map(|attribute| attribute.name.as_str()).collect();
+        assert_eq!(names, ["cluster", "remote_cluster"]);
+        let of_name = identity.of_import_name("us/eu").expect("an identity");
+        assert_eq!(identity.import_name(&of_name).expect("a name"), "us/eu");
     }
 
     #[test]
