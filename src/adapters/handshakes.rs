@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Kubernetes,
-    port_forward::Stream,
+    port_forward::{Forwarded, Stream},
     refusal::{Attempt, Verb},
 };
 use crate::{
@@ -26,11 +26,15 @@ use crate::{
 impl Handshakes for Kubernetes {
     async fn presented(&self, cluster: &str, pod: &ObjectRef, port: u16, deadline: &Deadline) -> Result<String, Failure> {
         let attempt = Attempt::new(cluster, Verb::Connect, pod);
-        let stream = self.forward(&attempt, pod, port, deadline).await?;
+        let Forwarded { stream, trouble } = self.forward(&attempt, pod, port, deadline).await?;
         let cut = |cut| Failure::cut(cut, attempt.title(), &attempt.doing());
-        deadline.bound(presented_on(stream)).await.map_err(cut)?.map_err(|error| {
-            Failure::new(FailureKind::NotReady, attempt.title(), format!("Its port {port} doesn't serve TLS.")).raw(error.to_string())
-        })
+        match deadline.bound(presented_on(stream)).await.map_err(cut)? {
+            Ok(presented) => Ok(presented),
+            Err(error) => {
+                let why = trouble.why(deadline).await.unwrap_or_else(|| error.to_string());
+                Err(Failure::new(FailureKind::NotReady, attempt.title(), format!("Its port {port} doesn't serve TLS.")).raw(why))
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The only effects: Helm, the API servers, certificates, the clock.
 
 mod access;
+mod api_servers;
 mod asked_once;
 mod certificates;
 mod clock;
@@ -10,6 +11,7 @@ mod handshakes;
 mod helm;
 mod kubernetes;
 mod platform;
+mod pods;
 mod port_forward;
 mod process;
 mod proxy;

@@ -1,6 +1,9 @@
 //! Connections to ports of pods, through the API server.
 
+use std::time::Duration;
+
 use framework::Deadline;
+use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, header::AUTHORIZATION};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, client::Body};
@@ -14,9 +17,28 @@ use super::{
 use crate::{data::ObjectRef, ports::Failure};
 
 /// A connection to a port of a pod, which takes it for one from its own localhost.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
+
+/// A connection, with why it ended if it did.
+pub(super) struct Forwarded<S> {
+    pub(super) stream: S,
+    pub(super) trouble: Trouble,
+}
+
+/// Why a connection that is forwarded ended.
+pub(super) struct Trouble(BoxFuture<'static, Option<String>>);
+
+impl Trouble {
+    /// Returns what the API server says of a connection that has failed, such as that nothing listens at the port.
+    pub(super) async fn why(self, deadline: &Deadline) -> Option<String> {
+        deadline.part(PATIENCE).bound(self.0).await.ok().flatten()
+    }
+}
+
+/// How long the API server may take to say why.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Kubernetes {
     /// Connects to a port of a pod. That nothing listens there shows at the first read, which ends the stream.
@@ -26,16 +48,19 @@ impl Kubernetes {
         pod: &ObjectRef,
         port: u16,
         deadline: &Deadline,
-    ) -> Result<impl Stream + use<>, Failure> {
+    ) -> Result<Forwarded<impl Stream + use<>>, Failure> {
         let connection = self.connection(attempt.cluster)?;
         let cut = |cut| Failure::cut(cut, attempt.title(), &attempt.doing());
         loop {
             let server = connection.server(attempt.cluster, deadline).await?;
             let pods: Api<Pod> = Api::namespaced(authorized(&server), pod.namespace.as_deref().unwrap_or_default());
             let refused = match deadline.bound(pods.portforward(&pod.name, &[port])).await.map_err(cut)? {
-                Ok(mut forwarder) => match forwarder.take_stream(port) {
-                    Some(stream) => return Ok(stream),
-                    None => Refused::Garbled("the API server forwards another port"),
+                Ok(mut forwarder) => match (forwarder.take_stream(port), forwarder.take_error(port)) {
+                    (Some(stream), Some(error)) => {
+                        server.answered();
+                        return Ok(Forwarded { stream, trouble: Trouble(error.boxed()) });
+                    }
+                    _ => Refused::Garbled("the API server forwards another port"),
                 },
                 Err(kube::Error::Api(status)) => Refused::Status(status, None),
                 Err(error) => Refused::NoAnswer(error),

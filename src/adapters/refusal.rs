@@ -32,6 +32,8 @@ pub(super) enum Verb {
     Issue,
     /// Of a pod: a port.
     Connect,
+    /// Of a pod: an answer on one of its ports.
+    Ask,
 }
 
 impl fmt::Display for Verb {
@@ -45,6 +47,7 @@ impl fmt::Display for Verb {
             Self::Delete => "delete",
             Self::Issue => "issue a token of",
             Self::Connect => "connect to",
+            Self::Ask => "ask",
         })
     }
 }
@@ -88,7 +91,7 @@ impl<'a> Attempt<'a> {
     fn patience(&self) -> Duration {
         match self.verb {
             _ if self.awaited.is_some() => ENDLESS,
-            Verb::Read | Verb::List | Verb::Issue | Verb::Connect => RESTART,
+            Verb::Read | Verb::List | Verb::Issue | Verb::Connect | Verb::Ask => RESTART,
             Verb::Write | Verb::Change | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
         }

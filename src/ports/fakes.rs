@@ -2,6 +2,7 @@
 
 mod authority;
 mod faulty;
+mod pods;
 mod releases;
 mod runs;
 
@@ -52,6 +53,8 @@ pub struct FakeObjects {
     presented: Mutex<BTreeMap<Key, String>>,
     /// By cluster: its UID, if that is not the usual one; `None` if it may not be read.
     uids: Mutex<BTreeMap<String, Option<String>>>,
+    /// What pods and API servers are said to be.
+    scripted: pods::Scripted,
 }
 
 impl FakeObjects {

@@ -1,5 +1,6 @@
 //! What the domain needs of the world, as traits: `adapters` implements them, and `fakes` does for unit tests.
 
+mod api_servers;
 mod authority;
 mod failure;
 #[cfg(test)]
@@ -7,14 +8,17 @@ mod failure;
 pub mod fakes;
 mod handshakes;
 mod objects;
+mod pods;
 mod releases;
 mod runs;
 mod tokens;
 
+pub use api_servers::{ApiServer, ApiServers};
 pub use authority::Authority;
 pub use failure::{Failure, FailureKind};
 pub use handshakes::Handshakes;
 pub use objects::Objects;
+pub use pods::Pods;
 pub use releases::Releases;
 pub use runs::{Run, Runs};
 pub use tokens::{Token, TokenRequest, Tokens};

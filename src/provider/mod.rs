@@ -99,6 +99,8 @@ impl Provider for Mesh {
             releases: Arc::new(Helm::new(configuration.helm, Arc::clone(&kubernetes))),
             tokens: kubernetes.clone(),
             handshakes: kubernetes.clone(),
+            api_servers: kubernetes.clone(),
+            pods: kubernetes.clone(),
             objects: kubernetes,
             shared: SharedReads::default(),
             authority: Arc::new(Certificates),

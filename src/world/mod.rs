@@ -42,7 +42,7 @@ use framework::Cx;
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{Authority, Clock, Failure, Handshakes, Objects, Releases, Runs, Tokens};
+use crate::ports::{ApiServers, Authority, Clock, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -62,6 +62,10 @@ pub struct World {
     pub tokens: Arc<dyn Tokens>,
     /// TLS handshakes with pods.
     pub handshakes: Arc<dyn Handshakes>,
+    /// Where their API servers are.
+    pub api_servers: Arc<dyn ApiServers>,
+    /// What runs in their pods.
+    pub pods: Arc<dyn Pods>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
     /// The runs of the provider.
@@ -101,6 +105,8 @@ impl World {
             releases: releases.clone(),
             tokens: objects.clone(),
             handshakes: objects.clone(),
+            api_servers: objects.clone(),
+            pods: objects.clone(),
             authority: Arc::new(FakeAuthority::at(clock.clone())),
             runs: Arc::new(FakeRuns::default()),
             clock: Arc::new(clock.clone()),

@@ -34,8 +34,16 @@ impl Call {
         Call { method: Method::GET, path, accept: "application/json", content_type: "application/json", body: String::new() }
     }
 
-    /// Sends it once. What a successful answer holds may be secret, so no error shows it, and it is not left to kube, which logs it.
+    /// Sends it once, for an answer in JSON.
     pub(in crate::adapters) async fn send(&self, server: &Server) -> Result<Json, Refused> {
+        let body = self.fetch(server).await?;
+        let answer = serde_json::from_slice(&body).map_err(|_| Refused::Garbled("the answer is not JSON"))?;
+        server.answered();
+        Ok(answer)
+    }
+
+    /// Sends it once. What a successful answer holds may be secret, so no error shows it, and it is not left to kube, which logs it.
+    pub(in crate::adapters) async fn fetch(&self, server: &Server) -> Result<Vec<u8>, Refused> {
         // Names were checked when they were parsed, so there is nothing to escape but the queries, which are escaped where they are made.
         let mut request = Request::builder().method(&self.method).uri(&self.path).header(ACCEPT, self.accept);
         if !self.body.is_empty() {
@@ -51,9 +59,7 @@ impl Call {
         let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.into_body().collect_bytes().await.map_err(Refused::NoAnswer)?;
         if status.is_success() {
-            let answer = serde_json::from_slice(&body).map_err(|_| Refused::Garbled("the answer is not JSON"))?;
-            server.answered();
-            return Ok(answer);
+            return Ok(body.to_vec());
         }
         let status = self.status(status, &body);
         if !status.reason.is_empty() {
