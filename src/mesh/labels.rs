@@ -61,6 +61,8 @@ pub enum Owner {
     CaRequest,
     /// `mesh_cluster`
     Cluster,
+    /// The `exposed_services` of a `mesh_eastwest_gateway`
+    Exposure,
     /// `mesh_link`
     Link,
     /// `mesh_service_export`, by its host and the key of the cluster that exports
@@ -79,6 +81,7 @@ impl Owner {
             Self::ClusterCa => vec![("mesh.terraform.io/cluster-ca", "true".to_owned())],
             Self::CaRequest => vec![("mesh.terraform.io/ca-request", "true".to_owned())],
             Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
+            Self::Exposure => vec![("mesh.terraform.io/exposed-services", "true".to_owned())],
             Self::Link => vec![("mesh.terraform.io/link", "true".to_owned())],
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]

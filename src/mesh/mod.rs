@@ -6,6 +6,7 @@
 
 pub mod document;
 pub mod export;
+pub mod exposure;
 pub mod global;
 pub mod helm;
 pub mod inventory;
@@ -23,6 +24,7 @@ pub mod trust;
 
 pub use crate::istio::MutualTlsMode;
 pub use export::{Export, ExportId};
+pub use exposure::ExposedService;
 pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
 pub use link::Link;
 pub use names::{

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod adoption;
+mod exposure;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
-        ClusterKey, EastwestGatewaySettings, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Values,
+        ClusterKey, EastwestGatewaySettings, ExposedService, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Values,
         helm::gateway::{CHART, GatewayNames, PORT},
         labels::selector_of,
         observe::ignored::IgnoredField,
@@ -32,7 +33,7 @@ model! {
     /// The east-west gateway of a cluster: workloads on other networks reach this cluster's exported services through it, with mutual
     /// TLS from sidecar to sidecar. Installs Istio's `gateway` chart, with a Service of type LoadBalancer, and waits for its address.
     ///
-    /// It exposes nothing by itself: every `mesh_service_export` opens it for one host.
+    /// It exposes nothing by itself: every `mesh_service_export` opens it for one host, and `exposed_services` for Services under their own names.
     pub struct EastwestGatewayModel {
         /// Key of the cluster in the provider's `clusters`. Refer to `mesh_cluster.us.cluster`.
         cluster: String => required().replaces(),
@@ -62,6 +63,10 @@ model! {
         /// Port of `external_addresses` that leads to the gateway: 1 to 65535. Defaults to the node port for a Service of type NodePort, or else
         /// to the Service's port.
         external_port: i64 => optional(),
+        /// Services that clusters with a `mesh_remote_secret` for this one may call through the gateway under their own names: `NAMESPACE/SERVICE`, or
+        /// `NAMESPACE/*` for all of a namespace, for example `["shop/echo"]`. Any workload of the mesh may then call them. The cluster's domain must be
+        /// `cluster.local`. Exports don't need it.
+        exposed_services: Set<String> => optional(),
         /// Fixed number of pods. If not set, the chart's autoscaler decides.
         replicas: i64 => optional().at_least(1),
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
@@ -96,6 +101,7 @@ pub struct EastwestGateway {
     cluster: ClusterKey,
     gateway: EastwestGatewaySettings,
     external: External,
+    exposed: Vec<ExposedService>,
     istio_version: Option<String>,
     ignored: Vec<IgnoredField>,
     adopts: bool,
@@ -165,6 +171,7 @@ impl EastwestGateway {
             _ => Err(format!("Must be at least 1, got {count}.")),
         });
         let external = External::parse(model, parse);
+        let exposed = parse.each("exposed_services", &model.exposed_services, |text| ExposedService::parse(text));
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
         let adopts = parse.optional("adopt", &model.adopt, |on| Ok::<_, String>(*on));
@@ -181,6 +188,7 @@ impl EastwestGateway {
                 values: values?,
             },
             external: external?,
+            exposed: exposed?,
             istio_version: istio_version?,
             ignored: ignored?,
             adopts: adopts?.unwrap_or_default(),
@@ -245,6 +253,7 @@ impl Resource for EastwestGateway {
         }
         let deployed = spec.install(spec.gateway.release(version), creation.as_ref(), cx).await?;
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
+        spec.expose(prior, cx).await?;
         let service = spec.wait_for_addresses(cx).await?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         reached.set(EastwestGatewayStatus { addresses, port, installed_version: deployed.version.clone(), drift: Vec::new() });
@@ -263,10 +272,12 @@ impl Resource for EastwestGateway {
         }
         let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return Ok(Observed::Gone) };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
-        let (service, mut drift) = tokio::try_join!(
+        let (service, mut drift, exposure) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },
             release_drift(spec.on(cx), &wanted, &live, &spec.ignored),
+            spec.exposure_drift(cx),
         )?;
+        drift.extend(exposure);
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
         drift.extend(spec.lost_addresses(&addresses));
         Ok(Observed::Found(EastwestGatewayStatus { addresses, port, installed_version: live.version, drift }))
@@ -278,6 +289,9 @@ impl Resource for EastwestGateway {
             return Ok(());
         }
         cx.world.releases.check().await?;
+        if !spec.exposed.is_empty() {
+            spec.close(cx).await?;
+        }
         // Helm doesn't wait for the load balancer; what is left of it would block the network's own removal.
         spec.on(cx).uninstall(spec.namespace(), spec.gateway.names.release.as_str()).await?;
         if let Err(failure) = spec.on(cx).delete(&spec.service()).await {
@@ -292,6 +306,7 @@ impl Resource for EastwestGateway {
         let live = cx.cluster(&cluster).release(&namespace, &name).await?;
         let live = live.ok_or_else(|| import::nothing(&cluster, &format!("Helm release {namespace}/{name}")))?;
         let found = EastwestGatewaySettings::read_values(&live.values, &live.name);
+        let exposed = exposure::imported(cx.cluster(&cluster), &namespace, &name).await?;
         Ok(EastwestGatewayModel {
             cluster: Value::Value(cluster.to_string()),
             network: found.network.into(),
@@ -309,6 +324,7 @@ impl Resource for EastwestGateway {
             // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
             external_addresses: Value::Null,
             external_port: Value::Null,
+            exposed_services: exposed,
             ignore_drift: Value::Null,
             adopt: Value::Null,
             addresses: Value::Null,

@@ -27,9 +27,10 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
             json!({"cluster": "eu", "mesh_id": "m", "network": "eu-net", "mtls_mode": "STRICT"}),
             json!({"cluster": "eu", "mesh_id": "m", "network": "other-net", "dns_capture": false}),
         ],
-        "mesh_eastwest_gateway" => {
-            [json!({"cluster": "eu", "network": "eu-net"}), json!({"cluster": "eu", "network": "eu-net", "replicas": 2})]
-        }
+        "mesh_eastwest_gateway" => [
+            json!({"cluster": "eu", "network": "eu-net", "exposed_services": ["shop/echo"]}),
+            json!({"cluster": "eu", "network": "eu-net", "replicas": 2}),
+        ],
         "mesh_link" => {
             ["198.51.100.9", "lb.example.com"].map(|address| json!({"cluster": "us", "network": "eu-net", "addresses": [address]}))
         }

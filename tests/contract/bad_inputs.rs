@@ -260,6 +260,7 @@ fn resources() -> Vec<(&'static str, Case)> {
     let gateway: Vec<Case> = vec![
         (json!({"network": null}), "network", "is required"),
         (json!({"replicas": -1}), "replicas", "must be at least 1, got -1"),
+        (json!({"exposed_services": ["echo"]}), "exposed_services", "Write NAMESPACE/SERVICE"),
         (json!({"replicas": 1.5}), "replicas", "a whole number"),
         (json!({"source_ranges": ["10.0.0.0"]}), "source_ranges", "10.0.0.0"),
         (json!({"source_ranges": ["10.0.0.0/33"]}), "source_ranges", "10.0.0.0/33"),

@@ -9,7 +9,7 @@ mod caller;
 mod candidates;
 mod entry;
 mod import;
-mod opening;
+pub(in crate::mesh) mod opening;
 mod request;
 mod service;
 mod surroundings;

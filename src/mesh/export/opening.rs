@@ -30,11 +30,20 @@ impl fmt::Display for Opening {
 
 /// Finds, among Gateways of others, one that opens the host on the gateway whose pods have these labels.
 pub fn opening(gateways: &[Json], pod_labels: &BTreeMap<String, String>, host: &Host) -> Option<Opening> {
+    opened(gateways, pod_labels, |pattern| covers(pattern, host.as_str()))
+}
+
+/// Finds, among Gateways of others, one with a host that covers a host of a Gateway, or that is covered by it.
+pub(in crate::mesh) fn overlapping(gateways: &[Json], pod_labels: &BTreeMap<String, String>, host: &str) -> Option<Opening> {
+    opened(gateways, pod_labels, |pattern| covers(pattern, host) || covers(host, pattern))
+}
+
+fn opened(gateways: &[Json], pod_labels: &BTreeMap<String, String>, is_meant: impl Fn(&str) -> bool) -> Option<Opening> {
     gateways.iter().filter(|gateway| selects(gateway, pod_labels)).find_map(|gateway| {
         let servers = gateway["spec"]["servers"].as_array().into_iter().flatten();
         let passing = servers.filter(|server| server["tls"]["mode"] == "AUTO_PASSTHROUGH" && server["port"]["number"] == gateway::PORT);
         let mut hosts = passing.flat_map(|server| server["hosts"].as_array().into_iter().flatten()).filter_map(Json::as_str);
-        let host = hosts.find(|pattern| covers(pattern, host))?.to_owned();
+        let host = hosts.find(|pattern| is_meant(pattern))?.to_owned();
         let metadata = |field: &str| gateway["metadata"][field].as_str().unwrap_or_default();
         Some(Opening { object: format!("{}/{}", metadata("namespace"), metadata("name")), host })
     })
@@ -46,10 +55,10 @@ fn selects(gateway: &Json, pod_labels: &BTreeMap<String, String>) -> bool {
     selector.into_iter().all(|(key, value)| pod_labels.get(key).is_some_and(|label| *value == *label))
 }
 
-/// Returns whether a host of a server covers an exported host. For passthrough istiod ignores the namespace in `NAMESPACE/HOST`.
-fn covers(pattern: &str, host: &Host) -> bool {
+/// Returns whether a host of a server covers another host. For passthrough istiod ignores the namespace in `NAMESPACE/HOST`.
+fn covers(pattern: &str, host: &str) -> bool {
     let pattern = pattern.rsplit_once('/').map_or(pattern, |(_, pattern)| pattern);
-    pattern.strip_prefix('*').map_or(pattern == host.as_str(), |suffix| host.as_str().ends_with(suffix))
+    pattern.strip_prefix('*').map_or(pattern == host, |suffix| host.ends_with(suffix))
 }
 
 /// Returns the labels of a gateway's pods: those of its Deployment, or, without one, those that Istio's chart makes.
