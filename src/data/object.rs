@@ -188,11 +188,12 @@ pub const MANAGER: &str = "terraform-provider-mesh";
 mod tests {
     use super::*;
 
-    const ROLES: [&str; 4] = [
+    const ROLES: [&str; 5] = [
         include_str!("../../examples/rbac/mesh-installer.yaml"),
         include_str!("../../examples/rbac/mesh-exporter.yaml"),
         include_str!("../../examples/rbac/mesh-importer.yaml"),
         include_str!("../../examples/rbac/mesh-reader.yaml"),
+        include_str!("../../examples/rbac/mesh-discovery.yaml"),
     ];
 
     #[test]

@@ -44,3 +44,27 @@ pub const CACERTS: &str = "cacerts";
 
 /// Name of a policy that holds for a whole namespace; in the root namespace, for the whole mesh.
 pub const DEFAULT_POLICY: &str = "default";
+
+/// Label of a Secret by which istiod reads the Services of other clusters.
+pub const REMOTE_SECRETS: &str = "istio/multiCluster";
+
+/// Annotation of such a Secret: the name of the cluster that it leads to.
+pub const REMOTE_CLUSTER: &str = "networking.istio.io/cluster";
+
+/// What the name of such a Secret begins with, where `istioctl` has made it.
+pub const REMOTE_SECRET_PREFIX: &str = "istio-remote-secret-";
+
+/// The service account of another cluster as which istiod reads there.
+pub const READER_ACCOUNT: &str = "istio-reader-service-account";
+
+/// The container of istiod.
+pub const ISTIOD_CONTAINER: &str = "discovery";
+
+/// The label of istiod's pods, as a selector.
+pub const ISTIOD_PODS: &str = "app=istiod";
+
+/// The port on which istiod answers questions about itself.
+pub const ISTIOD_DEBUG_PORT: u16 = 15014;
+
+/// The page of that port with the clusters whose Services istiod reads.
+pub const CLUSTERS_PAGE: &str = "/debug/clusterz";

@@ -22,6 +22,12 @@ pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 /// Annotation of the `ServiceEntry` of a `mesh_service_import`: the import as JSON. See [`super::export::Import`].
 pub const IMPORT_RECORD: &str = "mesh.terraform.io/import-record";
 
+/// Annotation of a remote secret: what its token was issued for, as JSON. No part of the token is in it.
+pub const REMOTE_RECORD: &str = "mesh.terraform.io/remote-record";
+
+/// Label of a remote secret: the key of the cluster that it leads to.
+const REMOTE: &str = "mesh.terraform.io/remote-cluster";
+
 /// Annotation of the DestinationRules of a `mesh_global_service`: the service as JSON. See [`super::global::Request`].
 pub const GLOBAL_RECORD: &str = "mesh.terraform.io/global-record";
 
@@ -65,6 +71,8 @@ pub enum Owner {
     Exposure,
     /// `mesh_link`
     Link,
+    /// `mesh_remote_secret`, by the key of the cluster that it leads to
+    RemoteSecret(ClusterKey),
     /// `mesh_service_export`, by its host and the key of the cluster that exports
     Export(Host, ClusterKey),
     /// `mesh_service_import`, by its host
@@ -83,6 +91,7 @@ impl Owner {
             Self::Cluster => vec![("mesh.terraform.io/cluster", "true".to_owned())],
             Self::Exposure => vec![("mesh.terraform.io/exposed-services", "true".to_owned())],
             Self::Link => vec![("mesh.terraform.io/link", "true".to_owned())],
+            Self::RemoteSecret(remote) => vec![(REMOTE, remote.to_string())],
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
             }
@@ -111,6 +120,16 @@ pub fn managed_selector() -> String {
 /// Returns the label selector that finds everything that is not of ours.
 pub fn unmanaged_selector() -> String {
     format!("{MANAGED_BY}!={MANAGER}")
+}
+
+/// Returns the label selector that finds every `mesh_remote_secret`.
+pub fn remote_secrets() -> String {
+    format!("{},{REMOTE}", managed_selector())
+}
+
+/// Returns the key of the cluster that a remote secret leads to.
+pub fn remote_of(object: &Json) -> Option<ClusterKey> {
+    ClusterKey::parse(object["metadata"]["labels"][REMOTE].as_str()?).ok()
 }
 
 /// Returns the label selector that finds the objects of every `mesh_service_import`.

@@ -1,7 +1,7 @@
 //! The domain: pure functions of what users write and clusters show, without clock, cluster or environment.
 //!
 //! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`], [`export`] and [`global`] render Helm releases and manifests from
-//! them, and read them back for an import; [`trust`] does so for certificates, and [`rotation`] has the rules of
+//! them, and read them back for an import; [`remote_secret`] does so for endpoint discovery, [`trust`] for certificates, and [`rotation`] has the rules of
 //! a change of roots. [`observe`] compares and summarizes what a cluster shows.
 
 pub mod document;
@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod names;
 pub mod observe;
 mod pod;
+pub mod remote_secret;
 pub mod rotation;
 pub mod signer;
 pub mod status;

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     round_trip::value,
-    testing::{FakeMesh, balancer, echo, gateway_api, injector},
+    testing::{FakeMesh, balancer, echo, gateway_api, injector, istiod},
 };
 use crate::{
     ports::fakes::{Effect, FakeClock, FakeObjects, FakeReleases, Faulty},
@@ -34,6 +34,8 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
         "mesh_link" => {
             ["198.51.100.9", "lb.example.com"].map(|address| json!({"cluster": "us", "network": "eu-net", "addresses": [address]}))
         }
+        "mesh_remote_secret" => [("eu", 1), ("europe", 2)]
+            .map(|(name, rotation)| json!({"cluster": "us", "remote": {"cluster": "eu", "cluster_name": name}, "rotation": rotation})),
         "mesh_service_export" => {
             let gateway =
                 json!({"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});
@@ -86,7 +88,7 @@ impl Scene {
         for cluster in ["us", "eu"] {
             // A namespace of somebody else: one of ours that is empty stays behind if a destroy fails between its last object and itself.
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}});
-            for object in [namespace, echo(), injector(), gateway_api()] {
+            for object in [namespace, echo(), injector(), gateway_api(), istiod("istio-system")] {
                 objects.put(cluster, object);
             }
         }
@@ -290,6 +292,11 @@ async fn a_gateway_gets_over_every_fault() {
 #[tokio::test]
 async fn a_link_gets_over_every_fault() {
     gets_over_every_fault("mesh_link").await;
+}
+
+#[tokio::test]
+async fn a_remote_secret_gets_over_every_fault() {
+    gets_over_every_fault("mesh_remote_secret").await;
 }
 
 #[tokio::test]

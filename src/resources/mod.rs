@@ -11,6 +11,7 @@ mod global_service;
 mod link;
 #[cfg(test)]
 mod lost_clusters;
+mod remote_secret;
 mod root_ca;
 #[cfg(test)]
 mod round_trip;
@@ -27,6 +28,7 @@ pub use cluster_ca::{ClusterCa, ClusterCaModel};
 pub use eastwest_gateway::{EastwestGateway, EastwestGatewayModel};
 pub use global_service::{GlobalService, GlobalServiceModel};
 pub use link::{LinkModel, NetworkLink};
+pub use remote_secret::{RemoteSecret, RemoteSecretModel};
 pub use root_ca::{RootCa, RootCaModel};
 pub use service_export::{ServiceExport, ServiceExportModel};
 pub use service_import::{ServiceImport, ServiceImportModel};
@@ -43,6 +45,7 @@ pub fn all() -> Vec<Box<dyn AnyResource<World>>> {
         erase::<Cluster>(),
         erase::<EastwestGateway>(),
         erase::<NetworkLink>(),
+        erase::<RemoteSecret>(),
         erase::<ServiceExport>(),
         erase::<ServiceImport>(),
         erase::<GlobalService>(),
@@ -58,6 +61,7 @@ pub fn listings() -> Vec<Box<dyn AnyListing<World>>> {
         erase_listing::<InClusters<Cluster>>(),
         erase_listing::<InClusters<EastwestGateway>>(),
         erase_listing::<InClusters<NetworkLink>>(),
+        erase_listing::<InClusters<RemoteSecret>>(),
         erase_listing::<InClusters<ServiceExport>>(),
         erase_listing::<InClusters<ServiceImport>>(),
         erase_listing::<InClusters<GlobalService>>(),

@@ -1,5 +1,7 @@
 //! Every resource with every optional attribute set goes through create, import and plan, by the rules of the protocol and of the CLIs' core.
 
+mod configurations;
+
 use std::sync::Arc;
 
 use framework::{
@@ -17,16 +19,14 @@ use rmpv::Value;
 use serde_json::{Value as Json, json};
 use tonic::Request;
 
-use super::testing::{FakeMesh, balancer, echo, gateway_api};
+use super::testing::{FakeMesh, balancer, echo, gateway_api, istiod};
 use crate::{
-    data::{CaSubject, Certificate, KeyAlgorithm},
     mesh::{Namespace, rotation::TrustRecord, trust},
-    ports::{
-        Authority,
-        fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases},
-    },
+    ports::fakes::{FakeClock, FakeObjects, FakeReleases},
     world::World,
 };
+
+use configurations::{configurations, own_root, ready_made};
 
 /// Namespace of Istio: not the default, so that an attribute that isn't read back shows.
 const NAMESPACE: &str = "mesh-system";
@@ -42,6 +42,8 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "delete_crds",
     "ignore_drift",
     "renew_before_days",
+    "renew_before_hours",
+    "remote_gateway",
     "force_root_change",
     "warn_before_days",
     "root_private_key_wo_version",
@@ -138,109 +140,6 @@ pub(super) fn value(json: &Json) -> Value {
     }
 }
 
-/// Configurations of a resource that together set each optional attribute, to something else than its default.
-fn configurations(name: &str, root_fingerprint: &str, request: &str) -> Vec<Json> {
-    let timeouts = json!({"create": "5m", "read": "1m", "update": "5m", "delete": "5m"});
-    match name {
-        "mesh_root_ca" => vec![
-            json!({
-                "cluster": "us", "namespace": NAMESPACE, "name": "existing", "existing_certificate": backup().certificate,
-                "existing_private_key_wo": backup().key.reveal(), "existing_private_key_wo_version": 2,
-            }),
-            json!({
-                "cluster": "us", "namespace": NAMESPACE, "name": "root", "common_name": "Root", "organization": "Corp", "validity_days": 400,
-                "rotation": 2, "warn_before_days": 20, "timeouts": timeouts,
-            }),
-        ],
-        "mesh_cluster_ca" => vec![
-            json!({
-                "cluster": "eu", "namespace": NAMESPACE, "common_name": "CA", "organization": "Corp", "validity_days": 200,
-                "renew_before_days": 20, "warn_before_days": 30, "key_algorithm": "RSA-4096", "timeouts": timeouts,
-                "root_ca": {"cluster": "us", "namespace": NAMESPACE, "name": "root", "fingerprint": root_fingerprint},
-                "trusted_roots": [backup().certificate], "force_root_change": true,
-            }),
-            json!({
-                "cluster": "us", "namespace": "ready-made", "root_certificate": own_root().certificate,
-                "intermediate_certificate": ready_made()[0].certificate, "intermediate_chain": ready_made()[1].certificate,
-                "intermediate_private_key_wo": ready_made()[0].key.reveal(), "intermediate_private_key_wo_version": 2,
-            }),
-            json!({"cluster": "us", "namespace": "external", "external": true}),
-            json!({
-                "cluster": "eu", "namespace": "requested", "root_certificate": own_root().certificate,
-                "intermediate_certificate": answer(request),
-                "request": {"cluster": "eu", "namespace": "requested", "name": "request", "certificate_request": request},
-            }),
-            json!({
-                "cluster": "us", "namespace": "own", "root_private_key_wo_version": 2,
-                "root_certificate": own_root().certificate, "root_private_key_wo": own_root().key.reveal(),
-            }),
-        ],
-        "mesh_cluster_ca_request" => vec![json!({
-            "cluster": "eu", "namespace": "requested", "name": "request", "common_name": "CA", "organization": "Corp",
-            "key_algorithm": "RSA-4096", "rotation": 2, "timeouts": timeouts,
-        })],
-        "mesh_cluster" => vec![json!({
-            "cluster": "eu", "mesh_id": "m", "network": "eu-net", "trust_domain": "corp.local", "trust_domain_aliases": ["us.local"], "cluster_name": "europe",
-            "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint, "trusted_fingerprints": [trusted_fingerprint()]}, "istio_version": "1.30.0",
-            "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
-            "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},
-            "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true,
-            "ignore_drift": ["Deployment mesh-system/istiod: spec.replicas"], "adopt": true, "timeouts": timeouts,
-        })],
-        "mesh_eastwest_gateway" => vec![json!({
-            "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "istio_version": "1.30.0",
-            "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
-            "external_addresses": ["198.51.100.9"], "external_port": 15443, "exposed_services": ["shop/echo"], "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
-        })],
-        "mesh_link" => vec![json!({
-            "cluster": "us", "network": "eu-net", "addresses": ["198.51.100.9", "lb.example.com"], "port": 443, "namespace": NAMESPACE,
-            "timeouts": timeouts,
-        })],
-        "mesh_service_export" => vec![
-            json!({
-                "host": "orders.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "network": "eu-net",
-                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway"},
-            }),
-            json!({
-                "host": "echo.eu.mesh.local", "namespace": "echo", "service": "echo", "importers": ["us"], "importer_namespace": "imports",
-                "gateway": {"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "service_name": "named", "label": "eastwest", "port": 443, "addresses": ["198.51.100.9"]},
-                "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
-                "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
-                "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "destination_rule": false,
-                "endpoint_labels": {"topology.istio.io/cluster": "eu"}, "timeouts": timeouts,
-            }),
-        ],
-        "mesh_service_import" => vec![
-            json!({
-                "cluster": "us", "service": {
-                    "host": "linked.eu.mesh.local", "address": "240.0.0.4", "ports": [{"number": 80, "name": "web", "protocol": "HTTP"}],
-                    "identities": [], "network": "eu-net",
-                },
-            }),
-            json!({
-                "cluster": "us", "namespace": "imports", "export_to": [".", "shop"], "destination_rule": false, "timeouts": timeouts,
-                "service": {
-                    "host": "cart.eu.mesh.local", "address": "240.0.0.3", "ports": [{"number": 80, "name": "web", "protocol": "HTTP"}],
-                    "identities": ["spiffe://corp.local/ns/shop/sa/cart"], "gateway_addresses": ["198.51.100.9"], "gateway_port": 443,
-                    "locality": "eu/a", "endpoint_labels": {"topology.istio.io/cluster": "eu"},
-                },
-            }),
-        ],
-        "mesh_global_service" => vec![json!({
-            "host": "checkout.mesh.local", "namespace": "echo", "service": "echo", "weights": {"us": 0, "eu": 2}, "vip": "240.0.0.5",
-            "gateways": {
-                "us": {"cluster": "us", "namespace": "istio-system", "name": "istio-eastwestgateway", "network": "us-net"},
-                "eu": {"cluster": "eu", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "network": "eu-net"},
-            },
-            "outlier_detection": {"consecutive_errors": 1, "interval_seconds": 2, "ejection_seconds": 20}, "export_to": [".", "shop"],
-            "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}], "selector": {"app": "echo"},
-            "service_accounts": ["echo"], "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"],
-            "timeouts": timeouts,
-        })],
-        other => panic!("{other} has no configuration here: add one that sets all of its attributes"),
-    }
-}
-
 /// Whether all that is known of a planned value is as it was before.
 fn agrees(before: &Value, planned: &Value) -> bool {
     match planned {
@@ -249,51 +148,6 @@ fn agrees(before: &Value, planned: &Value) -> bool {
         }
         _ => is_unknown(planned) || before == planned,
     }
-}
-
-/// The user's own root. The fake numbers its certificates, so this one comes after those of the resources.
-fn own_root() -> Certificate {
-    let authority = FakeAuthority::at(FakeClock::default());
-    let subject = CaSubject { common_name: "Own".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
-    let create = || authority.create_root(&subject, std::time::Duration::from_secs(86_400 * 1000)).expect("a root");
-    for _ in 0..8 {
-        create();
-    }
-    create()
-}
-
-/// Another root, as it would come from a backup.
-fn backup() -> Certificate {
-    let authority = FakeAuthority::at(FakeClock::default());
-    for _ in 0..32 {
-        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
-    }
-    let subject = CaSubject { common_name: "Backup".to_owned(), organization: "Corp".to_owned(), algorithm: KeyAlgorithm::default() };
-    authority.create_root(&subject, std::time::Duration::from_secs(86_400 * 1000)).expect("a root")
-}
-
-/// The fingerprint of the backup, which the clusters trust as well.
-fn trusted_fingerprint() -> String {
-    FakeAuthority::at(FakeClock::default()).inspect(&backup().certificate).expect("a certificate").fingerprint
-}
-
-/// An intermediate that the user's own root has signed by way of another, and that other one.
-fn ready_made() -> [Certificate; 2] {
-    let authority = FakeAuthority::at(FakeClock::default());
-    for _ in 0..16 {
-        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
-    }
-    let issuing = authority.sign(&own_root(), "Issuing", None, std::time::Duration::from_secs(86_400 * 900));
-    [authority.sign(&issuing, "Istio", Some(0), std::time::Duration::from_secs(86_400 * 800)), issuing]
-}
-
-/// The certificate that a request becomes.
-fn answer(request: &str) -> String {
-    let authority = FakeAuthority::at(FakeClock::default());
-    for _ in 0..64 {
-        authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
-    }
-    authority.sign_request(&own_root(), request, std::time::Duration::from_secs(86_400 * 800))
 }
 
 /// The attributes of a resource that none of the configurations sets, or only to their default.
@@ -330,6 +184,7 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     let session = Session::new().await;
     session.objects.put("eu", echo());
     session.objects.put("us", gateway_api());
+    session.objects.put("us", istiod(NAMESPACE));
     session.objects.put("eu", balancer("198.51.100.9"));
     let mut gateway = balancer("198.51.100.9");
     for (namespace, name) in [(NAMESPACE, "named"), ("istio-system", "named")] {

@@ -205,6 +205,15 @@ pub(super) fn injector() -> Json {
     })
 }
 
+/// A pod of istiod.
+pub(super) fn istiod(namespace: &str) -> Json {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "istiod-a", "namespace": namespace, "labels": {"app": "istiod"}},
+        "spec": {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.31.0"}]}, "status": {"phase": "Running"},
+    })
+}
+
 /// The definition that a link needs.
 pub(super) fn gateway_api() -> Json {
     json!({

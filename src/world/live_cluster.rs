@@ -156,10 +156,14 @@ impl<'a> LiveCluster<'a> {
     /// Removes labels of the object, if it exists, no matter who set them.
     pub(crate) async fn remove_labels(self, object: &ObjectRef, labels: &[&str]) -> Result<(), Failure> {
         let nulls: serde_json::Map<_, _> = labels.iter().map(|label| ((*label).to_owned(), Json::Null)).collect();
-        let patch = json!({"metadata": {"labels": nulls}});
+        self.patch(object, &json!({"metadata": {"labels": nulls}})).await
+    }
+
+    /// Changes the object, if it exists, by a JSON merge patch, no matter who manages the fields.
+    pub(crate) async fn patch(self, object: &ObjectRef, patch: &Json) -> Result<(), Failure> {
         let world = self.recognized().await?;
         let writing = world.shared.write(self.key.as_str(), object.clone(), None);
-        let live = world.objects.merge(self.key.as_str(), object, &patch, self.deadline).await?;
+        let live = world.objects.merge(self.key.as_str(), object, patch, self.deadline).await?;
         writing.ended(live.as_ref());
         Ok(())
     }
@@ -333,6 +337,11 @@ impl<'a> LiveCluster<'a> {
     /// Issues a token of a service account.
     pub(crate) async fn issue_token(self, request: &TokenRequest) -> Result<Token, Failure> {
         self.recognized().await?.tokens.issue(self.key.as_str(), request, self.deadline).await
+    }
+
+    /// Sends an HTTP GET to a port of a pod, as from its own localhost, and returns the body of the answer.
+    pub(crate) async fn ask_pod(self, pod: &ObjectRef, port: u16, path: &str) -> Result<String, Failure> {
+        self.cx.world.pods.ask(self.key.as_str(), pod, port, path, self.deadline).await
     }
 }
 

@@ -274,6 +274,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         .chain(of("mesh_cluster_ca_request", request))
         .chain(of("mesh_eastwest_gateway", gateway))
         .chain(of("mesh_link", links()))
+        .chain(of("mesh_remote_secret", remote_secrets()))
         .chain(of("mesh_service_export", exports()))
         .chain(of("mesh_service_import", imports()))
         .chain(of("mesh_global_service", globals()))
@@ -308,6 +309,26 @@ fn links() -> Vec<Case> {
         (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
         (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
         (json!({"drift": []}), "drift", "The provider sets `drift`"),
+    ]
+}
+
+fn remote_secrets() -> Vec<Case> {
+    let gateway = |cluster: &str, addresses: &[&str]| json!({"remote_gateway": {"cluster": cluster, "addresses": addresses}});
+    vec![
+        (json!({"remote": null}), "remote", "is required"),
+        (json!({"remote": {"cluster": "us"}}), "remote.cluster", "Refer to the mesh_cluster of another cluster."),
+        (json!({"remote": {"cluster": "eu", "cluster_name": "E U"}}), "remote.cluster_name", "For example: \"E-U\""),
+        (json!({"remote": {"cluster": "eu", "namespace": "A"}}), "remote.namespace", "For example: \"a\""),
+        (gateway("us", &["198.51.100.9"]), "remote_gateway.cluster", "It is a gateway of cluster `us`."),
+        (gateway("eu", &[]), "remote_gateway.addresses", "The gateway has no address yet"),
+        (json!({"server": "https://127.0.0.1:6443"}), "server", "Set `server` to an address that the pods can reach"),
+        (json!({"server": "eu.example.com"}), "server", "for example `https://eu.example.com:6443`"),
+        (json!({"ca_certificate": "LS0t"}), "ca_certificate", "base64decode"),
+        (json!({"tls_server_name": ""}), "tls_server_name", "must not be empty"),
+        (json!({"service_account": "A"}), "service_account", "For example: \"a\""),
+        (json!({"token_lifetime_hours": 0}), "token_lifetime_hours", "must be between 1 and 87600, got 0"),
+        (json!({"renew_before_hours": 0}), "renew_before_hours", "must be between 1 and 87600, got 0"),
+        (json!({"expires_at": "2030"}), "expires_at", "The provider sets `expires_at`"),
     ]
 }
 

@@ -40,6 +40,10 @@ fn minimal(name: &str) -> Configuration {
         "mesh_link" => {
             vec![("cluster", "us".into()), ("network", "eu-net".into()), ("addresses", Value::Array(vec!["198.51.100.9".into()]))]
         }
+        // The clusters of these tests are on this machine, where no pod would reach them.
+        "mesh_remote_secret" => {
+            vec![("cluster", "us".into()), ("remote", object(&[("cluster", "eu".into())])), ("server", "https://198.51.100.12:6443".into())]
+        }
         "mesh_service_export" => vec![
             ("host", "echo.eu.mesh.local".into()),
             ("gateway", gateway()),

@@ -112,7 +112,7 @@ fn text(object: &serde_json::Value, path: &[&str]) -> String {
 }
 
 /// Returns the version in the tag of an image, `1.31.0` of `…/pilot:1.31.0-distroless`; `None` if the tag isn't a version.
-fn version_of_image(image: &str) -> Option<semver::Version> {
+pub(in crate::mesh) fn version_of_image(image: &str) -> Option<semver::Version> {
     let image = image.split('@').next().unwrap_or_default();
     let tag = image.rsplit('/').next()?.split_once(':')?.1;
     let version = ["-distroless", "-debug"].iter().fold(tag, |tag, variant| tag.strip_suffix(variant).unwrap_or(tag));

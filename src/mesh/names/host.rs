@@ -55,7 +55,7 @@ pub(in crate::mesh) fn hashed(readable: &str, name: &str) -> String {
 }
 
 /// FNV-1a, 64 bits: a hash that is the same in every release of the provider, because names and addresses are derived from it.
-pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
+pub(in crate::mesh) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

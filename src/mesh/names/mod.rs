@@ -8,7 +8,7 @@ mod vip;
 
 pub use crate::istio::well_known::{NETWORK_LABEL, TLS_MODE_LABEL};
 pub use host::Host;
-pub(super) use host::hashed;
+pub(super) use host::{fnv1a, hashed};
 pub use identifiers::{
     ClusterKey, LabelValue, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key,
     check_label_value,

@@ -1,0 +1,7 @@
+list "mesh_remote_secret" "of_america" {
+  provider = mesh
+
+  config {
+    clusters = ["us"]
+  }
+}

@@ -1,0 +1,285 @@
+//! `mesh_remote_secret`: istiod of one cluster reads the Services of another one. Owns one Secret.
+
+mod discovery;
+mod import;
+mod model;
+mod plan;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+pub use model::RemoteSecretModel;
+
+use crate::{
+    data::Kind,
+    mesh::{
+        ClusterKey,
+        labels::{self, remote_of, remote_secrets},
+        remote_secret::{self, Account, ISTIOD_PODS, Kubeconfig, Live, Place, REMOTE_SECRETS, Token, TokenPolicy, TokenRecord},
+    },
+    ports::{Failure, FailureKind, TokenRequest},
+    world::{ClusterAccess, Creation, LiveCluster, World, listing::Discover, marked},
+};
+use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
+use serde_json::{Value as Json, json};
+use spec::Override;
+
+/// The remote secret to be.
+pub struct RemoteSecret {
+    cluster: ClusterKey,
+    place: Place,
+    server: Override,
+    account: Account,
+    lifetime_hours: u32,
+    policy: TokenPolicy,
+    rotation: Option<i64>,
+}
+
+/// The remote secret that is.
+pub struct RemoteSecretStatus {
+    issued_at: Option<OffsetDateTime>,
+    expires_at: Option<OffsetDateTime>,
+    istiod_version: Option<String>,
+    drift: Vec<String>,
+}
+
+impl RemoteSecret {
+    fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
+        cx.cluster(&self.cluster)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.cluster, self.place.namespace, self.place.remote)
+    }
+
+    /// Issues a token of the reader's account.
+    async fn issue(&self, cx: &Cx<'_, World>) -> Result<Token, Error> {
+        let request = TokenRequest {
+            namespace: self.account.namespace.to_string(),
+            service_account: self.account.name.to_string(),
+            audiences: Vec::new(),
+            lifetime: self.policy.lifetime,
+        };
+        let issued_at = cx.world.clock.now().replace_nanosecond(0).unwrap_or_else(|_| cx.world.clock.now());
+        match cx.cluster(&self.place.remote).issue_token(&request).await {
+            Ok(token) => Ok(Token { token: token.token, issued_at, expires_at: token.expires_at }),
+            Err(failure) if failure.kind == FailureKind::NotFound => Err(self.no_account()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    fn no_account(&self) -> Error {
+        Error::new(
+            "The reader's account is missing",
+            format!(
+                "Cluster \"{}\" has no {}, as which istiod of cluster \"{}\" is to read its Services. Istio's chart `base` makes it, so install Istio \
+                 there first: `remote = mesh_cluster.<name>` has this apply wait for that. It is left out by the Helm values `global.enableReaderRBAC: \
+                 false` and `global.readerServiceAccount`; set `service_account` to the account that is used instead.",
+                self.place.remote,
+                self.account.object(),
+                self.cluster
+            ),
+        )
+        .at(AttributePath::new("service_account"))
+    }
+
+    fn record(&self, token: &Token) -> TokenRecord {
+        TokenRecord {
+            account: self.account.clone(),
+            lifetime_hours: self.lifetime_hours,
+            rotation: self.rotation,
+            issued_at: token.issued_at,
+            expires_at: token.expires_at,
+            check: remote_secret::check(&token.token),
+        }
+    }
+
+    /// Returns the token in place if it can stay.
+    fn reusable(&self, live: Option<&Json>, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Option<Token> {
+        // Of an apply that failed the token may be what was wrong.
+        let is_proven = prior.finished().is_some() && prior.in_place().count() == 1;
+        let live = Live::read(live.filter(|_| is_proven)?);
+        let token = live.token(&self.place)?;
+        let is_as_wanted = live.record == Some(self.record(&token));
+        let is_due = self.policy.due_at(token.issued_at, token.expires_at) <= cx.world.clock.now();
+        (is_as_wanted && !is_due).then_some(token)
+    }
+
+    /// Writes the Secret, in one write: istiod reads the cluster by the old one until it has read it by the new one.
+    async fn write(
+        &self,
+        kubeconfig: &Kubeconfig,
+        token: &Token,
+        live: Option<&Json>,
+        creation: Option<&Creation>,
+        cx: &Cx<'_, World>,
+    ) -> Result<(), Error> {
+        let cluster = self.on(cx);
+        cluster.apply(&marked(self.place.manifest(kubeconfig, &self.record(token)), creation)).await?;
+        let others: serde_json::Map<_, _> =
+            live.map(Live::read).iter().flat_map(|live| live.others(&self.place)).map(|name| (name.to_owned(), Json::Null)).collect();
+        if !others.is_empty() {
+            cluster.patch(&self.place.object(), &json!({"data": others})).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the Secrets that earlier inputs have left under other names: Istio's name of the remote cluster has changed.
+    async fn remove_former(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        for former in prior.in_place().filter(|former| former.place != self.place) {
+            former.remove(cx).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the Secret, if it is ours.
+    async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let (cluster, object) = (self.on(cx), self.place.object());
+        let Some(live) = cluster.get(&object).await? else { return Ok(()) };
+        let is_ours = |live: &Json| labels::is_ours(live) && remote_of(live).as_ref() == Some(&self.place.remote);
+        if !is_ours(&live) {
+            cx.warn(Error::new(
+                "A Secret of others was left in place",
+                format!(
+                    "{object} of cluster \"{}\" has no longer the labels of this resource, so somebody else has made it anew, and it was not deleted. \
+                     istiod goes on to read cluster \"{}\" by it. Delete it, if nobody needs it: `kubectl delete secret -n {} {}`.",
+                    self.cluster, self.place.remote, self.place.namespace, object.name
+                ),
+            ));
+            return Ok(());
+        }
+        cluster.delete_found(&live, is_ours).await.map_err(Error::from)
+    }
+}
+
+#[async_trait]
+impl Resource for RemoteSecret {
+    type World = World;
+    type Model = RemoteSecretModel;
+    type Spec = Self;
+    type Status = RemoteSecretStatus;
+
+    const NAME: &'static str = "mesh_remote_secret";
+    const TIMEOUTS: DefaultTimeouts =
+        DefaultTimeouts { apply: Duration::from_secs(180), read: Duration::from_secs(60), delete: Duration::from_secs(120) };
+    const IDENTITY: &'static [&'static str] = &["cluster", "namespace", "remote.cluster"];
+
+    fn timeouts(model: &RemoteSecretModel) -> &Value<Timeouts> {
+        &model.timeouts
+    }
+
+    fn parse(model: &RemoteSecretModel, parse: &mut Parse<'_>) -> Option<Self> {
+        Self::parse_model(model, parse)
+    }
+
+    fn plan(plan: &mut Plan<'_, RemoteSecretModel, World>, spec: &Parsed<Self>) {
+        plan::check(plan, spec);
+    }
+
+    fn plan_destroy(destruction: &mut framework::Destruction<'_, RemoteSecretModel, World>) {
+        crate::world::check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
+    }
+
+    async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RemoteSecretStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let (cluster, object) = (spec.on(cx), spec.place.object());
+        let import = || format!("mesh_remote_secret.<name> {}", spec.id());
+        let live = if prior.is_none() { cluster.left(&object, import).await? } else { cluster.get(&object).await? };
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
+        let token = match spec.reusable(live.as_ref(), prior, cx) {
+            Some(token) => token,
+            None => spec.issue(cx).await?,
+        };
+        let kubeconfig = spec.kubeconfig(&token.token, cx.world)?;
+        let status = |istiod_version| RemoteSecretStatus {
+            issued_at: Some(token.issued_at),
+            expires_at: Some(token.expires_at),
+            istiod_version,
+            drift: Vec::new(),
+        };
+        // All of the status but istiod's version is known before the write, which may be cut off after it has succeeded.
+        reached.set(status(None));
+        spec.write(&kubeconfig, &token, live.as_ref(), creation.as_ref(), cx).await?;
+        spec.remove_former(prior, cx).await?;
+        reached.set_all(status(None));
+        let version = spec.discovered(&kubeconfig, cx).await?;
+        reached.set_all(status(version));
+        if creation.is_some() {
+            cluster.unmark(&object).await?;
+        }
+        Ok(())
+    }
+
+    async fn read(spec: &Self, cx: &Cx<'_, World>) -> Result<Observed<RemoteSecretStatus>, Error> {
+        if !cx.world.clusters.is_known(&spec.cluster) {
+            return Ok(Observed::Deferred);
+        }
+        let cluster = spec.on(cx);
+        if cluster.is_lost().await {
+            return Ok(Observed::Unseen);
+        }
+        let (namespace, object) = (Some(spec.place.namespace.as_str()), spec.place.object());
+        let selector = format!("{REMOTE_SECRETS}=true");
+        let (secrets, pods) =
+            tokio::join!(cluster.list(Kind::SECRET, namespace, &selector), cluster.list(Kind::POD, namespace, ISTIOD_PODS));
+        let secrets = secrets?;
+        let version = pods.ok().and_then(|pods| remote_secret::version(&pods)).map(|version| version.to_string());
+        let live = match secrets.iter().find(|secret| secret["metadata"]["name"] == object.name.as_str()) {
+            Some(live) => Some(live.clone()),
+            // Somebody may have taken its label away.
+            None => cluster.get(&object).await?,
+        };
+        let Some(live) = live else {
+            // An update to another name may have come that far.
+            let is_left = secrets.iter().any(|secret| labels::is_ours(secret) && remote_of(secret).as_ref() == Some(&spec.place.remote));
+            let drift = vec![format!("{object}: it is gone")];
+            let status = RemoteSecretStatus { issued_at: None, expires_at: None, istiod_version: version, drift };
+            return Ok(if is_left { Observed::Found(status) } else { Observed::Gone });
+        };
+        let live = Live::read(&live);
+        let token = live.token(&spec.place);
+        // Of an access that isn't known now nothing is compared.
+        let wanted = token.as_ref().map(|token| token.token.clone()).or_else(|| live.only().map(|(_, found)| found.token.clone()));
+        let wanted = wanted.and_then(|token| spec.kubeconfig(&token, cx.world).ok());
+        let drift = live.differences(&spec.place, wanted.as_ref()).into_iter().map(|line| format!("{object}: {line}")).collect();
+        let recorded = live.record.as_ref();
+        Ok(Observed::Found(RemoteSecretStatus {
+            issued_at: recorded.map(|record| record.issued_at),
+            expires_at: recorded.map(|record| record.expires_at),
+            istiod_version: version,
+            drift,
+        }))
+    }
+
+    async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if spec.on(cx).leaves_behind(&spec.place.object().to_string()).await {
+            return Ok(());
+        }
+        spec.remove(cx).await
+    }
+
+    async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RemoteSecretModel, Error> {
+        import::import(id, cx).await
+    }
+
+    fn record(status: &RemoteSecretStatus, model: &mut RemoteSecretModel) {
+        let time = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok()).map_or(Value::Null, Value::Value);
+        model.issued_at = time(status.issued_at);
+        model.expires_at = time(status.expires_at);
+        model.istiod_version = status.istiod_version.clone().map_or(Value::Null, Value::Value);
+        model.drift = crate::world::strings(&status.drift);
+    }
+}
+
+#[async_trait]
+impl Discover for RemoteSecret {
+    async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
+        let found = cx.cluster(cluster).list_metadata(Kind::SECRET, None, &remote_secrets()).await?;
+        let id = |secret: &Json| Some(format!("{cluster}/{}/{}", secret["metadata"]["namespace"].as_str()?, remote_of(secret)?));
+        Ok(found.iter().filter_map(id).collect())
+    }
+}
