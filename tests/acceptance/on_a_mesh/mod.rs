@@ -4,6 +4,7 @@
 mod balancer;
 mod ca_request;
 mod callers;
+mod discovery;
 mod drift;
 mod failover;
 mod foreign;
@@ -50,6 +51,7 @@ on_the_mesh_of_each_cli! {
     balancer::an_address_that_never_comes_is_reported_with_its_cause,
     ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
     callers::only_callers_that_are_listed_are_answered,
+    discovery::both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call,
     drift::fields_that_others_own_are_no_drift,
     drift::manual_changes_are_planned_and_reverted,
     failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
