@@ -37,8 +37,17 @@ pub struct ImportedHost {
     pub entry: String,
     /// Where the exporter's gateway is reached, sorted; `None` if an endpoint names a network instead.
     pub addresses: Option<Vec<String>>,
-    /// Whether there is a DestinationRule for it.
-    pub has_rule: bool,
+    /// The DestinationRule for it.
+    pub rule: Option<ImportRule>,
+    /// The identities that its pods may have; any if empty.
+    pub identities: BTreeSet<String>,
+}
+
+/// The DestinationRule of an imported host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportRule {
+    /// The mode of TLS; `None` if the rule sets none.
+    pub tls_mode: Option<String>,
 }
 
 /// Returns the namespaces of exported Services.
@@ -98,6 +107,10 @@ pub(super) fn imported(key: &ClusterKey, objects: &Objects) -> Vec<ImportedHost>
     of_importers.filter_map(|entry| imported_host(key, entry, &objects.rules)).collect()
 }
 
+fn strings(list: &Json) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+}
+
 fn imported_host(key: &ClusterKey, entry: &Json, rules: &[Json]) -> Option<ImportedHost> {
     let exporter = labels::exporter_of(entry).filter(|exporter| exporter != key)?;
     let endpoints = entry["spec"]["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -114,7 +127,11 @@ fn imported_host(key: &ClusterKey, entry: &Json, rules: &[Json]) -> Option<Impor
         host: entry["spec"]["hosts"][0].as_str()?.to_owned(),
         entry: format!("{}/{}", text(entry, &["metadata", "namespace"]), text(entry, &["metadata", "name"])),
         addresses,
-        has_rule: rules.iter().any(is_its_own),
+        rule: rules
+            .iter()
+            .find(|rule| is_its_own(rule))
+            .map(|rule| ImportRule { tls_mode: rule["spec"]["trafficPolicy"]["tls"]["mode"].as_str().map(str::to_owned) }),
+        identities: strings(&entry["spec"]["subjectAltNames"]),
         exporter,
     })
 }

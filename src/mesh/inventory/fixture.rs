@@ -12,7 +12,7 @@ use crate::{
     mesh::{
         export::{Export, ExportId, Request},
         helm::gateway::Address,
-        names::{ClusterKey, Host, Namespace, ServicePort},
+        names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
     },
 };
 
@@ -50,6 +50,7 @@ fn export(exporter: &str, host: &str, keys: &[&str], index: usize) -> Export {
     let importers: Vec<_> = keys.iter().filter(|key| **key != exporter).collect();
     let request = json!({
         "service": "echo", "gatewayName": "istio-eastwestgateway", "gatewayNamespace": "istio-system", "importers": importers,
+        "serviceAccounts": ["echo"],
     });
     Export {
         id: ExportId {
@@ -61,7 +62,7 @@ fn export(exporter: &str, host: &str, keys: &[&str], index: usize) -> Export {
         addresses: vec![Address::parse(&address(index)).unwrap()],
         ports: vec![ServicePort::of(80, None, crate::mesh::Protocol::parse("HTTP").unwrap(), None)],
         selector: BTreeMap::from([("app".to_owned(), "echo".to_owned())]),
-        trust_domain: None,
+        trust_domain: Some(TrustDomain::parse("corp.local").unwrap()),
         opening: None,
     }
 }

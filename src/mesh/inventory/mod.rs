@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use super::names::ClusterKey;
 
 pub use control_plane::{ControlPlane, Home, Webhook, WebhookPurpose, namespaces};
-pub use export::{ExportedHost, ImportedHost, exporting_namespaces};
+pub use export::{ExportedHost, ImportRule, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;
 pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};

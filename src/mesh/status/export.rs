@@ -1,11 +1,14 @@
 //! Checks of exports and imports.
 
+use std::collections::BTreeSet;
+
 use super::{Check, count, list, unread_cluster, untold};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
+        export::Request,
         inventory::{ClusterInventory, ExportedHost, ImportedHost, Inventory},
-        names::ClusterKey,
+        names::{ClusterKey, Namespace},
     },
 };
 
@@ -93,7 +96,11 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
                 let import = import_of(export, cluster);
                 let compared =
                     import.and_then(|import| gateway.map_or_else(|| untold.clone(), |gateway| address(import, &gateway.addresses)));
-                std::iter::once(present(exporter, cluster, import, request.destination_rule)).chain(compared).collect()
+                let harms = import.into_iter().flat_map(|import| [encrypted(import), identified(import, &export.id.namespace, request)]);
+                std::iter::once(present(exporter, cluster, import, request.destination_rule))
+                    .chain(compared)
+                    .chain(harms.flatten())
+                    .collect()
             }
         };
         Some(found.into_iter().map(|check| check.on(export.id.host.to_string()).of(importer)).collect::<Vec<_>>())
@@ -105,7 +112,7 @@ fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&I
     let id = "import.present";
     let missing = match import {
         None => Some(Kind::SERVICE_ENTRY),
-        Some(import) => (needs_rule && !import.has_rule).then_some(Kind::DESTINATION_RULE),
+        Some(import) => (needs_rule && import.rule.is_none()).then_some(Kind::DESTINATION_RULE),
     };
     if let Some(untold) = missing.and_then(|kind| untold(id, importer, &[kind.plural.to_owned()])) {
         return untold;
@@ -114,10 +121,45 @@ fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&I
     match import {
         None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
             .because("The host doesn't resolve here, or calls to it leave the mesh.", fix),
-        Some(import) if needs_rule && !import.has_rule => Check::warning(id, "The DestinationRule of the host is missing.")
+        Some(import) if needs_rule && import.rule.is_none() => Check::warning(id, "The DestinationRule of the host is missing.")
             .because("The mesh's defaults decide whether calls to it are encrypted.", fix),
         Some(_) => Check::ok(id, format!("The host of cluster {exporter} is imported.")),
     }
+}
+
+/// Looks at the mode of TLS of an import. Without a rule the sidecar decides by itself.
+fn encrypted(import: &ImportedHost) -> Option<Check> {
+    let id = "import.tls";
+    let mode = import.rule.as_ref()?.tls_mode.as_deref();
+    Some(match mode {
+        None | Some("ISTIO_MUTUAL") => Check::ok(id, "It is called with the mesh's mutual TLS."),
+        Some(mode) => Check::error(id, format!("Its DestinationRule has the TLS mode {mode}.")).because(
+            "The exporter's gateway takes connections with the mesh's mutual TLS only, and closes all others.",
+            "Apply the mesh_service_export, which writes its DestinationRule again.",
+        ),
+    })
+}
+
+/// Compares the identities that an import accepts with those of the export's accounts.
+fn identified(import: &ImportedHost, namespace: &Namespace, request: &Request) -> Option<Check> {
+    let id = "import.identity";
+    let accounts = request.service_accounts.as_ref().filter(|accounts| !accounts.is_empty())?;
+    // Trust domains may be aliases of one another.
+    let wanted: BTreeSet<_> = accounts.iter().map(|account| format!("/ns/{namespace}/sa/{account}")).collect();
+    let is_of_one = |identity: &&String| wanted.iter().any(|account| identity.ends_with(account.as_str()));
+    let (right, wrong): (Vec<&String>, Vec<&String>) = import.identities.iter().partition(is_of_one);
+    if wrong.is_empty() && right.len() >= wanted.len() {
+        return Some(Check::ok(id, "It accepts the identities of the exported pods."));
+    }
+    let accepted: Vec<_> = import.identities.iter().cloned().collect();
+    let accepted = if accepted.is_empty() { "any identity".to_owned() } else { list(&accepted) };
+    let accounts: Vec<_> = accounts.iter().map(ToString::to_string).collect();
+    let seen = format!("It accepts {accepted}, and the export has the service accounts {} of namespace {namespace}.", list(&accounts));
+    let check = if right.is_empty() && !wrong.is_empty() { Check::error(id, seen) } else { Check::warning(id, seen) };
+    Some(check.because(
+        "Sidecars refuse the certificates of pods whose identity the ServiceEntry doesn't list.",
+        "Apply the mesh_service_export, which writes its ServiceEntry again.",
+    ))
 }
 
 /// Compares the addresses of an import with those of the gateway. An import that names a network has none.

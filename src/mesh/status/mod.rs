@@ -45,6 +45,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("import.present", "Each importing cluster has the objects of each export."),
     ("import.exported", "Each imported host is exported."),
     ("import.address", "Importing clusters have the gateway's current address."),
+    ("import.tls", "The DestinationRule of each import calls with the mesh's mutual TLS."),
+    ("import.identity", "Each import accepts the identities that the export's pods have."),
     ("sidecar.version", "Sidecars are of istiod's minor version, or the one before."),
     ("sidecar.dns", "Sidecars of importing clusters resolve exported hosts."),
 ];
@@ -66,6 +68,8 @@ const NEEDED: &[(&str, &[Kind])] = &[
     ("import.present", &[Kind::SERVICE_ENTRY]),
     ("import.exported", &[Kind::SERVICE_ENTRY]),
     ("import.address", &[Kind::SERVICE_ENTRY]),
+    ("import.tls", &[Kind::SERVICE_ENTRY, Kind::DESTINATION_RULE]),
+    ("import.identity", &[Kind::SERVICE_ENTRY]),
     ("sidecar.version", &[Kind::DEPLOYMENT, Kind::POD]),
     ("sidecar.dns", &[Kind::SERVICE_ENTRY, Kind::POD]),
 ];

@@ -153,6 +153,18 @@ const BREAKS: &[(Break, &str)] = &[
         "warning import.address: cluster us: echo.eu.mesh.local: It has the address 203.0.113.9, and the gateway of cluster eu has 198.51.100.10.",
     ),
     (
+        |mesh| mesh.get_mut("us").unwrap().rules[0]["spec"]["trafficPolicy"]["tls"]["mode"] = json!("DISABLE"),
+        "error import.tls: cluster us: echo.eu.mesh.local: Its DestinationRule has the TLS mode DISABLE.",
+    ),
+    (
+        |mesh| mesh.get_mut("us").unwrap().entries[0]["spec"]["subjectAltNames"] = json!(["spiffe://corp.local/ns/other/sa/echo"]),
+        "error import.identity: cluster us: echo.eu.mesh.local: It accepts spiffe://corp.local/ns/other/sa/echo, and the export has",
+    ),
+    (
+        |mesh| mesh.get_mut("us").unwrap().entries[0]["spec"]["subjectAltNames"] = json!([]),
+        "warning import.identity: cluster us: echo.eu.mesh.local: It accepts any identity",
+    ),
+    (
         |mesh| mesh.get_mut("us").unwrap().sidecars[0]["spec"]["initContainers"][0]["image"] = json!("proxyv2:1.29.1-distroless"),
         "warning sidecar.version: cluster us: 1 sidecar too far from istiod 1.31.0: echo/echo-1 (1.29.1).",
     ),
@@ -256,8 +268,17 @@ fn what_cant_be_read_is_not_taken_for_well() {
     assert_eq!(hidden("ConfigMap istio-system/istio-ca-root-cert"), ["cluster.readable", "ca.expiry", "ca.served", "ca.root"]);
     assert_eq!(hidden("Secret istio-system/cacerts"), ["cluster.readable", "ca.expiry", "ca.served"]);
     assert_eq!(hidden("Namespace istio-system"), ["cluster.readable", "network.label", "network.distinct"]);
-    let of_entries =
-        ["gateway.present", "export.open", "export.pods", "import.present", "import.exported", "import.address", "sidecar.dns"];
+    let of_entries = [
+        "gateway.present",
+        "export.open",
+        "export.pods",
+        "import.present",
+        "import.exported",
+        "import.address",
+        "import.tls",
+        "import.identity",
+        "sidecar.dns",
+    ];
     assert_eq!(hidden("serviceentries"), [&["cluster.readable"][..], &of_entries].concat());
 }
 

@@ -46,7 +46,7 @@ pub(super) fn the_first_line_names_the_cause(mesh: &Mesh) {
 
     let scale = |deployment: &str, to: u8| format!("scale -n {deployment} --replicas={to}");
     let ready = |deployment: &str| format!("rollout status -n {deployment} --timeout=90s");
-    let broken: [(&Cluster, String, &[String], &str); 7] = [
+    let broken: [(&Cluster, String, &[String], &str); 9] = [
         (
             eu,
             scale("istio-system deployment/istiod", 0),
@@ -71,12 +71,24 @@ pub(super) fn the_first_line_names_the_cause(mesh: &Mesh) {
             &["label namespace istio-system topology.istio.io/network=us-net".to_owned()],
             "error network.label: cluster us: Namespace istio-system:",
         ),
-        // The next three are mended by an apply of the mesh.
+        // The next five are mended by an apply of the mesh.
         (
             us,
             "delete -n istio-system serviceentries.networking.istio.io --all".to_owned(),
             &[],
             "error import.present: cluster us: echo.eu.mesh.local:",
+        ),
+        (
+            us,
+            r#"patch -n istio-system destinationrule mesh-export-echo-eu-mesh-local --type=merge -p {"spec":{"trafficPolicy":{"tls":{"mode":"DISABLE"}}}}"#.to_owned(),
+            &[],
+            "error import.tls: cluster us: echo.eu.mesh.local: Its DestinationRule has the TLS mode DISABLE.",
+        ),
+        (
+            us,
+            r#"patch -n istio-system serviceentry mesh-export-echo-eu-mesh-local --type=merge -p {"spec":{"subjectAltNames":["spiffe://corp.local/ns/x/sa/y"]}}"#.to_owned(),
+            &[],
+            "error import.identity: cluster us: echo.eu.mesh.local: It accepts spiffe://corp.local/ns/x/sa/y",
         ),
         (
             eu,
