@@ -5,6 +5,7 @@ mod api_servers;
 mod asked_once;
 mod certificates;
 mod clock;
+mod commands;
 mod connection;
 mod credentials;
 mod handshakes;

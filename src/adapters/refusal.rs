@@ -34,6 +34,8 @@ pub(super) enum Verb {
     Connect,
     /// Of a pod: an answer on one of its ports.
     Ask,
+    /// In a container of a pod: a command.
+    Run,
 }
 
 impl fmt::Display for Verb {
@@ -48,6 +50,7 @@ impl fmt::Display for Verb {
             Self::Issue => "issue a token of",
             Self::Connect => "connect to",
             Self::Ask => "ask",
+            Self::Run => "run a command in",
         })
     }
 }
@@ -91,7 +94,7 @@ impl<'a> Attempt<'a> {
     fn patience(&self) -> Duration {
         match self.verb {
             _ if self.awaited.is_some() => ENDLESS,
-            Verb::Read | Verb::List | Verb::Issue | Verb::Connect | Verb::Ask => RESTART,
+            Verb::Read | Verb::List | Verb::Issue | Verb::Connect | Verb::Ask | Verb::Run => RESTART,
             Verb::Write | Verb::Change | Verb::Delete => ENDLESS,
             Verb::TryOut => Duration::ZERO,
         }

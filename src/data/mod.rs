@@ -1,6 +1,7 @@
 //! Plain data that the domain and the ports share: objects, releases, certificates, secrets.
 
 mod certificate;
+mod command;
 mod mark;
 mod object;
 mod release;
@@ -9,6 +10,7 @@ mod secret;
 pub use certificate::{
     CaBundle, CaPart, CaPath, CaSubject, CaUse, Certificate, CertificateFacts, Flaw, KeyAlgorithm, Name, NewIntermediate, SigningRequest,
 };
+pub use command::{Command, CommandEnd, Printed};
 pub use mark::Mark;
 pub use object::{Kind, MANAGER, ObjectRef, selects};
 pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};

@@ -1,9 +1,11 @@
 //! The data sources of the provider, one file each.
 
+mod probe;
 mod services;
 mod status;
 mod topology;
 
+pub use probe::{CallModel, CallerModel, MeshProbe, ProbeModel};
 pub use services::{Services, ServicesModel};
 pub use status::{CheckModel, MeshStatus, StatusModel};
 pub use topology::{MeshTopology, TopologyModel};
@@ -13,5 +15,10 @@ use framework::{AnyDataSource, erase_data_source};
 
 /// All data sources of the provider.
 pub fn all() -> Vec<Box<dyn AnyDataSource<World>>> {
-    vec![erase_data_source::<Services>(), erase_data_source::<MeshStatus>(), erase_data_source::<MeshTopology>()]
+    vec![
+        erase_data_source::<MeshProbe>(),
+        erase_data_source::<Services>(),
+        erase_data_source::<MeshStatus>(),
+        erase_data_source::<MeshTopology>(),
+    ]
 }

@@ -53,6 +53,9 @@ pub const CA_RECORD: &str = "mesh.terraform.io/ca-record";
 /// Annotation of the Secret `cacerts`: since when its roots have been served, and which of them istiod has signed for, as JSON.
 pub const TRUST_RECORD: &str = "mesh.terraform.io/trust-record";
 
+/// Label of the pod of a `mesh_probe`: the run that has created it.
+pub const PROBE_RUN: &str = "mesh.terraform.io/probe-run";
+
 /// Label of an export's objects: the key of the cluster that exports.
 const EXPORTED_BY: &str = "mesh.terraform.io/exported-by";
 
@@ -73,6 +76,8 @@ pub enum Owner {
     Link,
     /// `mesh_remote_secret`, by the key of the cluster that it leads to
     RemoteSecret(ClusterKey),
+    /// `mesh_probe`: the pod that it calls from
+    Probe,
     /// `mesh_service_export`, by its host and the key of the cluster that exports
     Export(Host, ClusterKey),
     /// `mesh_service_import`, by its host
@@ -92,6 +97,7 @@ impl Owner {
             Self::Exposure => vec![("mesh.terraform.io/exposed-services", "true".to_owned())],
             Self::Link => vec![("mesh.terraform.io/link", "true".to_owned())],
             Self::RemoteSecret(remote) => vec![(REMOTE, remote.to_string())],
+            Self::Probe => vec![("mesh.terraform.io/probe", "true".to_owned())],
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
             }

@@ -2,7 +2,7 @@
 //!
 //! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`], [`export`] and [`global`] render Helm releases and manifests from
 //! them, and read them back for an import; [`remote_secret`] does so for endpoint discovery, [`trust`] for certificates, and [`rotation`] has the rules of
-//! a change of roots. [`observe`] compares and summarizes what a cluster shows.
+//! a change of roots. [`observe`] compares and summarizes what a cluster shows, and [`probe`] what comes of a call.
 
 pub mod document;
 pub mod export;
@@ -16,6 +16,7 @@ pub mod manifest;
 pub mod names;
 pub mod observe;
 mod pod;
+pub mod probe;
 pub mod remote_secret;
 pub mod rotation;
 pub mod signer;

@@ -1,12 +1,14 @@
 //! In-memory stand-ins for fast unit tests of the life cycles.
 
 mod authority;
+mod commands;
 mod faulty;
 mod pods;
 mod releases;
 mod runs;
 
 pub use authority::FakeAuthority;
+pub use commands::FakeCommands;
 pub use faulty::{Effect, Faulty};
 pub use releases::FakeReleases;
 pub use runs::FakeRuns;

@@ -2,6 +2,7 @@
 
 mod api_servers;
 mod authority;
+mod commands;
 mod failure;
 #[cfg(test)]
 #[allow(clippy::missing_panics_doc)]
@@ -15,6 +16,7 @@ mod tokens;
 
 pub use api_servers::{ApiServer, ApiServers};
 pub use authority::Authority;
+pub use commands::Commands;
 pub use failure::{Failure, FailureKind};
 pub use handshakes::Handshakes;
 pub use objects::Objects;

@@ -101,6 +101,7 @@ impl Provider for Mesh {
             handshakes: kubernetes.clone(),
             api_servers: kubernetes.clone(),
             pods: kubernetes.clone(),
+            commands: kubernetes.clone(),
             objects: kubernetes,
             shared: SharedReads::default(),
             authority: Arc::new(Certificates),

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Creation, World, shared_reads::Writing};
 use crate::{
-    data::{Deployed, Kind, Mark, ObjectRef, Release, selects},
+    data::{Command, Deployed, Kind, Mark, ObjectRef, Printed, Release, selects},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, FailureKind, Token, TokenRequest},
 };
@@ -332,6 +332,11 @@ impl<'a> LiveCluster<'a> {
     /// Returns the certificates that a port of a pod presents, PEM.
     pub(crate) async fn presented(self, pod: &ObjectRef, port: u16) -> Result<String, Failure> {
         self.recognized().await?.handshakes.presented(self.key.as_str(), pod, port, self.deadline).await
+    }
+
+    /// Runs a command in a container of a pod.
+    pub(crate) async fn run(self, command: &Command) -> Result<Printed, Failure> {
+        self.recognized().await?.commands.run(self.key.as_str(), command, self.deadline).await
     }
 
     /// Issues a token of a service account.

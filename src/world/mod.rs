@@ -41,8 +41,8 @@ use std::{
 use framework::Cx;
 
 #[cfg(test)]
-use crate::ports::fakes::{FakeAuthority, FakeClock, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{ApiServers, Authority, Clock, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
+use crate::ports::fakes::{FakeAuthority, FakeClock, FakeCommands, FakeObjects, FakeReleases, FakeRuns};
+use crate::ports::{ApiServers, Authority, Clock, Commands, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -66,6 +66,8 @@ pub struct World {
     pub api_servers: Arc<dyn ApiServers>,
     /// What runs in their pods.
     pub pods: Arc<dyn Pods>,
+    /// Commands in containers of their pods.
+    pub commands: Arc<dyn Commands>,
     /// Certificates.
     pub authority: Arc<dyn Authority>,
     /// The runs of the provider.
@@ -107,6 +109,7 @@ impl World {
             handshakes: objects.clone(),
             api_servers: objects.clone(),
             pods: objects.clone(),
+            commands: Arc::new(FakeCommands::default()),
             authority: Arc::new(FakeAuthority::at(clock.clone())),
             runs: Arc::new(FakeRuns::default()),
             clock: Arc::new(clock.clone()),

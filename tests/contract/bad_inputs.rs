@@ -358,7 +358,33 @@ fn data_sources() -> Vec<(&'static str, Case)> {
     let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let topology: Vec<Case> =
         vec![(json!({"clusters": [""]}), "clusters", "it is empty"), (json!({"html": "<p>"}), "html", "The provider sets `html`")];
-    of("mesh_services", services).chain(of("mesh_status", status)).chain(of("mesh_topology", topology)).collect()
+    let from = json!({"namespace": "echo", "labels": {"app": "client"}});
+    let with = |set: Json| {
+        let mut all = from.clone();
+        all.as_object_mut().expect("an object").extend(set.as_object().expect("an object").clone());
+        json!({"from": all})
+    };
+    let probe: Vec<Case> = vec![
+        (json!({"cluster": "EU West"}), "cluster", "For example: \"EU-West\""),
+        (json!({"url": "echo.eu.mesh.local"}), "url", "the schemes are http, https and tcp"),
+        (json!({"url": "http://me:s3cret@echo.eu.mesh.local/"}), "url", "must not have a user or a password"),
+        (json!({"url": "tcp://echo.eu.mesh.local"}), "url", "must have a port"),
+        (json!({"requests": 0}), "requests", "must be between 1 and 20, got 0"),
+        (json!({"timeout_seconds": 21}), "timeout_seconds", "must be between 1 and 20, got 21"),
+        (json!({"requests": 13}), "requests", "13 calls of 5 seconds each may take 65 seconds; the limit is 60"),
+        (with(json!({"namespace": "Echo"})), "from.namespace", "For example: \"echo\""),
+        (with(json!({"labels": {}})), "from.labels", "must have one label at least"),
+        (with(json!({"labels": null})), "from.labels", "either `labels` or `image` must be set"),
+        (with(json!({"image": "curl"})), "from.image", "must not be set together with `labels`"),
+        (with(json!({"service_account": "a"})), "from.service_account", "must not be set together with `labels`"),
+        (with(json!({"labels": null, "image": "a b"})), "from.image", "is not a valid image"),
+        (json!({"ok": true}), "ok", "The provider sets `ok`"),
+    ];
+    of("mesh_services", services)
+        .chain(of("mesh_probe", probe))
+        .chain(of("mesh_status", status))
+        .chain(of("mesh_topology", topology))
+        .collect()
 }
 
 /// As the protocol carries it.
@@ -435,7 +461,13 @@ async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
     }
     for (name, case) in data_sources() {
         let attributes = session.schema.data_source_schemas[name].block.clone().expect("a block").attributes;
-        let mut set = if name == "mesh_services" { json!({"cluster": "eu"}) } else { json!({}) };
+        let mut set = match name {
+            "mesh_services" => json!({"cluster": "eu"}),
+            "mesh_probe" => json!({
+                "cluster": "us", "url": "http://echo.eu.mesh.local/", "from": {"namespace": "echo", "labels": {"app": "client"}},
+            }),
+            _ => json!({}),
+        };
         set.as_object_mut().expect("an object").extend(case.0.as_object().expect("an object").clone());
         let set: Vec<_> = set.as_object().expect("an object").iter().map(|(name, of)| (name.as_str(), value(of))).collect();
         let config = Some(encode(&rules::config(&attributes, &set)));

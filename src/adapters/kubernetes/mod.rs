@@ -26,7 +26,7 @@ use serde_json::Value as Json;
 use super::{
     access::ClusterAccess,
     connection::{Connection, Server},
-    refusal::{self, Attempt, Refusal},
+    refusal::{self, Attempt, Refusal, Refused},
 };
 use crate::ports::{Failure, FailureKind};
 
@@ -63,13 +63,23 @@ impl Kubernetes {
 
     /// Sends a request, again and again while it makes sense: an API server that restarts, a webhook that doesn't serve yet.
     pub(super) async fn send(&self, attempt: &Attempt<'_>, call: &Call, deadline: &Deadline) -> Result<Json, Failure> {
+        self.call(attempt, |server: Arc<Server>| async move { call.send(&server).await }, deadline).await
+    }
+
+    /// As [`send`](Self::send), for any sort of request.
+    pub(super) async fn call<T, F: Future<Output = Result<T, Refused>> + Send>(
+        &self,
+        attempt: &Attempt<'_>,
+        call: impl Fn(Arc<Server>) -> F + Send + Sync,
+        deadline: &Deadline,
+    ) -> Result<T, Failure> {
         let connection = self.connection(attempt.cluster)?;
         let begin = tokio::time::Instant::now();
         let mut pause = PAUSES.0;
         loop {
             let server = connection.server(attempt.cluster, deadline).await?;
             let cut = |cut| Failure::cut(cut, attempt.waiting(), &attempt.doing());
-            let refused = match deadline.bound(call.send(&server)).await.map_err(cut)? {
+            let refused = match deadline.bound(call(Arc::clone(&server))).await.map_err(cut)? {
                 Ok(answer) => return Ok(answer),
                 Err(refused) => refused,
             };

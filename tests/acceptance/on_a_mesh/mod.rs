@@ -15,6 +15,7 @@ mod link;
 mod outage;
 pub(crate) mod own_root;
 mod partial;
+mod probe;
 mod secrets;
 mod service;
 mod services;
@@ -66,6 +67,7 @@ on_the_mesh_of_each_cli! {
     own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
     partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
     partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
+    probe::a_failed_call_is_named_with_its_cause,
     secrets::secrets_are_in_no_state_plan_or_log,
     service::an_export_of_a_missing_service_names_those_that_exist,
     services::a_label_of_a_service_exports_it,
