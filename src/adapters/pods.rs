@@ -1,5 +1,7 @@
 //! Running pods: HTTP to their ports through the API server's port-forward, and their logs.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use framework::Deadline;
 use http::{Request, StatusCode, header::HOST};
@@ -9,9 +11,10 @@ use hyper_util::rt::TokioIo;
 
 use super::{
     Kubernetes,
+    connection::Server,
     kubernetes::{Call, path},
     port_forward::{Forwarded, Stream},
-    refusal::{self, Attempt, Verb},
+    refusal::{Attempt, Verb},
 };
 use crate::{
     data::ObjectRef,
@@ -41,9 +44,11 @@ impl Pods for Kubernetes {
     async fn log(&self, cluster: &str, pod: &ObjectRef, container: &str, lines: u32, deadline: &Deadline) -> Result<String, Failure> {
         let attempt = Attempt::new(cluster, Verb::Read, format!("the log of {pod}"));
         let call = Call::get(format!("{}/log?container={container}&tailLines={lines}", path(pod)));
-        let server = self.connection(cluster)?.server(cluster, deadline).await?;
-        let answer = deadline.bound(call.fetch(&server)).await.map_err(|cut| Failure::cut(cut, attempt.title(), &attempt.doing()))?;
-        let log = answer.map_err(|refused| refusal::of(&attempt, &server, refused).failure)?;
+        let fetch = |server: Arc<Server>| {
+            let call = &call;
+            async move { call.fetch(&server).await }
+        };
+        let log = self.call(&attempt, fetch, deadline).await?;
         Ok(String::from_utf8_lossy(&log).into_owned())
     }
 }

@@ -1,6 +1,6 @@
 //! Connections to ports of pods, through the API server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use framework::Deadline;
 use futures::{FutureExt as _, future::BoxFuture};
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     Kubernetes,
     connection::Server,
-    refusal::{self, Attempt, Refused},
+    refusal::{Attempt, Refused},
 };
 use crate::{data::ObjectRef, ports::Failure};
 
@@ -49,26 +49,19 @@ impl Kubernetes {
         port: u16,
         deadline: &Deadline,
     ) -> Result<Forwarded<impl Stream + use<>>, Failure> {
-        let connection = self.connection(attempt.cluster)?;
-        let cut = |cut| Failure::cut(cut, attempt.title(), &attempt.doing());
-        loop {
-            let server = connection.server(attempt.cluster, deadline).await?;
+        let open = |server: Arc<Server>| async move {
             let pods: Api<Pod> = Api::namespaced(authorized(&server), pod.namespace.as_deref().unwrap_or_default());
-            let refused = match deadline.bound(pods.portforward(&pod.name, &[port])).await.map_err(cut)? {
-                Ok(mut forwarder) => match (forwarder.take_stream(port), forwarder.take_error(port)) {
-                    (Some(stream), Some(error)) => {
-                        server.answered();
-                        return Ok(Forwarded { stream, trouble: Trouble(error.boxed()) });
-                    }
-                    _ => Refused::Garbled("the API server forwards another port"),
-                },
-                Err(kube::Error::Api(status)) => Refused::Status(status, None),
-                Err(error) => Refused::NoAnswer(error),
-            };
-            if !(refused.is_of_credentials() && connection.renew(attempt.cluster, &server).await) {
-                return Err(refusal::of(attempt, &server, refused).failure);
+            let mut forwarder = pods.portforward(&pod.name, &[port]).await.map_err(|error| match error {
+                kube::Error::Api(status) => Refused::Status(status, None),
+                error => Refused::NoAnswer(error),
+            })?;
+            server.answered();
+            match (forwarder.take_stream(port), forwarder.take_error(port)) {
+                (Some(stream), Some(error)) => Ok(Forwarded { stream, trouble: Trouble(error.boxed()) }),
+                _ => Err(Refused::Garbled("the API server forwards another port")),
             }
-        }
+        };
+        self.call(attempt, open, deadline).await
     }
 }
 

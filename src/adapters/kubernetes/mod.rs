@@ -44,7 +44,7 @@ impl Kubernetes {
         Self { clusters: clusters.into_iter().map(|(key, access)| (key, Connection::new(access))).collect() }
     }
 
-    pub(super) fn connection(&self, cluster: &str) -> Result<&Connection, Failure> {
+    fn connection(&self, cluster: &str) -> Result<&Connection, Failure> {
         self.clusters.get(cluster).ok_or_else(|| {
             let keys: Vec<_> = self.clusters.keys().map(|key| format!("`{key}`")).collect();
             Failure::new(
