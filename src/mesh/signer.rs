@@ -5,11 +5,10 @@
 
 use serde_json::Value as Json;
 
+pub use crate::istio::well_known::ISTIOD_PODS;
+
 use super::pod;
 use crate::data::{CertificateFacts, ObjectRef};
-
-/// The labels of istiod's pods.
-pub const PODS: &str = "app=istiod";
 
 /// The port at which istiod signs and serves configuration.
 pub const PORT: u16 = 15012;

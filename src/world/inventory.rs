@@ -15,7 +15,7 @@ use crate::{
     mesh::{
         ClusterKey,
         inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
-        labels, trust,
+        labels, signer, trust,
     },
     ports::{Failure, FailureKind},
 };
@@ -54,7 +54,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     async fn objects(&self) -> Result<Objects, Failure> {
-        let istiod = "app=istiod";
+        let istiod = signer::ISTIOD_PODS;
         let (uid, control_planes, control_plane_pods, injectors, validators, gateway_services, entries, rules, gateways, sidecars) = tokio::join!(
             self.cluster.uid(),
             self.cluster.list(Kind::DEPLOYMENT, None, istiod),

@@ -61,7 +61,7 @@ impl Cluster {
     /// Asks istiod's pods for their CAs. Returns these, and the roots that istiod serves.
     async fn signers(&self, cx: &Cx<'_, World>) -> Result<(Vec<Signer>, Vec<CertificateFacts>), Failure> {
         let (on, served) = (self.on(cx), trust::served_roots(self.namespace()));
-        let (pods, served) = tokio::try_join!(on.list(Kind::POD, Some(self.namespace()), signer::PODS), on.get(&served))?;
+        let (pods, served) = tokio::try_join!(on.list(Kind::POD, Some(self.namespace()), signer::ISTIOD_PODS), on.get(&served))?;
         let roots = served.as_ref().and_then(trust::read_served_roots).and_then(|pem| cx.world.authority.inspect_all(pem).ok());
         let roots = roots.unwrap_or_default();
         Ok((on.signers(&pods, &roots).await, roots))

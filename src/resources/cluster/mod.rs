@@ -35,6 +35,7 @@ use crate::{
         ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         observe::ignored::IgnoredField,
+        signer,
     },
     ports::Failure,
 };
@@ -99,7 +100,7 @@ impl Cluster {
 
     /// Adds the state of istiod's pods to a failure.
     async fn with_evidence(&self, failure: Failure, cx: &Cx<'_, World>) -> Error {
-        Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), "app=istiod").await))
+        Error::from(failure.seen(crate::world::seen(self.on(cx), self.namespace(), signer::ISTIOD_PODS).await))
     }
 }
 
