@@ -32,7 +32,7 @@ const REMOTE: &str = "mesh.terraform.io/remote-cluster";
 pub const GLOBAL_RECORD: &str = "mesh.terraform.io/global-record";
 
 /// Label of the objects of a `mesh_global_service`.
-const GLOBAL: &str = "mesh.terraform.io/global";
+pub const GLOBAL: &str = "mesh.terraform.io/global";
 
 /// Label of the objects of a `mesh_service_import`.
 const IMPORT: &str = "mesh.terraform.io/import";

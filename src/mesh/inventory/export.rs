@@ -1,4 +1,5 @@
-//! Exported and imported hosts: the objects of `mesh_service_export`, in the cluster that exports and in those that import.
+//! Exported and imported hosts: the objects of `mesh_service_export`, in the cluster that exports and in those that import. A host of
+//! `mesh_global_service` is one that each serving cluster exports to all others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use serde_json::Value as Json;
 use super::{BackendPod, Objects, text};
 use crate::mesh::{
     export::{self, ExportId, Request},
-    labels,
+    global, labels,
     names::{ClusterKey, Host, Namespace},
 };
 
@@ -16,6 +17,8 @@ use crate::mesh::{
 pub struct ExportedHost {
     /// Which export.
     pub id: ExportId,
+    /// Whether several clusters serve the host: it belongs to a `mesh_global_service`.
+    pub is_global: bool,
     /// What was asked for, or why that can't be read.
     pub request: Result<Request, String>,
     /// The ports, `80/HTTP` each.
@@ -31,6 +34,8 @@ pub struct ExportedHost {
 pub struct ImportedHost {
     /// The host.
     pub host: String,
+    /// Whether several clusters serve the host: it belongs to a `mesh_global_service`.
+    pub is_global: bool,
     /// The cluster that exports it.
     pub exporter: ClusterKey,
     /// `NAMESPACE/NAME` of its ServiceEntry.
@@ -48,6 +53,24 @@ pub struct ImportedHost {
 pub struct ImportRule {
     /// The mode of TLS; `None` if the rule sets none.
     pub tls_mode: Option<String>,
+}
+
+impl ExportedHost {
+    /// Returns the type of the resource that it belongs to.
+    pub fn resource(&self) -> &'static str {
+        resource(self.is_global)
+    }
+}
+
+impl ImportedHost {
+    /// Returns the type of the resource that it belongs to.
+    pub fn resource(&self) -> &'static str {
+        resource(self.is_global)
+    }
+}
+
+fn resource(is_global: bool) -> &'static str {
+    if is_global { "mesh_global_service" } else { "mesh_service_export" }
 }
 
 /// Returns the namespaces of exported Services.
@@ -69,18 +92,38 @@ fn exported_host(key: &ClusterKey, entry: &Json, objects: &Objects) -> Option<Ex
     let host = Host::parse(entry["spec"]["hosts"][0].as_str()?).ok()?;
     // The label has the key that the cluster had when it was written.
     let exporter = labels::exporter_of(entry).unwrap_or_else(|| key.clone());
+    let global = global_of(entry, &objects.rules);
+    let is_global = entry["metadata"]["labels"].get(labels::GLOBAL).is_some();
+    let request = match &global {
+        Some(global) => Request::read(entry).map(|request| Request { importers: importers_of(global, &exporter), ..request }),
+        None if is_global => Err("The DestinationRule of the host, which has it, is missing.".to_owned()),
+        None => Request::read(entry),
+    };
     let id = ExportId { exporter, namespace, host };
-    let request = Request::read(entry);
     let is_open = request.as_ref().map_or(true, |request| is_open(&id.host, request, objects));
     let ports = entry["spec"]["ports"].as_array().into_iter().flatten();
     let port = |port: &Json| format!("{}/{}", port["number"], port["protocol"].as_str().unwrap_or("TCP"));
     Some(ExportedHost {
+        is_global,
         is_open,
         ports: ports.map(port).collect(),
         pods: objects.pods.as_deref().map(|pods| backends(entry, pods)),
         request,
         id,
     })
+}
+
+/// Reads what a host's global service is to be; `None` if it belongs to none.
+fn global_of(entry: &Json, rules: &[Json]) -> Option<global::Request> {
+    let is_its_own =
+        |rule: &&Json| rule["metadata"]["namespace"] == entry["metadata"]["namespace"] && rule["spec"]["host"] == entry["spec"]["hosts"][0];
+    rules.iter().filter(is_its_own).find_map(|rule| global::Request::read(rule).ok())
+}
+
+/// Returns the clusters that lead their clients to one that serves the host, if their own doesn't answer.
+fn importers_of(global: &global::Request, exporter: &ClusterKey) -> BTreeSet<ClusterKey> {
+    let others = global.members.keys().filter(|key| *key != exporter && global.serves(exporter));
+    others.cloned().collect()
 }
 
 /// Whether a Gateway, of ours or of others, opens the host on the export's gateway.
@@ -104,7 +147,12 @@ fn backends(entry: &Json, pods: &[Json]) -> Vec<BackendPod> {
 
 pub(super) fn imported(key: &ClusterKey, objects: &Objects) -> Vec<ImportedHost> {
     let of_importers = objects.entries.iter().filter(|entry| !is_of_exporter(entry));
-    of_importers.filter_map(|entry| imported_host(key, entry, &objects.rules)).collect()
+    of_importers
+        .flat_map(|entry| match global_of(entry, &objects.rules) {
+            Some(global) => imported_networks(entry, &global, &objects.rules),
+            None => imported_host(key, entry, &objects.rules).into_iter().collect(),
+        })
+        .collect()
 }
 
 fn strings(list: &Json) -> BTreeSet<String> {
@@ -119,19 +167,38 @@ fn imported_host(key: &ClusterKey, entry: &Json, rules: &[Json]) -> Option<Impor
         endpoint["network"].is_null().then(|| address.to_owned())
     });
     let addresses = addresses.collect::<Option<BTreeSet<_>>>().map(|addresses| addresses.into_iter().collect());
-    let is_its_own = |rule: &Json| {
+    let is_its_own = |rule: &&Json| {
         let is_of_host = rule["spec"]["host"] == entry["spec"]["hosts"][0];
         is_of_host && labels::exporter_of(rule).as_ref() == Some(&exporter)
     };
+    let rule = rules.iter().find(is_its_own).map(ImportRule::of);
+    imported_by(entry, exporter, addresses, rule)
+}
+
+/// Returns what the ServiceEntry of the other networks leads to: an import for each of them.
+fn imported_networks(entry: &Json, global: &global::Request, rules: &[Json]) -> Vec<ImportedHost> {
+    let endpoints = entry["spec"]["endpoints"].as_array().into_iter().flatten();
+    let exporter = |endpoint: &Json| {
+        global.members.iter().find(|(_, member)| endpoint["network"] == member.network.as_str()).map(|(key, _)| key.clone())
+    };
+    let rule = rules.iter().find(|rule| rule["spec"]["host"] == entry["spec"]["hosts"][0]).map(ImportRule::of);
+    endpoints.filter_map(exporter).filter_map(|exporter| imported_by(entry, exporter, None, rule.clone())).collect()
+}
+
+fn imported_by(entry: &Json, exporter: ClusterKey, addresses: Option<Vec<String>>, rule: Option<ImportRule>) -> Option<ImportedHost> {
     Some(ImportedHost {
         host: entry["spec"]["hosts"][0].as_str()?.to_owned(),
+        is_global: entry["metadata"]["labels"].get(labels::GLOBAL).is_some(),
         entry: format!("{}/{}", text(entry, &["metadata", "namespace"]), text(entry, &["metadata", "name"])),
         addresses,
-        rule: rules
-            .iter()
-            .find(|rule| is_its_own(rule))
-            .map(|rule| ImportRule { tls_mode: rule["spec"]["trafficPolicy"]["tls"]["mode"].as_str().map(str::to_owned) }),
+        rule,
         identities: strings(&entry["spec"]["subjectAltNames"]),
         exporter,
     })
+}
+
+impl ImportRule {
+    fn of(rule: &Json) -> Self {
+        Self { tls_mode: rule["spec"]["trafficPolicy"]["tls"]["mode"].as_str().map(str::to_owned) }
+    }
 }

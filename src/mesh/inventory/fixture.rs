@@ -11,6 +11,7 @@ use crate::{
     istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
     mesh::{
         export::{Export, ExportId, Request},
+        global::{Global, GlobalId},
         helm::gateway::Address,
         names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
     },
@@ -34,16 +35,44 @@ pub fn mesh(keys: &[&str], exports: &[(&str, &str)]) -> Mesh {
         let index = keys.iter().position(|key| key == exporter).unwrap();
         let export = export(exporter, host, keys, index);
         for (key, objects) in &mut mesh {
-            for manifest in export.manifests(&ClusterKey::parse(key).unwrap()) {
-                match manifest["kind"].as_str().unwrap() {
-                    "ServiceEntry" => objects.entries.push(manifest),
-                    "DestinationRule" => objects.rules.push(manifest),
-                    _ => objects.gateways.push(manifest),
-                }
-            }
+            add(objects, export.manifests(&ClusterKey::parse(key).unwrap()));
         }
     }
     mesh
+}
+
+/// Clusters that all serve one host.
+pub fn serving(keys: &[&str], host: &str, weights: &Json) -> Mesh {
+    let mut mesh = mesh(keys, &[]);
+    let member =
+        |key: &str| json!({"network": format!("{key}-net"), "gatewayName": "istio-eastwestgateway", "gatewayNamespace": "istio-system"});
+    let members: serde_json::Map<_, _> = keys.iter().map(|key| ((*key).to_owned(), member(key))).collect();
+    let part = |(index, key): (usize, &&str)| (ClusterKey::parse(key).unwrap(), export(key, host, &[key], index));
+    let parts: BTreeMap<_, _> = keys.iter().enumerate().map(part).collect();
+    let first = parts.values().next().unwrap();
+    let global = Global {
+        id: GlobalId { namespace: first.id.namespace.clone(), host: first.id.host.clone() },
+        request: serde_json::from_value(json!({"service": "echo", "members": members, "weights": weights, "serviceAccounts": ["echo"]}))
+            .unwrap(),
+        ports: first.ports.clone(),
+        identities: ["spiffe://corp.local/ns/echo/sa/echo".to_owned()].into(),
+        parts,
+    };
+    for (key, objects) in &mut mesh {
+        add(objects, global.manifests(&ClusterKey::parse(key).unwrap()));
+    }
+    mesh
+}
+
+/// Puts manifests into a cluster.
+fn add(objects: &mut Objects, manifests: Vec<Json>) {
+    for manifest in manifests {
+        match manifest["kind"].as_str().unwrap() {
+            "ServiceEntry" => objects.entries.push(manifest),
+            "DestinationRule" => objects.rules.push(manifest),
+            _ => objects.gateways.push(manifest),
+        }
+    }
 }
 
 fn export(exporter: &str, host: &str, keys: &[&str], index: usize) -> Export {

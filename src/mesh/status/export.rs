@@ -29,8 +29,10 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
 fn open(cluster: &ClusterInventory, export: &ExportedHost) -> Check {
     let id = "export.open";
     match &export.request {
-        Err(problem) => Check::unknown(id, format!("The record of the export can't be read. {problem}"))
-            .because("Someone changed the annotation of its ServiceEntry.", "Apply the mesh_service_export, which writes it again."),
+        Err(problem) => Check::unknown(id, format!("The record of the export can't be read. {problem}")).because(
+            "Someone changed the annotation that has it, or deleted the object.",
+            format!("Apply the {}, which writes it again.", export.resource()),
+        ),
         Ok(_) if export.is_open => Check::ok(id, "A Gateway opens the host."),
         Ok(request) => {
             let (namespace, name) = (request.gateway_namespace.as_str(), request.gateway_service_name());
@@ -40,7 +42,7 @@ fn open(cluster: &ClusterInventory, export: &ExportedHost) -> Check {
             untold(id, cluster, &needs).unwrap_or_else(|| {
                 Check::error(id, format!("No Gateway opens the host on {namespace}/{name}.")).because(
                     "The east-west gateway refuses connections to hosts that no Gateway lists.",
-                    "Apply the mesh_service_export, which creates its Gateway again.",
+                    format!("Apply the {}, which creates its Gateway again.", export.resource()),
                 )
             })
         }
@@ -57,7 +59,7 @@ fn pods(export: &ExportedHost) -> Option<Check> {
     Some(if pods.is_empty() {
         Check::error(id, format!("No pod of namespace {} matches the exported selector.", export.id.namespace)).because(
             "The gateway has nothing to pass calls on to, and closes the connection.",
-            "Start the workload, or correct the Service's selector and apply the mesh_service_export.",
+            format!("Start the workload, or correct the Service's selector and apply the {}.", export.resource()),
         )
     } else if ready.is_empty() && without.is_empty() {
         Check::error(id, format!("None of {} is ready.", count(pods.len(), "pod")))
@@ -97,10 +99,7 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
                 let compared =
                     import.and_then(|import| gateway.map_or_else(|| untold.clone(), |gateway| address(import, &gateway.addresses)));
                 let harms = import.into_iter().flat_map(|import| [encrypted(import), identified(import, &export.id.namespace, request)]);
-                std::iter::once(present(exporter, cluster, import, request.destination_rule))
-                    .chain(compared)
-                    .chain(harms.flatten())
-                    .collect()
+                std::iter::once(present(exporter, cluster, import, export)).chain(compared).chain(harms.flatten()).collect()
             }
         };
         Some(found.into_iter().map(|check| check.on(export.id.host.to_string()).of(importer)).collect::<Vec<_>>())
@@ -108,8 +107,9 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
     request.importers.iter().filter_map(of).flatten().collect()
 }
 
-fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>, needs_rule: bool) -> Check {
+fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>, export: &ExportedHost) -> Check {
     let id = "import.present";
+    let needs_rule = export.request.as_ref().is_ok_and(|request| request.destination_rule);
     let missing = match import {
         None => Some(Kind::SERVICE_ENTRY),
         Some(import) => (needs_rule && import.rule.is_none()).then_some(Kind::DESTINATION_RULE),
@@ -117,7 +117,7 @@ fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&I
     if let Some(untold) = missing.and_then(|kind| untold(id, importer, &[kind.plural.to_owned()])) {
         return untold;
     }
-    let fix = "Apply the mesh_service_export, which creates it again.";
+    let fix = format!("Apply the {}, which creates it again.", export.resource());
     match import {
         None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
             .because("The host doesn't resolve here, or calls to it leave the mesh.", fix),
@@ -135,7 +135,7 @@ fn encrypted(import: &ImportedHost) -> Option<Check> {
         None | Some("ISTIO_MUTUAL") => Check::ok(id, "It is called with the mesh's mutual TLS."),
         Some(mode) => Check::error(id, format!("Its DestinationRule has the TLS mode {mode}.")).because(
             "The exporter's gateway takes connections with the mesh's mutual TLS only, and closes all others.",
-            "Apply the mesh_service_export, which writes its DestinationRule again.",
+            format!("Apply the {}, which writes its DestinationRule again.", import.resource()),
         ),
     })
 }
@@ -158,7 +158,7 @@ fn identified(import: &ImportedHost, namespace: &Namespace, request: &Request) -
     let check = if right.is_empty() && !wrong.is_empty() { Check::error(id, seen) } else { Check::warning(id, seen) };
     Some(check.because(
         "Sidecars refuse the certificates of pods whose identity the ServiceEntry doesn't list.",
-        "Apply the mesh_service_export, which writes its ServiceEntry again.",
+        format!("Apply the {}, which writes its ServiceEntry again.", import.resource()),
     ))
 }
 
@@ -173,7 +173,7 @@ fn address(import: &ImportedHost, gateway: &[String]) -> Option<Check> {
         format!("It has the address {}, and the gateway of cluster {} has {}.", addresses.join(", "), import.exporter, gateway.join(", "));
     Some(Check::warning(id, seen).because(
         "The gateway's address has changed since the last apply, so calls fail; or it has `external_addresses`, which the cluster doesn't show.",
-        "Apply the mesh_service_export. If the gateway has `external_addresses`, check that they lead to it.",
+        format!("Apply the {}. If the gateway has `external_addresses`, check that they lead to it.", import.resource()),
     ))
 }
 
@@ -191,7 +191,7 @@ fn exported(import: &ImportedHost, inventory: &Inventory) -> Check {
         }
         Some(Ok(_)) => Check::error(id, format!("Cluster {} doesn't export it.", import.exporter)).because(
             "The ServiceEntry was left behind, or that of the exporter was deleted. Calls to the host fail.",
-            format!("Apply the mesh_service_export, or delete ServiceEntry and DestinationRule {} if there is none.", import.entry),
+            format!("Apply the {}, or delete ServiceEntry and DestinationRule {} if there is none.", import.resource(), import.entry),
         ),
         None => Check::unknown(id, format!("Cluster {} was not looked at.", import.exporter))
             .because("It is not one of the clusters of this data source.", "Add it to `clusters`."),

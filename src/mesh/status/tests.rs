@@ -329,3 +329,35 @@ fn a_gateway_is_found_by_the_names_that_the_export_records() {
     });
     assert_eq!(status.verdict(), Severity::Ok, "{}", status.summary());
 }
+
+#[test]
+fn a_host_of_several_clusters_is_exported_by_each_to_the_others() {
+    let lines = |mesh: &Mesh| {
+        let status = Status::of(&fixture::inventory(mesh));
+        status.problems().map(Check::line).collect::<Vec<_>>()
+    };
+    let checks = |mesh: &Mesh, id: &str| Status::of(&fixture::inventory(mesh)).checks.iter().filter(|check| check.id == id).count();
+    let mesh = fixture::serving(&["eu", "us"], "echo.mesh.local", &json!({}));
+    assert_eq!(lines(&mesh), [""; 0]);
+    assert_eq!((checks(&mesh, "export.open"), checks(&mesh, "import.present"), checks(&mesh, "import.identity")), (2, 2, 2));
+
+    // A cluster that is drained still calls the other, and no one calls it.
+    let drained = fixture::serving(&["eu", "us"], "echo.mesh.local", &json!({"us": 0}));
+    assert_eq!((lines(&drained).len(), checks(&drained, "import.present")), (0, 1));
+
+    let mut broken = mesh.clone();
+    broken.get_mut("us").unwrap().entries.retain(|entry| !entry["metadata"]["name"].as_str().unwrap().ends_with("-elsewhere"));
+    assert_eq!(
+        lines(&broken),
+        [
+            "error import.present: cluster us: echo.mesh.local: Cluster eu exports the host to this cluster, and its ServiceEntry is missing."
+        ]
+    );
+    let fix = Status::of(&fixture::inventory(&broken)).problems().next().unwrap().fix.clone();
+    assert_eq!(fix, "Apply the mesh_global_service, which creates it again.");
+
+    let mut without_rule = mesh;
+    without_rule.get_mut("us").unwrap().rules.clear();
+    let is_missing = |line: &String| line.contains("The DestinationRule of the host, which has it, is missing.");
+    assert!(lines(&without_rule).iter().any(is_missing), "{:?}", lines(&without_rule));
+}
