@@ -43,7 +43,6 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "ignore_drift",
     "renew_before_days",
     "renew_before_hours",
-    "remote_gateway",
     "force_root_change",
     "warn_before_days",
     "root_private_key_wo_version",

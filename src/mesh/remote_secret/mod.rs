@@ -14,7 +14,7 @@ pub use crate::istio::well_known::{CLUSTERS_PAGE, ISTIOD_CONTAINER, ISTIOD_DEBUG
 pub use kubeconfig::Kubeconfig;
 pub use replica::{Reading, loses_endpoints, reading, replicas, told, version};
 pub use server::ServerUrl;
-pub use token::{Token, TokenPolicy, TokenRecord};
+pub use token::{RemoteGateway, Token, TokenPolicy, TokenRecord};
 
 use super::{
     labels::{self, Owner, REMOTE_RECORD},
@@ -188,6 +188,7 @@ mod tests {
             issued_at: datetime!(2030-01-01 00:00 UTC),
             expires_at: datetime!(2030-01-02 00:00 UTC),
             check: check(&Secret::new(token)),
+            gateway: Some(RemoteGateway { cluster: "europe".to_owned(), addresses: vec!["198.51.100.9".to_owned()] }),
         }
     }
 

@@ -22,6 +22,15 @@ pub struct Token {
     pub expires_at: OffsetDateTime,
 }
 
+/// The gateway through which the remote pods are called. It is recorded only for an import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteGateway {
+    /// Key of its cluster.
+    pub cluster: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+}
+
 /// What is recorded of a token, beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRecord {
@@ -37,16 +46,20 @@ pub struct TokenRecord {
     pub expires_at: OffsetDateTime,
     /// By which it is recognized; see [`check`](super::check).
     pub check: String,
+    /// The gateway, if one is configured.
+    pub gateway: Option<RemoteGateway>,
 }
 
 impl TokenRecord {
     /// Renders it for an annotation.
     pub fn render(&self) -> String {
         let time = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        let gateway = self.gateway.as_ref().map(|gateway| json!({"cluster": gateway.cluster, "addresses": gateway.addresses}));
         json!({
             "namespace": self.account.namespace.as_str(), "service_account": self.account.name.as_str(),
             "lifetime_hours": self.lifetime_hours, "rotation": self.rotation,
             "issued_at": time(self.issued_at), "expires_at": time(self.expires_at), "check": self.check,
+            "gateway": gateway,
         })
         .to_string()
     }
@@ -65,8 +78,15 @@ impl TokenRecord {
             issued_at: time("issued_at")?,
             expires_at: time("expires_at")?,
             check: record["check"].as_str()?.to_owned(),
+            gateway: record["gateway"]["cluster"]
+                .as_str()
+                .map(|cluster| RemoteGateway { cluster: cluster.to_owned(), addresses: texts(&record["gateway"]["addresses"]) }),
         })
     }
+}
+
+fn texts(list: &Json) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 /// When a token is renewed.

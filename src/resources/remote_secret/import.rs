@@ -1,6 +1,10 @@
 //! The import of a remote secret, one that `istioctl create-remote-secret` has made included.
 
-use super::{RemoteSecretModel, model::RemoteRef, spec::unless};
+use super::{
+    RemoteSecretModel,
+    model::{RemoteGatewayRef, RemoteRef},
+    spec::unless,
+};
 use crate::{
     data::Kind,
     mesh::{
@@ -63,10 +67,16 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RemoteSecretM
         namespace: Value::Value(namespace.to_string()),
         remote: Value::Value(RemoteRef {
             cluster_name: unless(cluster_name.to_owned(), &remote.to_string()),
-            namespace: account.map_or(Value::Null, |account| unless(account.namespace.to_string(), &Namespace::ISTIO_SYSTEM.to_owned())),
+            namespace: Value::Value(account.map_or_else(|| Namespace::ISTIO_SYSTEM.to_owned(), |account| account.namespace.to_string())),
             cluster: Value::Value(remote.to_string()),
         }),
-        remote_gateway: Value::Null,
+        remote_gateway: record
+            .and_then(|record| record.gateway.as_ref())
+            .map(|gateway| RemoteGatewayRef {
+                cluster: Value::Value(gateway.cluster.clone()),
+                addresses: crate::world::strings(&gateway.addresses),
+            })
+            .into(),
         server,
         ca_certificate: if is_usual_ca { Value::Null } else { kubeconfig.ca_certificate.clone().into() },
         tls_server_name: if kubeconfig.tls_server_name == usual_name { Value::Null } else { kubeconfig.tls_server_name.clone().into() },

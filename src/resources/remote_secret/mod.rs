@@ -20,7 +20,9 @@ use crate::{
     mesh::{
         ClusterKey,
         labels::{self, remote_of, remote_secrets},
-        remote_secret::{self, Account, ISTIOD_PODS, Kubeconfig, Live, Place, REMOTE_SECRETS, Token, TokenPolicy, TokenRecord},
+        remote_secret::{
+            self, Account, ISTIOD_PODS, Kubeconfig, Live, Place, REMOTE_SECRETS, RemoteGateway, Token, TokenPolicy, TokenRecord,
+        },
     },
     ports::{Failure, FailureKind, TokenRequest},
     world::{ClusterAccess, Creation, LiveCluster, World, listing::Discover, marked},
@@ -38,6 +40,7 @@ pub struct RemoteSecret {
     lifetime_hours: u32,
     policy: TokenPolicy,
     rotation: Option<i64>,
+    gateway: Option<RemoteGateway>,
 }
 
 /// The remote secret that is.
@@ -96,6 +99,7 @@ impl RemoteSecret {
             issued_at: token.issued_at,
             expires_at: token.expires_at,
             check: remote_secret::check(&token.token),
+            gateway: self.gateway.clone(),
         }
     }
 
@@ -105,7 +109,9 @@ impl RemoteSecret {
         let is_proven = prior.finished().is_some() && prior.in_place().count() == 1;
         let live = Live::read(live.filter(|_| is_proven)?);
         let token = live.token(&self.place)?;
-        let is_as_wanted = live.record == Some(self.record(&token));
+        // The gateway is no part of the token.
+        let recorded = live.record.clone().map(|record| TokenRecord { gateway: self.gateway.clone(), ..record });
+        let is_as_wanted = recorded == Some(self.record(&token));
         let is_due = self.policy.due_at(token.issued_at, token.expires_at) <= cx.world.clock.now();
         (is_as_wanted && !is_due).then_some(token)
     }

@@ -10,8 +10,8 @@ model! {
         cluster: String => required().replaces(),
         /// Istio's name for the cluster. Defaults to the value of `cluster`.
         cluster_name: String => optional(),
-        /// Namespace of Istio there, in which the service account is. Defaults to `istio-system`.
-        namespace: String => optional(),
+        /// Namespace of Istio there, in which the service account is.
+        namespace: String => optional().default(Namespace::ISTIO_SYSTEM),
     }
 }
 

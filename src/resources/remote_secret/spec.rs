@@ -7,7 +7,7 @@ use crate::{
     data::Secret,
     mesh::{
         ClusterKey, Namespace, ServiceAccountName,
-        remote_secret::{Account, Kubeconfig, Place, ServerUrl, TokenPolicy},
+        remote_secret::{Account, Kubeconfig, Place, RemoteGateway, ServerUrl, TokenPolicy},
     },
     world::World,
 };
@@ -50,13 +50,14 @@ fn parse_remote(remote: &RemoteRef, reader: Option<&ClusterKey>, parse: &mut Par
     let name = parse.optional("cluster_name", &remote.cluster_name, |text| ClusterKey::parse(text));
     let namespace = parse.optional("namespace", &remote.namespace, |text| Namespace::parse(text));
     let key = key?;
+    // A configuration that is only validated has no defaults yet.
     let namespace = namespace?.or_else(|| Namespace::parse(Namespace::ISTIO_SYSTEM).ok())?;
     Some((key.clone(), name?.unwrap_or(key), namespace))
 }
 
-/// Checks that the gateway is the remote cluster's, and that it has an address.
-fn check_gateway(model: &RemoteSecretModel, remote: Option<&ClusterKey>, parse: &mut Parse<'_>) -> Option<()> {
-    let checked = parse.nested("remote_gateway", &model.remote_gateway, |gateway, parse| {
+/// Reads the gateway, which must be the remote cluster's, and have an address.
+fn parse_gateway(model: &RemoteSecretModel, remote: Option<&ClusterKey>, parse: &mut Parse<'_>) -> Option<Option<RemoteGateway>> {
+    parse.nested("remote_gateway", &model.remote_gateway, |gateway, parse| {
         let cluster = parse.required("cluster", &gateway.cluster, |key| match ClusterKey::parse(key) {
             Ok(key) if remote.is_some_and(|remote| *remote != key) => {
                 Err(format!("It is a gateway of cluster `{key}`. Refer to the mesh_eastwest_gateway of the remote cluster."))
@@ -69,9 +70,8 @@ fn check_gateway(model: &RemoteSecretModel, remote: Option<&ClusterKey>, parse: 
                        gateway first, and see why its load balancer has no address.";
             parse.violation(parse.path("addresses"), &why);
         }
-        cluster.zip(addresses).map(|_| ())
-    });
-    checked.map(|_| ())
+        Some(RemoteGateway { cluster: cluster?.to_string(), addresses: addresses? })
+    })
 }
 
 impl RemoteSecret {
@@ -81,7 +81,7 @@ impl RemoteSecret {
         let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
         let remote = parse.nested("remote", &model.remote, |remote, parse| parse_remote(remote, cluster.as_ref(), parse));
         let remote = remote.flatten();
-        let gateway = check_gateway(model, remote.as_ref().map(|(key, ..)| key), parse);
+        let gateway = parse_gateway(model, remote.as_ref().map(|(key, ..)| key), parse);
         let url = parse.optional("server", &model.server, |text| ServerUrl::parse(text));
         let ca_certificate = parse.optional("ca_certificate", &model.ca_certificate, |text| pem(text));
         let tls_server_name = parse.optional("tls_server_name", &model.tls_server_name, |text| filled(text));
@@ -89,7 +89,6 @@ impl RemoteSecret {
         let lifetime = parse.required("token_lifetime_hours", &model.token_lifetime_hours, |count| hours(*count));
         let renew_before = parse.required("renew_before_hours", &model.renew_before_hours, |count| hours(*count));
         let rotation = parse.optional("rotation", &model.rotation, |number| Ok::<_, String>(*number));
-        gateway?;
         let (remote, name, remote_namespace) = remote?;
         let time = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         Some(Self {
@@ -100,6 +99,7 @@ impl RemoteSecret {
             lifetime_hours: lifetime?,
             policy: TokenPolicy { lifetime: time(lifetime?), renew_before: time(renew_before?) },
             rotation: rotation?,
+            gateway: gateway?,
         })
     }
 

@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn remote() -> RemoteSecretModel {
-    let remote = RemoteRef { cluster: text("eu"), ..RemoteRef::default() };
+    let remote = RemoteRef { cluster: text("eu"), namespace: text("istio-system"), ..RemoteRef::default() };
     RemoteSecretModel {
         cluster: text("us"),
         remote: Value::Value(remote),
@@ -217,7 +217,7 @@ async fn a_secret_of_istioctl_is_refused_imported_and_taken_over_and_one_that_lo
 async fn another_name_of_the_remote_cluster_moves_the_secret() {
     let scene = readable();
     let state = created::<RemoteSecret>(&scene, remote()).await;
-    let renamed = RemoteRef { cluster: text("eu"), cluster_name: text("europe"), ..RemoteRef::default() };
+    let renamed = RemoteRef { cluster: text("eu"), cluster_name: text("europe"), namespace: text("istio-system") };
     let (state, diagnostics) = apply::<RemoteSecret>(&scene, &state, RemoteSecretModel { remote: Value::Value(renamed), ..remote() }).await;
     assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
     assert_eq!(scene.objects.live("us", &object()), None);
