@@ -15,8 +15,8 @@ use framework::{AttributePath, Cx, Error, Value};
 
 /// How often istiod is asked for its CA, and how many times before it is restarted. The kubelet needs up to two minutes to bring a changed Secret
 /// to a running pod.
-const PAUSE: Duration = Duration::from_secs(1);
-const PATIENCE: u32 = 180;
+const PAUSE: Duration = Duration::from_secs(3);
+const PATIENCE: u32 = 60;
 
 /// The CA that istiod signs with, and the root that it serves.
 #[derive(Clone, Debug, Default)]
