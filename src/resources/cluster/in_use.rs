@@ -25,6 +25,8 @@ pub(super) struct InUse {
     root: Option<CertificateFacts>,
     /// Whether istiod's pods could not be asked.
     is_unread: bool,
+    /// What pods sign with that isn't the CA in the Secret `cacerts`, as lines of a drift.
+    pub(super) lagging: Vec<String>,
 }
 
 impl InUse {
@@ -54,8 +56,23 @@ impl Cluster {
         }
         let Ok((signers, roots)) = self.signers(cx).await else { return InUse { is_unread: true, ..InUse::default() } };
         let is_unread = signers.iter().any(|signer| signer.certificate.is_err());
+        let lagging = match self.wanted(cx).await {
+            Ok(Some(wanted)) if !is_unread => signers.iter().filter_map(|signer| lagging(signer, &wanted)).collect(),
+            _ => Vec::new(),
+        };
         let certificates = signers.into_iter().filter_map(|signer| signer.certificate.ok().flatten());
-        InUse { signer: certificates.min_by_key(|facts| facts.not_after), root: roots.into_iter().next(), is_unread }
+        InUse { signer: certificates.min_by_key(|facts| facts.not_after), root: roots.into_iter().next(), is_unread, lagging }
+    }
+
+    /// Returns the fingerprint of the CA that istiod is to sign with: that in the Secret `cacerts`. `None` without `ca`, and where the Secret is gone
+    /// or damaged: that is refused elsewhere, or somebody is at work on it.
+    async fn wanted(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Failure> {
+        if self.plane.root.is_none() {
+            return Ok(None);
+        }
+        let secret = self.on(cx).get(&self.cacerts()).await?;
+        let Some(Ok(bundle)) = secret.as_ref().map(trust::read_cacerts) else { return Ok(None) };
+        Ok(Some(cx.world.authority.inspect(&bundle.certificate)?.fingerprint))
     }
 
     /// Asks istiod's pods for their CAs. Returns these, and the roots that istiod serves.
@@ -70,15 +87,9 @@ impl Cluster {
     /// Waits until each pod of istiod signs with the CA in the Secret `cacerts`. A running istiod takes up another one of the same root by itself;
     /// one that doesn't is restarted.
     pub(super) async fn wait_for_signer(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        if self.plane.root.is_none() {
-            return Ok(());
-        }
         let mut pauses = 0;
         loop {
-            let Some(secret) = self.on(cx).get(&self.cacerts()).await? else { return Ok(()) };
-            // One that is damaged was refused before, or somebody is at work on it.
-            let Ok(bundle) = trust::read_cacerts(&secret) else { return Ok(()) };
-            let wanted = cx.world.authority.inspect(&bundle.certificate)?.fingerprint;
+            let Some(wanted) = self.wanted(cx).await? else { return Ok(()) };
             let (signers, _) = self.signers(cx).await?;
             if let Some(denied) = signers.iter().find_map(denied) {
                 cx.warn(unverified(denied));
@@ -111,7 +122,10 @@ fn lagging(signer: &Signer, wanted: &str) -> Option<String> {
     let pod = &signer.pod;
     match &signer.certificate {
         Ok(Some(found)) if found.fingerprint == wanted => None,
-        Ok(Some(found)) => Some(format!("Pod {pod} signs with the CA {}, valid until {}.", found.fingerprint, found.not_after.date())),
+        Ok(Some(found)) => {
+            let (fingerprint, end) = (&found.fingerprint, found.not_after.date());
+            Some(format!("istiod: pod {pod} signs with the CA {fingerprint}, valid until {end}, {wanted} wanted"))
+        }
         // What it presents doesn't show what it signs with, as where its own certificate comes from elsewhere.
         Ok(None) => None,
         Err(failure) => Some(format!("Pod {pod} can't be asked: {failure}")),
@@ -216,6 +230,9 @@ mod tests {
         scene.objects.present("eu", &istiod(), Some(FakeAuthority::issued_by(&chain)));
         let (second, diagnostics) = apply::<ClusterCa>(&scene, &first, renewed).await;
         assert!(diagnostics.errors.is_empty() && of(&second) != of(&first), "{:?}", diagnostics.errors);
+        // As after an apply that was killed here: the next plan goes on with it.
+        let seen = model::<ClusterModel>(&read::<Cluster>(&scene, &state).await.0).drift;
+        assert!(format!("{seen:?}").contains("istiod: pod istiod-1 signs with the CA"), "{seen:?}");
         let taken_up = async {
             let deadline = Deadline::after(Duration::from_secs(60), CancellationToken::new());
             let _ = deadline.pause(Duration::from_secs(30)).await;
@@ -240,7 +257,7 @@ mod tests {
         assert_eq!(error.summary, "istiod signs with another CA");
         let former = model::<ClusterCaModel>(&first).fingerprint;
         assert!(
-            error.detail.contains(&format!("Pod istiod-1 signs with the CA {}", former.as_ref_option().expect("a fingerprint"))),
+            error.detail.contains(&format!("istiod: pod istiod-1 signs with the CA {}", former.as_ref_option().expect("a fingerprint"))),
             "{}",
             error.detail
         );

@@ -249,7 +249,8 @@ impl Resource for Cluster {
         }
         let (drift, in_use) = tokio::join!(spec.differences(&seen, spec.istio_version.clone(), cx), spec.in_use(cx));
         let installed_version = seen.istiod.map(|istiod| istiod.version).unwrap_or_default();
-        Ok(Observed::Found(ClusterStatus { installed_version, in_use, drift: drift? }))
+        let drift = [drift?, in_use.lagging.clone()].concat();
+        Ok(Observed::Found(ClusterStatus { installed_version, in_use, drift }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
