@@ -52,22 +52,24 @@ fn exporters(host: &str, inventory: &Inventory) -> BTreeSet<ClusterKey> {
 
 fn denied(target: &Target, account: &str, inventory: &Inventory) -> Option<Explanation> {
     let exports = inventory.read().flat_map(|(_, cluster)| &cluster.exports);
-    let mut requests = exports.filter(|export| export.id.host.as_str() == target.host).filter_map(|export| export.request.as_ref().ok());
-    let callers = requests.find_map(|request| request.callers.as_ref())?;
+    let mut exports = exports.filter(|export| export.id.host.as_str() == target.host);
+    let (callers, resource) = exports.find_map(|export| Some((export.request.as_ref().ok()?.callers.as_ref()?, export.resource())))?;
     let listed: Vec<_> = callers.iter().map(ToString::to_string).collect();
-    let listed = if listed.is_empty() { "nobody".to_owned() } else { listed.join(", ") };
+    let listed = if listed.is_empty() { "no one".to_owned() } else { listed.join(", ") };
     Some(Explanation {
         check: None,
         cause: format!("`callers` of the host's export lets {listed} call. The caller runs as service account {account}."),
-        fix: "Add the caller to `callers` of the mesh_service_export, or call from a pod that may.".to_owned(),
+        fix: format!("Add the caller to `callers` of the {resource}, or call from a pod that may."),
     })
 }
 
 /// A port that no export of the host has. The address of an exported host leads nowhere on any other port.
 fn wrong_port(target: &Target, inventory: &Inventory) -> Option<Explanation> {
     let exports = inventory.read().flat_map(|(_, cluster)| &cluster.exports);
-    let ports: BTreeSet<_> = exports.filter(|export| export.id.host.as_str() == target.host).flat_map(|export| &export.ports).collect();
+    let exports: Vec<_> = exports.filter(|export| export.id.host.as_str() == target.host).collect();
+    let ports: BTreeSet<_> = exports.iter().flat_map(|export| &export.ports).collect();
     let has = |port: &&String| port.split('/').next().is_some_and(|number| number == target.port.to_string());
+    let resource = exports.first()?.resource();
     if ports.is_empty() || ports.iter().any(has) {
         return None;
     }
@@ -75,7 +77,7 @@ fn wrong_port(target: &Target, inventory: &Inventory) -> Option<Explanation> {
     Some(Explanation {
         check: None,
         cause: format!("The host is exported with the ports {}, and not with {}.", listed.join(", "), target.port),
-        fix: "Call one of these ports, or add the port to the Service or to `ports` of the mesh_service_export.".to_owned(),
+        fix: format!("Call one of these ports, or add the port to the Service or to `ports` of the {resource}."),
     })
 }
 
@@ -176,6 +178,8 @@ mod tests {
         let port = explained(Reason::Timeout, "http://echo.eu.mesh.local:8081/", &mesh);
         assert_eq!(port.cause, "The host is exported with the ports 80/HTTP, and not with 8081.");
         assert_eq!(explained(Reason::Denied, HTTP, &mesh), Explanation::usual(Reason::Denied));
+        let global = explained(Reason::Timeout, "http://echo.mesh.local:8081/", &fixture::serving(&["eu", "us"], "echo.mesh.local", &json!({})));
+        assert!(global.fix.ends_with("`ports` of the mesh_global_service."), "{global:?}");
         let annotations = &mut mesh.get_mut("eu").unwrap().entries[0]["metadata"]["annotations"];
         let record = annotations[crate::mesh::labels::EXPORT_RECORD].as_str().unwrap().to_owned();
         let mut request: Json = serde_json::from_str(&record).unwrap();
