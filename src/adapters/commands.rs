@@ -62,10 +62,7 @@ async fn connect(server: &Server, uri: &str) -> Result<Connection, Refused> {
     if let Some(bearer) = &server.bearer {
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::clone(bearer));
     }
-    let connection = server.client.connect(request).await.map_err(|error| match error {
-        kube::Error::Api(status) => Refused::Status(status, None),
-        error => Refused::NoAnswer(error),
-    })?;
+    let connection = server.client.connect(request).await.map_err(Refused::of)?;
     server.answered();
     Ok(connection)
 }

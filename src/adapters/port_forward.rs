@@ -51,10 +51,7 @@ impl Kubernetes {
     ) -> Result<Forwarded<impl Stream + use<>>, Failure> {
         let open = |server: Arc<Server>| async move {
             let pods: Api<Pod> = Api::namespaced(authorized(&server), pod.namespace.as_deref().unwrap_or_default());
-            let mut forwarder = pods.portforward(&pod.name, &[port]).await.map_err(|error| match error {
-                kube::Error::Api(status) => Refused::Status(status, None),
-                error => Refused::NoAnswer(error),
-            })?;
+            let mut forwarder = pods.portforward(&pod.name, &[port]).await.map_err(Refused::of)?;
             server.answered();
             match (forwarder.take_stream(port), forwarder.take_error(port)) {
                 (Some(stream), Some(error)) => Ok(Forwarded { stream, trouble: Trouble(error.boxed()) }),

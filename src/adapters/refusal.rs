@@ -112,6 +112,14 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// The refusal of a call that kube makes itself, such as one that opens a connection of its own.
+    pub(super) fn of(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::Status(status, None),
+            error => Self::NoAnswer(error),
+        }
+    }
+
     /// Returns whether the server doesn't accept the credentials.
     pub(super) fn is_of_credentials(&self) -> bool {
         matches!(self, Self::Status(status, _) if status.code == 401)
