@@ -83,16 +83,36 @@ fn is_of_exporter(entry: &Json) -> bool {
     entry["metadata"]["annotations"][labels::EXPORT_RECORD].is_string()
 }
 
-pub(super) fn exported(key: &ClusterKey, objects: &Objects) -> Vec<ExportedHost> {
-    objects.entries.iter().filter(|entry| is_of_exporter(entry)).filter_map(|entry| exported_host(key, entry, objects)).collect()
+/// DestinationRules by their host: a cluster may have thousands, and as many ServiceEntries.
+struct Rules<'a>(BTreeMap<&'a str, Vec<&'a Json>>);
+
+impl<'a> Rules<'a> {
+    fn of(rules: &'a [Json]) -> Self {
+        let mut by_host = BTreeMap::<_, Vec<_>>::new();
+        for rule in rules {
+            by_host.entry(rule["spec"]["host"].as_str().unwrap_or_default()).or_default().push(rule);
+        }
+        Self(by_host)
+    }
+
+    /// Returns those for the host of a ServiceEntry.
+    fn for_host_of(&self, entry: &Json) -> impl Iterator<Item = &'a Json> {
+        let host = entry["spec"]["hosts"][0].as_str().unwrap_or_default();
+        self.0.get(host).into_iter().flatten().copied()
+    }
 }
 
-fn exported_host(key: &ClusterKey, entry: &Json, objects: &Objects) -> Option<ExportedHost> {
+pub(super) fn exported(key: &ClusterKey, objects: &Objects) -> Vec<ExportedHost> {
+    let (rules, entries) = (Rules::of(&objects.rules), objects.entries.iter().filter(|entry| is_of_exporter(entry)));
+    entries.filter_map(|entry| exported_host(key, entry, &rules, objects)).collect()
+}
+
+fn exported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>, objects: &Objects) -> Option<ExportedHost> {
     let namespace = Namespace::parse(entry["metadata"]["namespace"].as_str()?).ok()?;
     let host = Host::parse(entry["spec"]["hosts"][0].as_str()?).ok()?;
     // The label has the key that the cluster had when it was written.
     let exporter = labels::exporter_of(entry).unwrap_or_else(|| key.clone());
-    let global = global_of(entry, &objects.rules);
+    let global = global_of(entry, rules);
     let is_global = entry["metadata"]["labels"].get(labels::GLOBAL).is_some();
     let request = match &global {
         Some(global) => Request::read(entry).map(|request| Request { importers: importers_of(global, &exporter), ..request }),
@@ -114,10 +134,9 @@ fn exported_host(key: &ClusterKey, entry: &Json, objects: &Objects) -> Option<Ex
 }
 
 /// Reads what a host's global service is to be; `None` if it belongs to none.
-fn global_of(entry: &Json, rules: &[Json]) -> Option<global::Request> {
-    let is_its_own =
-        |rule: &&Json| rule["metadata"]["namespace"] == entry["metadata"]["namespace"] && rule["spec"]["host"] == entry["spec"]["hosts"][0];
-    rules.iter().filter(is_its_own).find_map(|rule| global::Request::read(rule).ok())
+fn global_of(entry: &Json, rules: &Rules<'_>) -> Option<global::Request> {
+    let is_its_own = |rule: &&Json| rule["metadata"]["namespace"] == entry["metadata"]["namespace"];
+    rules.for_host_of(entry).filter(is_its_own).find_map(|rule| global::Request::read(rule).ok())
 }
 
 /// Returns the clusters that lead their clients to one that serves the host, if their own doesn't answer.
@@ -146,11 +165,11 @@ fn backends(entry: &Json, pods: &[Json]) -> Vec<BackendPod> {
 }
 
 pub(super) fn imported(key: &ClusterKey, objects: &Objects) -> Vec<ImportedHost> {
-    let of_importers = objects.entries.iter().filter(|entry| !is_of_exporter(entry));
+    let (rules, of_importers) = (Rules::of(&objects.rules), objects.entries.iter().filter(|entry| !is_of_exporter(entry)));
     of_importers
-        .flat_map(|entry| match global_of(entry, &objects.rules) {
-            Some(global) => imported_networks(entry, &global, &objects.rules),
-            None => imported_host(key, entry, &objects.rules).into_iter().collect(),
+        .flat_map(|entry| match global_of(entry, &rules) {
+            Some(global) => imported_networks(entry, &global, &rules),
+            None => imported_host(key, entry, &rules).into_iter().collect(),
         })
         .collect()
 }
@@ -159,7 +178,7 @@ fn strings(list: &Json) -> BTreeSet<String> {
     list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
-fn imported_host(key: &ClusterKey, entry: &Json, rules: &[Json]) -> Option<ImportedHost> {
+fn imported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>) -> Option<ImportedHost> {
     let exporter = labels::exporter_of(entry).filter(|exporter| exporter != key)?;
     let endpoints = entry["spec"]["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
     let addresses = endpoints.iter().map(|endpoint| {
@@ -167,21 +186,17 @@ fn imported_host(key: &ClusterKey, entry: &Json, rules: &[Json]) -> Option<Impor
         endpoint["network"].is_null().then(|| address.to_owned())
     });
     let addresses = addresses.collect::<Option<BTreeSet<_>>>().map(|addresses| addresses.into_iter().collect());
-    let is_its_own = |rule: &&Json| {
-        let is_of_host = rule["spec"]["host"] == entry["spec"]["hosts"][0];
-        is_of_host && labels::exporter_of(rule).as_ref() == Some(&exporter)
-    };
-    let rule = rules.iter().find(is_its_own).map(ImportRule::of);
+    let rule = rules.for_host_of(entry).find(|rule| labels::exporter_of(rule).as_ref() == Some(&exporter)).map(ImportRule::of);
     imported_by(entry, exporter, addresses, rule)
 }
 
 /// Returns what the ServiceEntry of the other networks leads to: an import for each of them.
-fn imported_networks(entry: &Json, global: &global::Request, rules: &[Json]) -> Vec<ImportedHost> {
+fn imported_networks(entry: &Json, global: &global::Request, rules: &Rules<'_>) -> Vec<ImportedHost> {
     let endpoints = entry["spec"]["endpoints"].as_array().into_iter().flatten();
     let exporter = |endpoint: &Json| {
         global.members.iter().find(|(_, member)| endpoint["network"] == member.network.as_str()).map(|(key, _)| key.clone())
     };
-    let rule = rules.iter().find(|rule| rule["spec"]["host"] == entry["spec"]["hosts"][0]).map(ImportRule::of);
+    let rule = rules.for_host_of(entry).next().map(ImportRule::of);
     endpoints.filter_map(exporter).filter_map(|exporter| imported_by(entry, exporter, None, rule.clone())).collect()
 }
 
