@@ -22,8 +22,18 @@ pub(crate) fn restart_workloads(lab: &Lab) {
     });
 }
 
+/// The echo server closes a connection that was idle for five seconds. Its sidecar must close it before: a call that it sends on one that is being
+/// closed is answered with 503, "connection termination", and has nothing to do with the mesh between the clusters.
+const NO_IDLE_CONNECTIONS: &str = "
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: no-idle-connections, namespace: echo}
+spec: {inboundConnectionPool: {http: {idleTimeout: 2s}}}
+";
+
 /// As [`restart_workloads`], in one cluster.
 pub(crate) fn restart_workloads_of(cluster: &Cluster) {
+    cluster.apply(NO_IDLE_CONNECTIONS).expect("applied");
     let list = |kind| cluster.kubectl(&["get", kind, "-n", "echo", "-o", "name"]).expect("a list");
     let (pods, deployments) = (list("pods"), list("deployments"));
     for deployment in deployments.split_whitespace() {
