@@ -16,8 +16,8 @@ mod outage;
 pub(crate) mod own_root;
 mod partial;
 mod probe;
+mod refusals;
 mod secrets;
-mod service;
 mod services;
 mod status;
 mod tokens;
@@ -33,47 +33,63 @@ use crate::{
     workspace::{Cli, Workspace, clis, text},
 };
 
-/// Each test once for each CLI. The modules' names keep the tests of a CLI together, as tests run in the order of their names.
-macro_rules! on_the_mesh_of_each_cli {
-    ($($module:ident::$test:ident,)*) => {
+/// The tests of each CLI. `make test` runs those of `each` with both CLIs. What the others prove is done by istiod, proxies and the load
+/// balancer, whichever CLI has applied it: they run with one CLI there, and with the other one in `make test-long`. The modules' names keep
+/// the tests of a CLI together, as tests run in the order of their names.
+macro_rules! on_the_mesh_of {
+    (
+        each { $($each_module:ident::$each:ident,)* }
+        terraform { $($terraform_module:ident::$terraform:ident,)* }
+        tofu { $($tofu_module:ident::$tofu:ident,)* }
+    ) => {
         mod of_terraform {
-            $(#[test] fn $test() { super::on_the_mesh_of("terraform", super::$module::$test); })*
+            $(#[test] fn $each() { super::on_the_mesh_of("terraform", super::$each_module::$each); })*
+            $(#[test] fn $terraform() { super::on_the_mesh_of("terraform", super::$terraform_module::$terraform); })*
+            $(#[test] #[ignore = "runs with OpenTofu"] fn $tofu() { super::on_the_mesh_of("terraform", super::$tofu_module::$tofu); })*
         }
         mod of_tofu {
-            $(#[test] fn $test() { super::on_the_mesh_of("tofu", super::$module::$test); })*
+            $(#[test] fn $each() { super::on_the_mesh_of("tofu", super::$each_module::$each); })*
+            $(#[test] #[ignore = "runs with Terraform"] fn $terraform() { super::on_the_mesh_of("tofu", super::$terraform_module::$terraform); })*
+            $(#[test] fn $tofu() { super::on_the_mesh_of("tofu", super::$tofu_module::$tofu); })*
         }
     };
 }
 
-on_the_mesh_of_each_cli! {
-    balancer::a_gateway_without_a_load_balancer_is_reached_at_its_node_port,
-    balancer::a_late_address_is_waited_for,
-    balancer::a_new_address_is_followed_in_place,
-    balancer::an_address_that_never_comes_is_reported_with_its_cause,
-    ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
-    callers::only_callers_that_are_listed_are_answered,
-    discovery::both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call,
-    drift::fields_that_others_own_are_no_drift,
-    drift::manual_changes_are_planned_and_reverted,
-    failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
-    foreign::objects_of_another_state_are_left_alone,
-    identity::another_cluster_of_the_same_key_is_refused,
-    identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,
-    ingress::an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host,
-    interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
-    interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
-    link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
-    outage::an_unreachable_cluster_loses_no_state,
-    own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
-    partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
-    partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
-    probe::a_failed_call_is_named_with_its_cause,
-    secrets::secrets_are_in_no_state_plan_or_log,
-    service::an_export_of_a_missing_service_names_those_that_exist,
-    services::a_label_of_a_service_exports_it,
-    status::the_first_line_names_the_cause,
-    tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
-    two_teams::a_service_is_shared_by_teams_without_each_others_kubeconfig,
+on_the_mesh_of! {
+    each {
+        ca_request::a_request_is_signed_outside_and_its_key_never_leaves_the_cluster,
+        drift::manual_changes_are_planned_and_reverted,
+        foreign::objects_of_another_state_are_left_alone,
+        identity::another_cluster_of_the_same_key_is_refused,
+        identity::lost_clusters_are_forgotten_by_a_destroy_if_the_configuration_says_so,
+        interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
+        outage::an_unreachable_cluster_loses_no_state,
+        own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
+        partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
+        partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
+        secrets::secrets_are_in_no_state_plan_or_log,
+        services::a_label_of_a_service_exports_it,
+        tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
+        two_teams::a_service_is_shared_by_teams_without_each_others_kubeconfig,
+    }
+    terraform {
+        balancer::a_gateway_without_a_load_balancer_is_reached_at_its_node_port,
+        balancer::a_late_address_is_waited_for,
+        callers::only_callers_that_are_listed_are_answered,
+        failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
+        interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
+        refusals::what_a_cluster_refuses_is_explained_and_leaves_nothing_behind,
+        status::the_first_line_names_the_cause,
+    }
+    tofu {
+        balancer::a_new_address_is_followed_in_place,
+        balancer::an_address_that_never_comes_is_reported_with_its_cause,
+        discovery::both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call,
+        drift::fields_that_others_own_are_no_drift,
+        ingress::an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host,
+        link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
+        probe::a_failed_call_is_named_with_its_cause,
+    }
 }
 
 /// A mesh that tests share.
