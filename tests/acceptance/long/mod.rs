@@ -2,4 +2,5 @@
 
 mod changes;
 mod mesh;
+mod side_by_side;
 mod three_clusters;
