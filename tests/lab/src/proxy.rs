@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use http::{
     HeaderMap, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_ENCODING},
 };
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
@@ -79,7 +79,7 @@ fn whole(text: impl Into<Bytes>) -> ProxyBody {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// The proxy. It enters the cluster as its administrator, and ends when it is dropped.
+/// The proxy. It enters the cluster as its administrator, whoever asks, and ends when it is dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -174,6 +174,7 @@ async fn answer(client: Client, trouble: Option<Trouble>, request: Request<Incom
     }
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(HOST);
+    parts.headers.remove(AUTHORIZATION);
     remove_hops(&mut parts.headers);
     let body = Body::from(body.collect().await?.to_bytes().to_vec());
     let (mut parts, body) = client.send(Request::from_parts(parts, body)).await?.into_parts();
