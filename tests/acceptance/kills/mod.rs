@@ -122,6 +122,24 @@ impl Subject {
         println!("{verb}: {victims:?} killed at {step}, after {:.1} s", begin.elapsed().as_secs_f64());
     }
 
+    /// Renews both CAs, and kills the provider while it waits for istiod to take them up, which takes the kubelet a minute.
+    fn kill_while_istiod_takes_up_its_ca(&self) {
+        let version = |cluster: &Cluster| {
+            cluster.kubectl(&["get", "secret", "-n", SYSTEM, "cacerts", "-o", "jsonpath={.metadata.resourceVersion}"]).expect("a Secret")
+        };
+        let (us, eu) = both(&self.lab);
+        let before = [version(&us), version(&eu)];
+        let mut child = self.command("apply").stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the CLI starts");
+        while version(&us) == before[0] || version(&eu) == before[1] {
+            assert!(child.try_wait().expect("a child").is_none(), "the apply ended before it renewed the CAs");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        let killed = Provider.kill(child.id());
+        child.wait().expect("an end");
+        victims::wait_for_the_end_of(&killed.descendants);
+    }
+
     /// A plain apply makes all of it.
     fn converge(&self) {
         self.run("apply");
@@ -180,6 +198,20 @@ fn an_update_that_is_killed_is_completed_by_the_next_apply() {
         subject.kill_at("apply", step, victims);
         subject.converge();
     }
+    subject.vanish();
+}
+
+/// The state knows nothing of the renewal's second half, so the clusters must show it.
+#[test]
+#[ignore = "takes several minutes"]
+fn a_renewal_that_is_killed_before_istiod_has_taken_it_up_is_waited_for_by_the_next_apply() {
+    let subject = Subject::new(0, false);
+    subject.converge();
+    subject.workspace.edit("  root_ca  = mesh_root_ca.mesh\n", "  root_ca  = mesh_root_ca.mesh\n  validity_days = 100\n");
+    subject.kill_while_istiod_takes_up_its_ca();
+    let plan = subject.workspace.changes();
+    assert!(plan.contains("signs with the CA"), "{plan}");
+    subject.converge();
     subject.vanish();
 }
 
