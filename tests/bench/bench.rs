@@ -1,4 +1,4 @@
-//! What the provider costs beside doing without it: its start, its memory, its size, its reads. `make bench` runs this;
+//! What the provider costs beside doing without it: its start, its memory, its size, its reads, and exports by the hundred. `make bench` runs this;
 //! docs/design/performance.md says what is compared, and what it was. A slow figure is reported; a wrong answer is a failure.
 //!
 //! Arguments are the programs of other providers, to be measured beside ours.
@@ -7,6 +7,7 @@
 
 mod cli;
 mod cluster;
+mod exports;
 mod figure;
 mod program;
 mod reads;
@@ -17,6 +18,12 @@ use program::Program;
 /// The program that is measured.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");
 
+/// How many exports to measure: `EXPORTS="10 100 1000"`, of which the last takes ten minutes; without it, the first two.
+fn sizes() -> Vec<usize> {
+    let text = std::env::var("EXPORTS").unwrap_or_else(|_| "10 100".to_owned());
+    text.split_whitespace().map(|size| size.parse().expect("a number")).collect()
+}
+
 #[tokio::main]
 async fn main() {
     // Cargo adds an option of its own.
@@ -25,7 +32,10 @@ async fn main() {
     let mut figures = startup::measure(&programs).await;
     figures.extend(cli::measure(&programs));
     match cluster::kubeconfig() {
-        Some(kubeconfig) => figures.extend(reads::measure(&kubeconfig).await),
+        Some(kubeconfig) => {
+            figures.extend(reads::measure(&kubeconfig).await);
+            figures.extend(exports::measure(&sizes()).await);
+        }
         None => println!("This doesn't run on the lab (`make bench` does): no cluster is read."),
     }
     figure::print(&programs, &figures);

@@ -1,0 +1,303 @@
+//! Exports by the hundred with Terraform: applied, planned without a change and destroyed, beside the same objects written, listed and deleted by
+//! kube's client without the provider.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt as _, stream};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+};
+use mesh_lab::{Lab, Proxy};
+use serde_json::json;
+
+use crate::{
+    cluster,
+    figure::{Figure, median, milliseconds},
+};
+
+/// How many exports, how often that many are measured, and how many times as long as the floor applies and destroys may take.
+const SIZES: [(usize, usize, f64, f64); 3] = [(10, 3, 1.3, 1.5), (100, 3, 1.3, 1.5), (1000, 1, 1.5, 2.0)];
+
+/// Requests that the floor has in flight.
+const AT_ONCE: usize = 20;
+
+/// The most requests that a plan of 100 exports may take, and the most that all of its command may.
+const PLAN: (f64, f64) = (25.0, 600.0);
+
+/// The most memory that the provider may hold while a plan refreshes 1,000 exports, in MiB.
+const MEMORY: f64 = 40.0;
+
+/// The kinds of an export's objects, by cluster: the exporter is the EU.
+const KINDS: [(&str, &str); 4] = [("eu", "ServiceEntry"), ("eu", "Gateway"), ("us", "ServiceEntry"), ("us", "DestinationRule")];
+
+/// Two clusters with Istio's definitions, and a namespace of the benchmark's own in each, of the same name.
+struct Scene {
+    lab: Lab,
+    us: Client,
+    eu: Client,
+    namespace: String,
+}
+
+/// Measures as many exports at a time as `sizes` has, each one of [`SIZES`].
+pub(crate) async fn measure(sizes: &[usize]) -> Vec<Figure> {
+    let Ok(terraform) = which::which("terraform") else {
+        println!("There is no terraform on the PATH: no exports are measured.");
+        return Vec::new();
+    };
+    let scene = Scene::new().await;
+    let mut figures = Vec::new();
+    for (count, runs, of_apply, of_destroy) in SIZES.into_iter().filter(|size| sizes.contains(&size.0)) {
+        println!("measuring {count} exports");
+        figures.extend(scene.compare(&terraform, count, runs, [of_apply, of_destroy]).await);
+    }
+    scene.remove().await;
+    figures
+}
+
+/// What one round took, in milliseconds: apply, plan without changes, destroy.
+struct Round {
+    provider: [f64; 3],
+    /// The same objects: written, listed, deleted.
+    floor: [f64; 3],
+    /// A plan of as many resources that have no provider to ask.
+    bare_plan: f64,
+    /// The most memory that the provider held in the plan, in MiB.
+    memory: f64,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let lab = Lab::attach().expect("the lab");
+        let definitions = lab.charts().directory.join("base/files/crd-all.gen.yaml");
+        let definitions = fs::read_to_string(definitions).expect("Istio's definitions");
+        for key in ["us", "eu"] {
+            lab.cluster(key).expect("a cluster").apply(&definitions).expect("applied");
+        }
+        let (us, eu) = (client(&lab, "us").await, client(&lab, "eu").await);
+        let namespace = cluster::make_namespace(&eu).await;
+        let manifests = |rest: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}}}\n{rest}");
+        let service = format!(
+            "---\napiVersion: v1\nkind: Service\nmetadata: {{name: echo, namespace: {namespace}}}\nspec: {{selector: {{app: echo}}, ports: [{{name: \
+             http, port: 80}}]}}\n"
+        );
+        lab.cluster("us").expect("us").apply(&manifests("")).expect("applied");
+        lab.cluster("eu").expect("eu").apply(&manifests(&service)).expect("applied");
+        Self { lab, us, eu, namespace }
+    }
+
+    async fn remove(self) {
+        cluster::remove_namespace(&self.us, &self.namespace).await;
+        cluster::remove_namespace(&self.eu, &self.namespace).await;
+    }
+
+    async fn compare(&self, terraform: &Path, count: usize, runs: usize, limits: [f64; 2]) -> Vec<Figure> {
+        let mut rounds = Vec::new();
+        let servers = ["us", "eu"].map(|key| self.lab.cluster(key).expect("a cluster").kubeconfig_path().display().to_string());
+        let access = servers.map(|path| format!("config_path = \"{path}\""));
+        let workspace = Workspace::new(terraform, &self.configuration(&access, count));
+        let bare = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n  count = {count}\n}}\n"));
+        bare.run(&["apply", "-auto-approve"]);
+        for _ in 0..runs {
+            let (apply, _) = workspace.run(&["apply", "-auto-approve"]);
+            let (plan, memory) = workspace.run(&["plan", "-detailed-exitcode"]);
+            let (bare_plan, _) = bare.run(&["plan", "-detailed-exitcode"]);
+            let (listed, objects) = self.list(count).await;
+            let (destroy, _) = workspace.run(&["destroy", "-auto-approve"]);
+            let written = self.each(&objects, Work::Write).await;
+            let deleted = self.each(&objects, Work::Delete).await;
+            rounds.push(Round { provider: [apply, plan, destroy], floor: [written, listed, deleted], bare_plan, memory });
+        }
+        let requests = self.count(terraform, count);
+        figures(count, &rounds, limits, requests)
+    }
+
+    /// Returns how many requests an apply, a plan without changes and a destroy take, counted by a proxy before each API server.
+    fn count(&self, terraform: &Path, count: usize) -> [f64; 3] {
+        let proxies = ["us", "eu"].map(|key| Proxy::start(&self.lab.cluster(key).expect("a cluster")).expect("a proxy"));
+        let access = proxies.each_ref().map(|proxy| format!("host = \"{}\", token = \"-\"", proxy.url()));
+        let workspace = Workspace::new(terraform, &self.configuration(&access, count));
+        let mut before = 0;
+        [&["apply", "-auto-approve"][..], &["plan", "-detailed-exitcode"], &["destroy", "-auto-approve"]].map(|arguments| {
+            workspace.run(arguments);
+            let sum: usize = proxies.iter().map(|proxy| proxy.counts().0).sum();
+            let requests = u32::try_from(sum - before).expect("a count");
+            before = sum;
+            f64::from(requests)
+        })
+    }
+
+    fn configuration(&self, [us, eu]: &[String; 2], count: usize) -> String {
+        let namespace = &self.namespace;
+        format!(
+            r#"
+            terraform {{
+              required_providers {{
+                mesh = {{ source = "bench/mesh" }}
+              }}
+            }}
+            provider "mesh" {{
+              clusters = {{ us = {{ {us} }}, eu = {{ {eu} }} }}
+            }}
+            resource "mesh_service_export" "it" {{
+              count            = {count}
+              host             = "svc-${{count.index}}.bench.mesh.local"
+              gateway          = {{ cluster = "eu", namespace = "{namespace}", name = "gateway", addresses = ["198.51.100.9"] }}
+              namespace        = "{namespace}"
+              service          = "echo"
+              service_accounts = ["echo"]
+              trust_domain     = "bench.local"
+              importers        = ["us"]
+            }}
+            "#
+        )
+    }
+
+    fn client(&self, cluster: &str) -> &Client {
+        if cluster == "us" { &self.us } else { &self.eu }
+    }
+
+    /// Lists the objects of all exports; how long that took, and what they are, as they would be written.
+    async fn list(&self, count: usize) -> (f64, Vec<(&'static str, ApiResource, DynamicObject)>) {
+        let begin = Instant::now();
+        let lists = KINDS.map(|(cluster, kind)| async move {
+            let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("networking.istio.io", "v1", kind));
+            let api = Api::<DynamicObject>::namespaced_with(self.client(cluster).clone(), &self.namespace, &resource);
+            let found = api.list(&ListParams::default()).await.expect("a list").items;
+            assert_eq!(found.len(), count, "{kind} of {cluster}");
+            found.into_iter().map(move |object| (cluster, resource.clone(), object)).collect::<Vec<_>>()
+        });
+        let mut objects = futures::future::join_all(lists).await.concat();
+        let took = milliseconds(begin.elapsed());
+        for (_, resource, object) in &mut objects {
+            object.types = Some(kube::core::TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
+            let metadata = &object.metadata;
+            object.metadata = kube::api::ObjectMeta {
+                name: metadata.name.clone(),
+                namespace: metadata.namespace.clone(),
+                labels: metadata.labels.clone(),
+                annotations: metadata.annotations.clone(),
+                ..kube::api::ObjectMeta::default()
+            };
+        }
+        (took, objects)
+    }
+
+    /// Writes or deletes all objects, with a request each; how long that took.
+    async fn each(&self, objects: &[(&'static str, ApiResource, DynamicObject)], work: Work) -> f64 {
+        let begin = Instant::now();
+        let requests = objects.iter().map(|(cluster, resource, object)| async move {
+            let api = Api::<DynamicObject>::namespaced_with(self.client(cluster).clone(), &self.namespace, resource);
+            let name = object.metadata.name.as_deref().expect("a name");
+            match work {
+                Work::Write => drop(api.patch(name, &PatchParams::apply("bench"), &Patch::Apply(&json!(object))).await.expect("written")),
+                Work::Delete => drop(api.delete(name, &DeleteParams::default()).await.expect("deleted")),
+            }
+        });
+        stream::iter(requests).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
+        milliseconds(begin.elapsed())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Work {
+    Write,
+    Delete,
+}
+
+async fn client(lab: &Lab, key: &str) -> Client {
+    cluster::client(&lab.cluster(key).expect("a cluster").kubeconfig_path()).await
+}
+
+fn figures(count: usize, rounds: &[Round], [of_apply, of_destroy]: [f64; 2], requests: [f64; 3]) -> Vec<Figure> {
+    let figure = |what: &str, unit, target, value: &dyn Fn(&Round) -> f64| Figure {
+        what: what.to_owned(),
+        unit,
+        target,
+        runs: rounds.len(),
+        values: vec![median(rounds.iter().map(value))],
+    };
+    let requests = |nth: usize, target| figure("… requests", "", target, &|_| requests[nth]);
+    let at = |size: usize, target| (count == size).then_some(target);
+    vec![
+        figure(&format!("{count} exports: apply"), "ms", None, &|round| round.provider[0]),
+        figure("… the same objects written by kube's client", "ms", None, &|round| round.floor[0]),
+        figure("… ratio", "×", Some(of_apply), &|round| round.provider[0] / round.floor[0]),
+        requests(0, None),
+        figure(&format!("{count} exports: plan without changes"), "ms", at(100, PLAN.1), &|round| round.provider[1]),
+        figure("… the same objects listed by kube's client", "ms", None, &|round| round.floor[1]),
+        figure("… plan of as many terraform_data", "ms", None, &|round| round.bare_plan),
+        figure("… ratio to that", "×", at(1000, 1.5), &|round| round.provider[1] / round.bare_plan),
+        requests(1, at(100, PLAN.0)),
+        figure("… most memory of the provider", "MiB", at(1000, MEMORY), &|round| round.memory),
+        figure(&format!("{count} exports: destroy"), "ms", None, &|round| round.provider[2]),
+        figure("… the same objects deleted by kube's client", "ms", None, &|round| round.floor[2]),
+        figure("… ratio", "×", Some(of_destroy), &|round| round.provider[2] / round.floor[2]),
+        requests(2, None),
+    ]
+}
+
+/// A folder with a configuration and a state.
+struct Workspace<'a> {
+    folder: tempfile::TempDir,
+    terraform: &'a Path,
+}
+
+impl<'a> Workspace<'a> {
+    fn new(terraform: &'a Path, configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let built = Path::new(crate::PROGRAM).parent().expect("a folder").display();
+        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("written");
+        write("main.tf", configuration);
+        write("cli.tfrc", &format!("provider_installation {{\n  dev_overrides {{ \"bench/mesh\" = \"{built}\" }}\n  direct {{}}\n}}\n"));
+        Self { folder, terraform }
+    }
+
+    /// Runs Terraform, which must succeed; how long that took, in milliseconds, and the most memory that the provider held, in MiB.
+    fn run(&self, arguments: &[&str]) -> (f64, f64) {
+        let mut command = Command::new(self.terraform);
+        command
+            .args(arguments)
+            .args(["-no-color"])
+            .current_dir(self.folder.path())
+            .env("TF_CLI_CONFIG_FILE", self.folder.path().join("cli.tfrc"))
+            .env("CHECKPOINT_DISABLE", "1")
+            .env_remove("KUBECONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        let begin = Instant::now();
+        let mut child = command.spawn().expect("terraform starts");
+        let mut memory: f64 = 0.0;
+        let status = loop {
+            match child.try_wait().expect("a child") {
+                Some(status) => break status,
+                None => memory = memory.max(provider_of(child.id()).and_then(peak).unwrap_or_default()),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(status.success(), "terraform {arguments:?}: {status}");
+        (milliseconds(begin.elapsed()), memory)
+    }
+}
+
+/// Returns the provider that a CLI has started.
+fn provider_of(cli: u32) -> Option<u32> {
+    let tasks = fs::read_dir(format!("/proc/{cli}/task")).ok()?.flatten();
+    let children: Vec<_> = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect();
+    let children = children.join(" ");
+    let is_ours = |id: &&str| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|program| program == Path::new(crate::PROGRAM));
+    children.split_whitespace().find(is_ours)?.parse().ok()
+}
+
+/// The most that a process has held in memory, in MiB. `None` if it has ended.
+fn peak(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+}
