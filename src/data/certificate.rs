@@ -107,6 +107,8 @@ pub struct CertificateFacts {
     pub organization: String,
     /// The subject's common name; empty if absent.
     pub common_name: String,
+    /// The URIs among its alternative names: of a workload's certificate, its SPIFFE identity.
+    pub uris: Vec<String>,
     /// The key's algorithm and size, such as `ECDSA P-256`.
     pub algorithm: String,
     /// Whether it is a CA (`basicConstraints CA:TRUE`) whose key usage, if any, allows the signing of certificates.

@@ -18,6 +18,9 @@ pub const NETWORK_VIEW: &str = "ISTIO_META_REQUESTED_NETWORK_VIEW";
 /// Port of a gateway for mutual TLS from other networks.
 pub const PASSTHROUGH_PORT: u16 = 15443;
 
+/// The protocol of ALPN that sidecars speak with one another. Gateways pass on nothing else to other networks' hosts.
+pub const MESH_PROTOCOL: &str = "istio";
+
 /// The Gateway API's class of gateways that run elsewhere. istiod itself makes the GatewayClass.
 pub const REMOTE_GATEWAY_CLASS: &str = "istio-remote";
 

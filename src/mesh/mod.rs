@@ -15,7 +15,7 @@ pub mod link;
 pub mod manifest;
 pub mod names;
 pub mod observe;
-mod pod;
+pub mod pod;
 pub mod probe;
 pub mod remote_secret;
 pub mod rotation;

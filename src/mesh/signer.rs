@@ -3,20 +3,15 @@
 //!
 //! Source: Istio, `updateRootCertAndGenKeyCert` in `pilot/pkg/bootstrap/istio_ca.go`.
 
-use serde_json::Value as Json;
-
 pub use crate::istio::well_known::ISTIOD_PODS;
 
-use super::pod;
-use crate::data::{CertificateFacts, ObjectRef};
+use crate::data::CertificateFacts;
 
 /// The port at which istiod signs and serves configuration.
 pub const PORT: u16 = 15012;
 
-/// Returns the pods of istiod that serve.
-pub fn serving(pods: &[Json]) -> Vec<ObjectRef> {
-    pods.iter().filter(|pod| pod::is_serving(pod)).filter_map(|pod| ObjectRef::of(pod, "")).collect()
-}
+/// The name by which a pod of istiod is asked: it presents one certificate, whatever the name.
+pub const SERVER_NAME: &str = "localhost";
 
 /// Returns the issuer of the first certificate among those that were presented with it, and the roots; `None` if it is none of them.
 pub fn of<'a>(presented: &'a [CertificateFacts], roots: &'a [CertificateFacts]) -> Option<&'a CertificateFacts> {
@@ -26,8 +21,6 @@ pub fn of<'a>(presented: &'a [CertificateFacts], roots: &'a [CertificateFacts]) 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::mesh::inventory::fixture;
 
@@ -45,19 +38,5 @@ mod tests {
         assert_eq!(found(&[named("istiod", "root")]).as_deref(), Some("root"), "istiod's own root");
         assert_eq!(found(&[own]), None);
         assert_eq!(found(&[]), None);
-    }
-
-    #[test]
-    fn pods_that_end_or_begin_are_left_out() {
-        let pod = |name: &str, ready: &str| {
-            json!({
-                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "istio-system"},
-                "status": {"conditions": [{"type": "Ready", "status": ready}]},
-            })
-        };
-        let mut ending = pod("c", "True");
-        ending["metadata"]["deletionTimestamp"] = json!("2030-01-01T00:00:00Z");
-        let names: Vec<_> = serving(&[pod("a", "True"), pod("b", "False"), ending]).into_iter().map(|pod| pod.name).collect();
-        assert_eq!(names, ["a"]);
     }
 }

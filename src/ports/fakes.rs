@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
-use super::{Clock, Failure, FailureKind, Handshakes, Objects, Token, TokenRequest, Tokens};
+use super::{Clock, Failure, FailureKind, Handshakes, Hello, Objects, Token, TokenRequest, Tokens};
 use crate::data::{Kind, ObjectRef, Secret, selects};
 use framework::Deadline;
 
@@ -316,7 +316,7 @@ impl Tokens for FakeObjects {
 #[async_trait]
 impl Handshakes for FakeObjects {
     /// As an istiod that has taken up the Secret `cacerts` of its namespace, unless it is set otherwise.
-    async fn presented(&self, cluster: &str, pod: &ObjectRef, _: u16, deadline: &Deadline) -> Result<String, Failure> {
+    async fn presented(&self, cluster: &str, pod: &ObjectRef, _: &Hello, deadline: &Deadline) -> Result<String, Failure> {
         self.check(cluster, pod)?;
         if let Some(presented) = lock(&self.presented).get(&key(cluster, pod)) {
             return Ok(presented.clone());

@@ -18,7 +18,7 @@ pub use api_servers::{ApiServer, ApiServers};
 pub use authority::Authority;
 pub use commands::Commands;
 pub use failure::{Failure, FailureKind};
-pub use handshakes::Handshakes;
+pub use handshakes::{Handshakes, Hello};
 pub use objects::Objects;
 pub use pods::Pods;
 pub use releases::Releases;

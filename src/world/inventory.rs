@@ -36,7 +36,7 @@ async fn read(key: &ClusterKey, cx: &Cx<'_, World>) -> Result<ClusterInventory, 
         return Err(Unread { why, advice: "Apply what it comes from first.".to_owned(), is_unknown: true });
     }
     let deadline = cx.deadline.part(TIME);
-    let reader = Reader { cluster: cx.cluster(key).within(&deadline), unread: Mutex::default() };
+    let reader = Reader { key, cluster: cx.cluster(key).within(&deadline), unread: Mutex::default() };
     let objects = Box::pin(reader.objects()).await.map_err(unread)?;
     Ok(ClusterInventory::of(key, &objects))
 }
@@ -47,6 +47,7 @@ fn unread(failure: Failure) -> Unread {
 
 /// Reads one cluster, and keeps what it couldn't read.
 struct Reader<'a> {
+    key: &'a ClusterKey,
     cluster: LiveCluster<'a>,
     /// What, and why.
     unread: Mutex<BTreeMap<String, String>>,
@@ -87,18 +88,21 @@ impl Reader<'_> {
         };
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
-        let (homes, pods, deployments) = tokio::join!(
+        let (homes, pods, deployments, gateway_pods) = tokio::join!(
             join_all(namespaces.iter().map(|namespace| self.home(namespace, &objects.control_plane_pods))),
             self.pods(&exporting),
-            self.deployments(&objects.gateway_services)
+            self.deployments(&objects.gateway_services),
+            self.gateway_pods(&objects.gateway_services),
         );
         objects.gateway_deployments = deployments;
+        objects.gateway_pods = gateway_pods;
         for (namespace, config, roots) in homes {
             objects.namespaces.extend(namespace);
             objects.mesh_configs.extend(config);
             objects.roots.push(roots);
         }
         objects.pods = pods;
+        objects.served = self.cluster.served(inventory::connections(self.key, &objects)).await;
         objects.unread = std::mem::take(&mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(objects)
     }
@@ -141,6 +145,17 @@ impl Reader<'_> {
         join_all(gets.map(|deployment| async move { self.get(&deployment).await })).await.into_iter().flatten().collect()
     }
 
+    /// Returns the pods that Services choose.
+    async fn gateway_pods(&self, services: &[Json]) -> Vec<Json> {
+        let lists = services.iter().filter_map(|service| {
+            let selector: BTreeMap<_, _> = service["spec"]["selector"].as_object()?.iter().map(chosen).collect::<Option<_>>()?;
+            Some((service["metadata"]["namespace"].as_str()?, labels::selector_of(&selector)))
+        });
+        // Services of one gateway have the same pods.
+        let lists: BTreeSet<_> = lists.filter(|(_, selector)| !selector.is_empty()).collect();
+        join_all(lists.iter().map(|(namespace, selector)| self.list(Kind::POD, Some(namespace), selector))).await.concat()
+    }
+
     async fn get(&self, object: &ObjectRef) -> Option<Json> {
         self.or_unread(&object.to_string(), self.cluster.get(object).await).flatten()
     }
@@ -170,6 +185,11 @@ impl Reader<'_> {
     fn certificates(&self, pem: &str) -> Vec<CertificateFacts> {
         self.cluster.world().authority.inspect_all(pem).unwrap_or_default()
     }
+}
+
+/// A label of a selector.
+fn chosen((label, value): (&String, &Json)) -> Option<(String, String)> {
+    Some((label.clone(), value.as_str()?.to_owned()))
 }
 
 /// Returns what a pod signs with by its name; `None` if that can't be told, or may not be asked.

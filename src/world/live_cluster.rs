@@ -9,7 +9,7 @@ use super::{Creation, World, shared_reads::Writing};
 use crate::{
     data::{Command, Deployed, Kind, Mark, ObjectRef, Printed, Release, selects},
     mesh::{ClusterKey, observe::drift::own_differences},
-    ports::{Failure, FailureKind, Token, TokenRequest},
+    ports::{Failure, FailureKind, Hello, Token, TokenRequest},
 };
 
 /// A cluster with the time that an operation may spend on it. The methods are those of the ports, without a key and a deadline each.
@@ -114,6 +114,11 @@ impl<'a> LiveCluster<'a> {
             ),
         ));
         true
+    }
+
+    /// A part of the time that is left.
+    pub(super) fn part(self, time: Duration) -> Deadline {
+        self.deadline.part(time)
     }
 
     /// The time that is left.
@@ -329,9 +334,9 @@ impl<'a> LiveCluster<'a> {
         self.cx.world.objects.cluster_uid(self.key.as_str(), self.deadline).await
     }
 
-    /// Returns the certificates that a port of a pod presents, PEM.
-    pub(crate) async fn presented(self, pod: &ObjectRef, port: u16) -> Result<String, Failure> {
-        self.recognized().await?.handshakes.presented(self.key.as_str(), pod, port, self.deadline).await
+    /// Returns the certificates that a pod presents, PEM.
+    pub(crate) async fn presented(self, pod: &ObjectRef, hello: &Hello) -> Result<String, Failure> {
+        self.recognized().await?.handshakes.presented(self.key.as_str(), pod, hello, self.deadline).await
     }
 
     /// Runs a command in a container of a pod.

@@ -12,6 +12,7 @@ mod live_cluster;
 pub(crate) mod namespace;
 mod observation;
 mod planned_mesh;
+mod served;
 mod shared_reads;
 mod signers;
 mod values;

@@ -16,6 +16,7 @@ use rcgen::PublicKeyData as _;
 use time::OffsetDateTime;
 use x509_parser::{
     certification_request::X509CertificationRequest,
+    extensions::GeneralName,
     prelude::{FromDer as _, X509Certificate},
     x509::{SubjectPublicKeyInfo, X509Name},
 };
@@ -61,6 +62,8 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Failure> {
     let name = |name: &X509Name<'_>| Name { der: name.as_raw().to_vec(), text: name.to_string() };
     let first = |mut values: Vec<&str>| values.drain(..).next().unwrap_or_default().to_owned();
     let constraints = certificate.basic_constraints().ok().flatten();
+    let names = certificate.subject_alternative_name().ok().flatten();
+    let uri = |name: &GeneralName<'_>| if let GeneralName::URI(uri) = name { Some((*uri).to_owned()) } else { None };
     Ok(CertificateFacts {
         pem: pem::encode("CERTIFICATE", der),
         fingerprint: hexadecimal(digest::digest(&digest::SHA256, der).as_ref()),
@@ -68,6 +71,7 @@ fn facts(der: &[u8]) -> Result<CertificateFacts, Failure> {
         not_after: certificate.validity().not_after.to_datetime(),
         organization: first(subject.iter_organization().filter_map(|name| name.as_str().ok()).collect()),
         common_name: first(subject.iter_common_name().filter_map(|name| name.as_str().ok()).collect()),
+        uris: names.iter().flat_map(|names| &names.value.general_names).filter_map(uri).collect(),
         algorithm: algorithm::KeyKind::of(certificate.public_key()).map_or_else(|_| "unsupported".to_owned(), |kind| kind.to_string()),
         may_sign: profile::may_sign(&certificate),
         path_len: constraints.and_then(|constraints| constraints.value.path_len_constraint),

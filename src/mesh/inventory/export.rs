@@ -1,15 +1,16 @@
 //! Exported and imported hosts: the objects of `mesh_service_export`, in the cluster that exports and in those that import. A host of
 //! `mesh_global_service` is one that each serving cluster exports to all others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use super::{BackendPod, Objects, text};
+use super::{BackendPod, Objects, Served, text};
 use crate::mesh::{
     export::{self, ExportId, Request},
     global, labels,
     names::{ClusterKey, Host, Namespace},
+    pod,
 };
 
 /// A host that a cluster exports.
@@ -27,6 +28,8 @@ pub struct ExportedHost {
     pub is_open: bool,
     /// The pods behind the host; `None` if pods weren't read.
     pub pods: Option<Vec<BackendPod>>,
+    /// What the gateway presents to clients of the host; `None` if it wasn't tried.
+    pub served: Option<Served>,
 }
 
 /// A host that a cluster imports.
@@ -59,6 +62,11 @@ impl ExportedHost {
     /// Returns the type of the resource that it belongs to.
     pub fn resource(&self) -> &'static str {
         resource(self.is_global)
+    }
+
+    /// Whether a pod is there that can answer.
+    pub(super) fn is_ready(&self) -> bool {
+        self.pods.iter().flatten().any(|pod| pod.is_ready && pod.has_sidecar)
     }
 }
 
@@ -128,6 +136,7 @@ fn exported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>, objects: &Ob
         is_open,
         ports: ports.map(port).collect(),
         pods: objects.pods.as_deref().map(|pods| backends(entry, pods)),
+        served: objects.served.get(id.host.as_str()).cloned(),
         request,
         id,
     })
@@ -155,13 +164,8 @@ fn is_open(host: &Host, request: &Request, objects: &Objects) -> bool {
 
 /// Returns the pods that the entry's selector chooses in its namespace.
 fn backends(entry: &Json, pods: &[Json]) -> Vec<BackendPod> {
-    let selector: BTreeMap<_, _> =
-        entry["spec"]["workloadSelector"]["labels"].as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
-    let is_chosen = |pod: &&Json| {
-        let is_here = pod["metadata"]["namespace"] == entry["metadata"]["namespace"];
-        is_here && !selector.is_empty() && selector.iter().all(|(key, value)| pod["metadata"]["labels"][*key] == **value)
-    };
-    pods.iter().filter(is_chosen).filter_map(BackendPod::of).collect()
+    let namespace = text(entry, &["metadata", "namespace"]);
+    pod::chosen(&namespace, &entry["spec"]["workloadSelector"]["labels"], pods).filter_map(BackendPod::of).collect()
 }
 
 pub(super) fn imported(key: &ClusterKey, objects: &Objects) -> Vec<ImportedHost> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use time::{OffsetDateTime, macros::datetime};
 
-use super::{ClusterInventory, Inventory, Objects, Roots};
+use super::{ClusterInventory, Inventory, Objects, Roots, Served};
 use crate::{
     data::{CertificateFacts, Name},
     istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
@@ -13,6 +13,7 @@ use crate::{
         export::{Export, ExportId, Request},
         global::{Global, GlobalId},
         helm::gateway::Address,
+        labels::EXPORT_RECORD,
         names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
     },
 };
@@ -68,7 +69,13 @@ pub fn serving(keys: &[&str], host: &str, weights: &Json) -> Mesh {
 fn add(objects: &mut Objects, manifests: Vec<Json>) {
     for manifest in manifests {
         match manifest["kind"].as_str().unwrap() {
-            "ServiceEntry" => objects.entries.push(manifest),
+            "ServiceEntry" => {
+                if manifest["metadata"]["annotations"][EXPORT_RECORD].is_string() {
+                    let host = manifest["spec"]["hosts"][0].as_str().unwrap().to_owned();
+                    objects.served.insert(host, Served::Presented(vec!["spiffe://corp.local/ns/echo/sa/echo".to_owned()]));
+                }
+                objects.entries.push(manifest);
+            }
             "DestinationRule" => objects.rules.push(manifest),
             _ => objects.gateways.push(manifest),
         }
@@ -120,10 +127,11 @@ fn cluster(key: &str, index: usize) -> Objects {
         validators: vec![webhook("istio-validator-istio-system")],
         gateway_services: vec![json!({
             "metadata": {"namespace": "istio-system", "name": "istio-eastwestgateway", "labels": labels},
-            "spec": {"type": "LoadBalancer", "ports": [{"name": "tls", "port": 15443, "targetPort": 15443}]},
+            "spec": {"type": "LoadBalancer", "selector": {"istio": "eastwestgateway"}, "ports": [{"name": "tls", "port": 15443, "targetPort": 15443}]},
             "status": {"loadBalancer": {"ingress": [{"ip": address(index)}]}},
         })],
         gateway_deployments: vec![gateway_deployment(&network)],
+        gateway_pods: ["gateway-1", "gateway-2"].map(gateway_pod).into(),
         sidecars: vec![pod("echo-1", true, true), pod("client-1", true, true)],
         pods: Some(vec![pod("echo-1", true, true), pod("client-1", true, true)]),
         ..Objects::default()
@@ -134,6 +142,14 @@ fn gateway_deployment(network: &str) -> Json {
     let mut deployment = deployment("istio-eastwestgateway", &json!({"topology.istio.io/network": network}), 1);
     deployment["spec"]["template"] = json!({"metadata": {"labels": {"istio": "eastwestgateway", "app": "istio-eastwestgateway"}}});
     deployment
+}
+
+fn gateway_pod(name: &str) -> Json {
+    let mut pod = pod(name, false, true);
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"] = json!({"namespace": "istio-system", "name": name, "labels": {"istio": "eastwestgateway"}});
+    pod
 }
 
 /// A Deployment whose pods are all ready.
@@ -164,6 +180,7 @@ pub fn certificate(fingerprint: &str, not_after: OffsetDateTime) -> CertificateF
         not_after,
         organization: String::new(),
         common_name: String::new(),
+        uris: Vec::new(),
         algorithm: String::new(),
         may_sign: true,
         path_len: None,

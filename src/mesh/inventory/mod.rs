@@ -9,6 +9,7 @@ pub mod fixture;
 mod gateway;
 mod objects;
 mod pod;
+mod served;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub use export::{ExportedHost, ImportRule, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;
 pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};
+pub use served::{Connection, MESH_PROTOCOL, Served, connections};
 
 /// What all clusters show.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::Served;
 use crate::data::CertificateFacts;
 
 /// The objects of one cluster.
@@ -29,6 +30,10 @@ pub struct Objects {
     pub gateway_services: Vec<Json>,
     /// The Deployments with the names of these Services.
     pub gateway_deployments: Vec<Json>,
+    /// The pods that these Services choose.
+    pub gateway_pods: Vec<Json>,
+    /// What the gateways present to clients of exported hosts, by host; without those that weren't tried, or may not be.
+    pub served: BTreeMap<String, Served>,
     /// The `ServiceEntry` objects of exports.
     pub entries: Vec<Json>,
     /// The `DestinationRule` objects of exports.

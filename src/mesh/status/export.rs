@@ -7,7 +7,7 @@ use crate::{
     data::{Kind, ObjectRef},
     mesh::{
         export::Request,
-        inventory::{ClusterInventory, ExportedHost, ImportedHost, Inventory},
+        inventory::{ClusterInventory, ExportedHost, Home, ImportedHost, Inventory, Served},
         names::{ClusterKey, Namespace},
     },
 };
@@ -17,7 +17,10 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     for (key, cluster) in inventory.read() {
         for export in &cluster.exports {
             checks.extend(
-                std::iter::once(open(cluster, export)).chain(pods(export)).map(|check| check.on(export.id.host.to_string()).of(key)),
+                std::iter::once(open(cluster, export))
+                    .chain(pods(export))
+                    .chain(served(cluster, export))
+                    .map(|check| check.on(export.id.host.to_string()).of(key)),
             );
             checks.extend(importers(key, export, inventory));
         }
@@ -76,6 +79,57 @@ fn pods(export: &ExportedHost) -> Option<Check> {
     } else {
         Check::ok(id, seen)
     })
+}
+
+/// Looks at the certificate that the gateway passes on.
+fn served(cluster: &ClusterInventory, export: &ExportedHost) -> Option<Check> {
+    let id = "export.served";
+    let identities = match export.served.as_ref()? {
+        Served::Presented(identities) => identities,
+        Served::Refused(why) => {
+            return Some(Check::error(id, format!("The east-west gateway takes no TLS connection to it: {}.", why.trim_end_matches('.'))).because(
+                "Its proxy doesn't have the host yet, or none of the pods behind it answers: the Gateway and the pods are there.",
+                "Look at it again after a few seconds. Else check the logs of the gateway's pods, and whether istiod reaches them: `istioctl proxy-status`.",
+            ));
+        }
+        Served::Unasked(why) => {
+            return Some(Check::unknown(id, format!("The east-west gateway can't be asked: {why}")).because(
+                "Whether it serves the host isn't known.",
+                "Check that the API server reaches the nodes of the gateway's pods, and look at their logs.",
+            ));
+        }
+    };
+    let seen = if identities.is_empty() { "no identity".to_owned() } else { list(identities) };
+    let plane = cluster.control_plane();
+    let needs = plane.map_or_else(|| Kind::DEPLOYMENT.plural.to_owned(), |plane| Home::of(&plane.namespace).mesh_config.to_string());
+    if let Some(untold) = untold(id, cluster, &[needs]) {
+        return Some(untold);
+    }
+    let domains = plane.map(|plane| plane.trust_domains.as_slice()).unwrap_or_default();
+    let is_of = |start: &str, end: &str| identities.iter().any(|identity| identity.starts_with(start) && identity.ends_with(end));
+    if plane.is_some() && !domains.iter().any(|domain| is_of(&format!("spiffe://{domain}/"), "")) {
+        return Some(
+            Check::error(id, format!("The certificate that answers has {seen}, which is not of the trust domain {}.", list(domains)))
+                .because(
+                    "Something else than a pod of the mesh answers, so sidecars refuse it.",
+                    "Look for other programs at port 15443 of the gateway's pods, and for sidecars that were injected by another mesh.",
+                ),
+        );
+    }
+    let accounts =
+        export.request.as_ref().ok().and_then(|request| request.service_accounts.as_ref()).filter(|accounts| !accounts.is_empty());
+    let namespace = &export.id.namespace;
+    if let Some(accounts) = accounts
+        && !accounts.iter().any(|account| is_of("", &format!("/ns/{namespace}/sa/{account}")))
+    {
+        let accounts: Vec<_> = accounts.iter().map(ToString::to_string).collect();
+        let seen = format!("It is served as {seen}, and the export has the service accounts {} of namespace {namespace}.", list(&accounts));
+        return Some(Check::error(id, seen).because(
+            "Sidecars of importing clusters refuse the certificates of pods that run as another account.",
+            format!("Add the account to `service_accounts` of the {}, or let the pods run as one of these.", export.resource()),
+        ));
+    }
+    Some(Check::ok(id, format!("It is served as {seen}.")))
 }
 
 /// Returns the import of an export in a cluster.

@@ -7,7 +7,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::mesh::inventory::{
-    Objects, Unread,
+    Objects, Served, Unread,
     fixture::{self, Mesh, certificate, inventory, pod, roots, two_clusters},
 };
 
@@ -140,6 +140,28 @@ const BREAKS: &[(Break, &str)] = &[
         "warning export.pods: cluster eu: echo.eu.mesh.local: 1 pod without a sidecar: echo-1.",
     ),
     (
+        |mesh| {
+            _ = mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), Served::Refused("tls handshake eof".to_owned()))
+        },
+        "error export.served: cluster eu: echo.eu.mesh.local: The east-west gateway takes no TLS connection to it: tls handshake eof.",
+    ),
+    (
+        |mesh| _ = mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), Served::Unasked("It is gone.".to_owned())),
+        "unknown export.served: cluster eu: echo.eu.mesh.local: The east-west gateway can't be asked: It is gone.",
+    ),
+    (
+        |mesh| _ = mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), Served::Presented(Vec::new())),
+        "error export.served: cluster eu: echo.eu.mesh.local: The certificate that answers has no identity, which is not of the trust domain corp.local.",
+    ),
+    (
+        |mesh| {
+            let other = Served::Presented(vec!["spiffe://corp.local/ns/echo/sa/default".to_owned()]);
+            mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), other);
+        },
+        "error export.served: cluster eu: echo.eu.mesh.local: It is served as spiffe://corp.local/ns/echo/sa/default, and the export has the service \
+         accounts echo of namespace echo.",
+    ),
+    (
         |mesh| mesh.get_mut("us").unwrap().entries.clear(),
         "error import.present: cluster us: echo.eu.mesh.local: Cluster eu exports the host to this cluster, and its ServiceEntry is missing.",
     ),
@@ -212,18 +234,24 @@ const UNREADABLE: &[(&str, Hide)] = &[
         objects.pods = None;
         objects.sidecars.clear();
         objects.control_plane_pods.clear();
+        objects.gateway_pods.clear();
+        objects.served.clear();
     }),
     ("mutatingwebhookconfigurations", |objects| objects.injectors.clear()),
     ("validatingwebhookconfigurations", |objects| objects.validators.clear()),
     ("services", |objects| {
         objects.gateway_services.clear();
+        objects.served.clear();
         // Those are read by the names of the Services; then the pods' own labels aren't known.
         objects.gateway_deployments.clear();
         objects.gateways.iter_mut().for_each(|gateway| gateway["spec"]["selector"] = json!({"istio": "other"}));
     }),
     ("serviceentries", |objects| objects.entries.clear()),
     ("destinationrules", |objects| objects.rules.clear()),
-    ("gateways", |objects| objects.gateways.clear()),
+    ("gateways", |objects| {
+        objects.gateways.clear();
+        objects.served.clear();
+    }),
     ("Deployment istio-system/istio-eastwestgateway", |objects| objects.gateway_deployments.clear()),
     ("Namespace istio-system", |objects| objects.namespaces.clear()),
     ("ConfigMap istio-system/istio", |objects| objects.mesh_configs.clear()),
@@ -272,6 +300,7 @@ fn what_cant_be_read_is_not_taken_for_well() {
         "gateway.present",
         "export.open",
         "export.pods",
+        "export.served",
         "import.present",
         "import.exported",
         "import.address",

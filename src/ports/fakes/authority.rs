@@ -82,6 +82,7 @@ impl FakeAuthority {
             not_after: time("end"),
             organization: read["o"].as_str().unwrap_or_default().to_owned(),
             common_name: read["cn"].as_str().unwrap_or_default().to_owned(),
+            uris: Vec::new(),
             algorithm: "ECDSA P-256".to_owned(),
             may_sign: true,
             path_len: read["path_len"].as_u64().and_then(|length| u32::try_from(length).ok()),

@@ -191,3 +191,12 @@ fn a_root_that_can_sign_no_intermediate_is_refused_before_it_signs() {
         assert!(Certificates.issue_intermediate(&root, &wanted(DAY)).unwrap_err().why.contains(sentence));
     }
 }
+
+#[test]
+fn the_identity_of_a_workload_is_read() {
+    const IDENTITY: &str = "spiffe://corp.local/ns/echo/sa/echo";
+    let mut params = rcgen::CertificateParams::new(["echo.local".to_owned()]).unwrap();
+    params.subject_alt_names.push(rcgen::SanType::URI(IDENTITY.try_into().unwrap()));
+    let made = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    assert_eq!(Certificates.inspect(&made.pem()).unwrap().uris, [IDENTITY]);
+}
