@@ -1,7 +1,7 @@
 //! Exported and imported hosts: the objects of `mesh_service_export`, in the cluster that exports and in those that import. A host of
 //! `mesh_global_service` is one that each serving cluster exports to all others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -176,6 +176,15 @@ pub(super) fn imported(key: &ClusterKey, objects: &Objects) -> Vec<ImportedHost>
             None => imported_host(key, entry, &rules).into_iter().collect(),
         })
         .collect()
+}
+
+/// Returns the hosts of global services of which the cluster has the ServiceEntry of the other networks, and not the DestinationRule that says
+/// which clusters these are.
+pub(super) fn without_rule(objects: &Objects) -> BTreeSet<String> {
+    let is_one = |entry: &&Json| !is_of_exporter(entry) && entry["metadata"]["labels"].get(labels::GLOBAL).is_some();
+    let rules = Rules::of(&objects.rules);
+    let entries = objects.entries.iter().filter(is_one).filter(|entry| global_of(entry, &rules).is_none());
+    entries.filter_map(|entry| entry["spec"]["hosts"][0].as_str().map(str::to_owned)).collect()
 }
 
 fn strings(list: &Json) -> BTreeSet<String> {

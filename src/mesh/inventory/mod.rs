@@ -11,7 +11,7 @@ mod objects;
 mod pod;
 mod served;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -59,6 +59,8 @@ pub struct ClusterInventory {
     pub exports: Vec<ExportedHost>,
     /// The hosts that it imports.
     pub imports: Vec<ImportedHost>,
+    /// Hosts of global services that it imports from clusters which can't be told, as their DestinationRule is missing.
+    pub without_rule: BTreeSet<String>,
     /// The pods with a sidecar.
     pub sidecars: Vec<Sidecar>,
     /// What can't be read, the plural of a kind or an object, and why.
@@ -75,6 +77,7 @@ impl ClusterInventory {
             gateways: gateway::of(objects),
             exports: export::exported(key, objects),
             imports: export::imported(key, objects),
+            without_rule: export::without_rule(objects),
             sidecars: objects.sidecars.iter().filter_map(Sidecar::of).collect(),
             unread: objects.unread.clone(),
         }

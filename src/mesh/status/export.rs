@@ -164,19 +164,22 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
 fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>, export: &ExportedHost) -> Check {
     let id = "import.present";
     let needs_rule = export.request.as_ref().is_ok_and(|request| request.destination_rule);
+    let lacks_rule =
+        import.map_or_else(|| importer.without_rule.contains(export.id.host.as_str()), |import| needs_rule && import.rule.is_none());
     let missing = match import {
+        _ if lacks_rule => Some(Kind::DESTINATION_RULE),
         None => Some(Kind::SERVICE_ENTRY),
-        Some(import) => (needs_rule && import.rule.is_none()).then_some(Kind::DESTINATION_RULE),
+        Some(_) => None,
     };
     if let Some(untold) = missing.and_then(|kind| untold(id, importer, &[kind.plural.to_owned()])) {
         return untold;
     }
     let fix = format!("Apply the {}, which creates it again.", export.resource());
     match import {
+        _ if lacks_rule => Check::warning(id, "The DestinationRule of the host is missing.")
+            .because("The mesh's defaults decide whether calls to it are encrypted.", fix),
         None => Check::error(id, format!("Cluster {exporter} exports the host to this cluster, and its ServiceEntry is missing."))
             .because("The host doesn't resolve here, or calls to it leave the mesh.", fix),
-        Some(import) if needs_rule && import.rule.is_none() => Check::warning(id, "The DestinationRule of the host is missing.")
-            .because("The mesh's defaults decide whether calls to it are encrypted.", fix),
         Some(_) => Check::ok(id, format!("The host of cluster {exporter} is imported.")),
     }
 }
