@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    inventory::{ClusterInventory, ExportedHost, Inventory, Unread},
+    inventory::{ClusterInventory, ControlPlane, ExportedHost, Inventory, Unread},
     names::ClusterKey,
     status::{Check, Severity, Status, import_of, refuse_each_other},
 };
+use crate::data::Kind;
 
 /// The mesh as its clusters show it.
 #[derive(Clone, Debug, Serialize)]
@@ -46,16 +47,16 @@ pub struct Cluster {
     pub network: Option<String>,
     /// The version of istiod.
     pub istio_version: Option<String>,
-    /// How many pods istiod should have.
-    pub istiod_replicas: u64,
-    /// How many of them are ready.
-    pub istiod_ready: u64,
+    /// How many pods istiod should have; `None` if that couldn't be read.
+    pub istiod_replicas: Option<u64>,
+    /// How many of them are ready; `None` if that couldn't be read.
+    pub istiod_ready: Option<u64>,
     /// SHA-256 fingerprints of the roots that workloads trust.
     pub roots: Vec<String>,
     /// The east-west gateways.
     pub gateways: Vec<Gateway>,
-    /// How many pods have a sidecar.
-    pub sidecars: usize,
+    /// How many pods have a sidecar; `None` if that couldn't be read.
+    pub sidecars: Option<usize>,
 }
 
 /// An east-west gateway.
@@ -223,6 +224,11 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         Err(unread) => return Cluster { key: key.to_string(), unreachable: Some(unread.why.clone()), severity, ..Cluster::default() },
     };
     let plane = shown.control_plane();
+    let pods_of_istiod = |number: fn(&ControlPlane) -> u64| match plane {
+        None if shown.is_unread(Kind::DEPLOYMENT.plural) => None,
+        plane => Some(plane.map_or(0, number)),
+    };
+    let sidecars = shown.sidecars.iter().filter(|sidecar| !sidecar.is_gateway).count();
     let gateways = shown.gateways.iter().map(|gateway| Gateway {
         namespace: gateway.namespace.clone(),
         name: gateway.name.clone(),
@@ -238,11 +244,11 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         trust_domain: plane.and_then(|plane| plane.trust_domains.first().cloned()),
         network: plane.and_then(|plane| plane.network.clone()),
         istio_version: plane.and_then(|plane| Some(plane.version.as_ref()?.to_string())),
-        istiod_replicas: plane.map_or(0, |plane| plane.wanted),
-        istiod_ready: plane.map_or(0, |plane| plane.ready),
+        istiod_replicas: pods_of_istiod(|plane| plane.wanted),
+        istiod_ready: pods_of_istiod(|plane| plane.ready),
         roots: plane.map(|plane| plane.roots.served.iter().map(|root| root.fingerprint.clone()).collect()).unwrap_or_default(),
         gateways: gateways.collect(),
-        sidecars: shown.sidecars.iter().filter(|sidecar| !sidecar.is_gateway).count(),
+        sidecars: (!shown.is_unread(Kind::POD.plural)).then_some(sidecars),
     }
 }
 

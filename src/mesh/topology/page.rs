@@ -159,7 +159,11 @@ fn card(cluster: &Cluster) -> Markup {
     let fact = |name: &str, value: Option<&str>| {
         html! { @if let Some(value) = value { dt { (name) } dd { (value) } } }
     };
-    let istiod = format!("{} of {} pods ready", cluster.istiod_ready, cluster.istiod_replicas);
+    let istiod = match (cluster.istiod_ready, cluster.istiod_replicas) {
+        (Some(ready), Some(replicas)) => format!("{ready} of {replicas} pods ready"),
+        _ => "unknown".to_owned(),
+    };
+    let sidecars = cluster.sidecars.map_or_else(|| "unknown".to_owned(), |sidecars| sidecars.to_string());
     html! {
         article class=(cluster.severity.as_str()) {
             h3 { (cluster.key) " " (badge(cluster.severity)) }
@@ -177,7 +181,7 @@ fn card(cluster: &Cluster) -> Markup {
                         }
                     }
                     @for root in &cluster.roots { dt { "Root" } dd { code title=(root) { (root.chars().take(12).collect::<String>()) } } }
-                    dt { "Sidecars" } dd { (cluster.sidecars) }
+                    (fact("Sidecars", Some(&sidecars)))
                 }
             }
         }

@@ -66,6 +66,24 @@ fn calls_from_a_cluster_whose_imports_cant_be_read_are_unknown() {
 }
 
 #[test]
+fn what_cant_be_read_is_unknown_and_not_zero() {
+    let counts = |json: &Json| ["istiod_replicas", "istiod_ready", "sidecars"].map(|field| json["clusters"][1][field].clone());
+    let mut mesh = two_clusters();
+    let us = mesh.get_mut("us").unwrap();
+    us.control_planes.clear();
+    us.sidecars.clear();
+    let missing = topology(&mesh);
+    assert_eq!(counts(&serde_json::from_str(&missing.json()).unwrap()), [json!(0), json!(0), json!(0)]);
+    for what in ["deployments", "pods"] {
+        mesh.get_mut("us").unwrap().unread.insert(what.to_owned(), "Forbidden".to_owned());
+    }
+    let unread = topology(&mesh);
+    assert_eq!(counts(&serde_json::from_str(&unread.json()).unwrap()), [Json::Null, Json::Null, Json::Null]);
+    let page = unread.html();
+    assert!(page.contains("<dt>istiod</dt><dd>unknown</dd>") && page.contains("<dt>Sidecars</dt><dd>unknown</dd>"), "{page}");
+}
+
+#[test]
 fn a_mesh_with_a_cluster_down_is_drawn() {
     let topology = Topology::of(&broken());
     assert_eq!(topology.verdict, Severity::Error);
