@@ -178,7 +178,8 @@ mod tests {
         let port = explained(Reason::Timeout, "http://echo.eu.mesh.local:8081/", &mesh);
         assert_eq!(port.cause, "The host is exported with the ports 80/HTTP, and not with 8081.");
         assert_eq!(explained(Reason::Denied, HTTP, &mesh), Explanation::usual(Reason::Denied));
-        let global = explained(Reason::Timeout, "http://echo.mesh.local:8081/", &fixture::serving(&["eu", "us"], "echo.mesh.local", &json!({})));
+        let global =
+            explained(Reason::Timeout, "http://echo.mesh.local:8081/", &fixture::serving(&["eu", "us"], "echo.mesh.local", &json!({})));
         assert!(global.fix.ends_with("`ports` of the mesh_global_service."), "{global:?}");
         let annotations = &mut mesh.get_mut("eu").unwrap().entries[0]["metadata"]["annotations"];
         let record = annotations[crate::mesh::labels::EXPORT_RECORD].as_str().unwrap().to_owned();

@@ -141,7 +141,8 @@ const BREAKS: &[(Break, &str)] = &[
     ),
     (
         |mesh| {
-            _ = mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), Served::Refused("tls handshake eof".to_owned()))
+            let refused = Served::Refused("tls handshake eof".to_owned());
+            mesh.get_mut("eu").unwrap().served.insert("echo.eu.mesh.local".to_owned(), refused);
         },
         "error export.served: cluster eu: echo.eu.mesh.local: The east-west gateway takes no TLS connection to it: tls handshake eof.",
     ),
