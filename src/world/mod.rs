@@ -27,7 +27,7 @@ pub(crate) use inventory::inventory;
 pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
-pub use planned_mesh::{PlannedCluster, PlannedExport, PlannedMesh, PlannedRoot};
+pub use planned_mesh::{PlannedCluster, PlannedHost, PlannedMesh, PlannedRoot, Source};
 pub use shared_reads::SharedReads;
 pub(crate) use signers::Signer;
 pub(crate) use values::{parse_version, same_values, strings};

@@ -56,7 +56,7 @@ fn minimal(name: &str) -> Configuration {
             (
                 "service",
                 object(&[
-                    ("host", "echo.eu.mesh.local".into()),
+                    ("host", "cart.eu.mesh.local".into()),
                     ("address", "240.0.0.2".into()),
                     ("ports", Value::Array(vec![object(&[("number", 80.into()), ("name", "http".into()), ("protocol", "HTTP".into())])])),
                     ("identities", Value::Array(Vec::new())),

@@ -103,7 +103,7 @@ impl ImportedService {
 }
 
 /// The identity of an import that is a resource of its own. Its import ID is `CLUSTER/NAMESPACE/HOST`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImportId {
     /// The cluster that imports.
     pub cluster: ClusterKey,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::GlobalServiceModel;
 use crate::{
     mesh::{ClusterKey, ExportId, Host, Namespace, Vip},
-    world::{PlannedExport, World, check_cluster},
+    world::{PlannedHost, Source, World, check_cluster},
 };
 use framework::{AttributePath, Error, Plan, Value};
 
@@ -35,7 +35,8 @@ pub(super) fn plan(plan: &mut Plan<'_, GlobalServiceModel, World>) {
     let (exporter, importers) = (clusters.first().cloned(), clusters.into_iter().skip(1).collect());
     if let (Some(world), Some(exporter), Some(namespace), Some(host)) = (plan.world, exporter, namespace, host) {
         // For conflicts it doesn't matter which of the clusters export and which import.
-        for warning in world.planned.add_export(PlannedExport { id: ExportId { exporter, namespace, host }, importers, address }) {
+        let source = Source::Export(ExportId { exporter, namespace, host });
+        for warning in world.planned.add_host(PlannedHost { source, importers, address }) {
             plan.report.warning(warning);
         }
     }

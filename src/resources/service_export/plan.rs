@@ -4,7 +4,7 @@
 use super::{ServiceExportModel, imported::ImportedModel, model::GatewayRef};
 use crate::{
     mesh::{ClusterKey, ExportId, Host, Namespace, TrustDomain, Vip},
-    world::{PlannedExport, World, check_cluster},
+    world::{PlannedHost, Source, World, check_cluster},
 };
 use framework::{AttributePath, Error, Parse, Plan, Value};
 
@@ -44,8 +44,8 @@ pub(super) fn plan(plan: &mut Plan<'_, ServiceExportModel, World>) {
     }
     let namespace = plan.planned.namespace.as_ref_option().and_then(|namespace| Namespace::parse(namespace).ok());
     if let (Some(world), Some(exporter), Some(namespace), Some(host)) = (plan.world, exporter, namespace, host) {
-        let export = PlannedExport { id: ExportId { exporter, namespace, host }, importers: importers.into_iter().collect(), address };
-        for warning in world.planned.add_export(export) {
+        let source = Source::Export(ExportId { exporter, namespace, host });
+        for warning in world.planned.add_host(PlannedHost { source, importers: importers.into_iter().collect(), address }) {
             plan.report.warning(warning);
         }
     }

@@ -5,7 +5,7 @@ pub(super) mod model;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -16,14 +16,15 @@ pub use model::ServiceImportModel;
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
-        ClusterKey, Host, Namespace,
+        ClusterKey, Host, Namespace, Vip,
         export::{Import, ImportId},
         labels,
         observe::drift::own_differences,
     },
     ports::Failure,
     world::{
-        ClusterAccess, Creation, LiveCluster, World, check_cluster, check_destroyable, import, listing::Discover, marked, not_ours, strings,
+        ClusterAccess, Creation, LiveCluster, PlannedHost, Source, World, check_cluster, check_destroyable, import, listing::Discover,
+        marked, not_ours, strings,
     },
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
@@ -137,6 +138,11 @@ impl Resource for ServiceImport {
         if before.zip(after).is_some_and(|(before, after)| before != after) {
             plan.replace(AttributePath::new("service").attribute("host"));
         }
+        if let (Some(world), Some(host)) = (plan.world, planned_host(&plan.planned)) {
+            for warning in world.planned.add_host(host) {
+                plan.report.warning(warning);
+            }
+        }
     }
 
     fn plan_destroy(destruction: &mut framework::Destruction<'_, ServiceImportModel, World>) {
@@ -210,6 +216,18 @@ impl Resource for ServiceImport {
     fn record(status: &ServiceImportStatus, model: &mut ServiceImportModel) {
         model.drift = strings(&status.drift);
     }
+}
+
+/// Returns the host as far as the plan knows it.
+fn planned_host(model: &ServiceImportModel) -> Option<PlannedHost> {
+    let service = model.service.as_ref_option()?;
+    let id = ImportId {
+        cluster: ClusterKey::parse(model.cluster.as_ref_option()?).ok()?,
+        namespace: Namespace::parse(model.namespace.as_ref_option()?).ok()?,
+        host: Host::parse(service.host.as_ref_option()?).ok()?,
+    };
+    let address = service.address.as_ref_option().and_then(|address| Vip::parse(address).ok());
+    Some(PlannedHost { source: Source::Import(id), importers: BTreeSet::new(), address })
 }
 
 #[async_trait]

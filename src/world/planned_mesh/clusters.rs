@@ -1,0 +1,134 @@
+//! Planned clusters, and what is wrong between those of one mesh.
+
+use framework::{AttributePath, Error};
+
+use super::names;
+use crate::mesh::{ClusterKey, MeshId, NetworkName, TrustDomain};
+
+/// A cluster as far as its plan knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedCluster {
+    /// Its key in the provider's `clusters`.
+    pub key: ClusterKey,
+    /// The mesh it belongs to.
+    pub mesh_id: MeshId,
+    /// Its network, unless unknown.
+    pub network: Option<NetworkName>,
+    /// Its trust domain, unless unknown.
+    pub trust_domain: Option<TrustDomain>,
+    /// The further trust domains whose clients its workloads accept, unless unknown.
+    pub accepted_domains: Option<Vec<String>>,
+    /// Where its root of trust comes from.
+    pub root: PlannedRoot,
+}
+
+/// The root of trust of a planned cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlannedRoot {
+    /// The cluster has no `ca`: istiod creates a root of its own.
+    OwnOfIstiod,
+    /// The cluster has a `ca` whose root isn't known yet.
+    Unknown,
+    /// The roots that its workloads trust, by their SHA-256 fingerprints.
+    Trusted {
+        /// The root that signs.
+        signer: String,
+        /// Further ones.
+        further: Vec<String>,
+    },
+}
+
+impl PlannedCluster {
+    /// Whether its workloads accept clients of another cluster, as far as both are known.
+    fn accepts(&self, other: &Self) -> bool {
+        let (Some(ours), Some(theirs), Some(accepted)) = (&self.trust_domain, &other.trust_domain, &self.accepted_domains) else {
+            return true;
+        };
+        ours == theirs || accepted.iter().any(|domain| domain == theirs.as_str())
+    }
+
+    /// Returns a warning for each conflict with other clusters.
+    pub(super) fn conflicts(&self, others: &[&Self]) -> Vec<Error> {
+        let (key, mesh) = (&self.key, &self.mesh_id);
+        let of_mesh = || others.iter().filter(|other| other.mesh_id == *mesh);
+        let differing = |differs: &dyn Fn(&Self) -> bool| names(of_mesh().filter(|other| differs(other)).map(|other| &other.key));
+        let mut warnings = Vec::new();
+        let mut warn = |attribute: &'static str, summary: &str, detail: String| {
+            warnings.push(Error::new(summary, detail).at(AttributePath::new(attribute)));
+        };
+
+        if let (Some(network), Some(same)) = (&self.network, differing(&|other| self.network.is_some() && other.network == self.network)) {
+            warn(
+                "network",
+                "Clusters share a network",
+                format!(
+                    "Clusters `{key}` and {same} of mesh `{mesh}` are both on network `{network}`. Istio then assumes that their pods reach each \
+                     other directly, and uses no east-west gateway between them. If they don't, set a different `network` for each."
+                ),
+            );
+        }
+        if let (Some(domain), Some(different)) = (&self.trust_domain, differing(&|other| !(self.accepts(other) && other.accepts(self)))) {
+            warn(
+                "trust_domain",
+                "Clusters of one mesh have different trust domains",
+                format!(
+                    "Cluster `{key}` of mesh `{mesh}` has the trust domain `{domain}`, and {different} another. Workloads refuse clients of a \
+                     trust domain that is neither theirs nor an alias of it. Set the same `trust_domain` in all clusters of the mesh, or list the \
+                     others' in `trust_domain_aliases` of each."
+                ),
+            );
+        }
+        if let Some(without) = without_ca(self, of_mesh()) {
+            warn(
+                "ca",
+                "Cluster without a common root of trust",
+                format!(
+                    "Mesh `{mesh}` has several clusters, and {without} has no `ca`: istiod creates a root there that no other cluster trusts, so \
+                     calls between the clusters fail. Set `ca` to a mesh_cluster_ca in each cluster."
+                ),
+            );
+        }
+        if let (PlannedRoot::Trusted { signer: ours, .. }, Some(different)) =
+            (&self.root, differing(&|other| has_other_root(&self.root, &other.root)))
+        {
+            warn(
+                "ca",
+                "Clusters of one mesh have different roots of trust",
+                format!(
+                    "The CA of cluster `{key}` has the root {ours}, and that of {different} another, so workloads of the two don't trust each \
+                     other. Let the mesh_cluster_ca of all clusters of mesh `{mesh}` refer to the same root."
+                ),
+            );
+        }
+        // Separate meshes have separate roots.
+        let other_mesh = others.iter().filter(|other| other.mesh_id != *mesh && !has_other_root(&self.root, &other.root));
+        if let Some(other) = names(other_mesh.map(|other| &other.key)) {
+            warn(
+                "mesh_id",
+                "Clusters have different mesh IDs",
+                format!(
+                    "Cluster `{key}` belongs to mesh `{mesh}`, and {other} to another. Clusters of one mesh must have the same `mesh_id`. If \
+                     these are separate meshes, give each a root of its own."
+                ),
+            );
+        }
+        warnings
+    }
+}
+
+/// Whether both roots are known, and one cluster doesn't trust that of the other.
+fn has_other_root(one: &PlannedRoot, other: &PlannedRoot) -> bool {
+    match (one, other) {
+        (PlannedRoot::Trusted { signer: one, further: with_one }, PlannedRoot::Trusted { signer: other, further: with_other }) => {
+            one != other && !(with_one.contains(other) && with_other.contains(one))
+        }
+        _ => false,
+    }
+}
+
+/// Names the clusters of a mesh that have no `ca`; `None` if all have one, or the cluster is alone.
+fn without_ca<'a>(cluster: &'a PlannedCluster, others: impl Iterator<Item = &'a &'a PlannedCluster>) -> Option<String> {
+    let others: Vec<_> = others.copied().collect();
+    let without = std::iter::once(cluster).chain(others.iter().copied()).filter(|member| member.root == PlannedRoot::OwnOfIstiod);
+    if others.is_empty() { None } else { names(without.map(|member| &member.key)) }
+}

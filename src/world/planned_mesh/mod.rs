@@ -1,0 +1,92 @@
+//! The clusters and hosts that one run of the CLI plans, and what is wrong between them. The CLI plans all resources in one process, so
+//! here they meet, each as it is planned: a conflict is reported by the later one.
+
+mod clusters;
+mod hosts;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use framework::{AttributePath, Error};
+
+use crate::mesh::{ClusterKey, TrustDomain};
+
+pub use clusters::{PlannedCluster, PlannedRoot};
+pub use hosts::{PlannedHost, Source};
+
+/// What one run has planned so far.
+#[derive(Default)]
+pub struct PlannedMesh(Mutex<Planned>);
+
+#[derive(Default)]
+struct Planned {
+    clusters: BTreeMap<ClusterKey, PlannedCluster>,
+    hosts: BTreeMap<Source, PlannedHost>,
+    /// The label of each gateway's pods, by cluster and name.
+    gateways: BTreeMap<(ClusterKey, String), String>,
+    /// The cluster and the namespace of each CA that gets another certificate.
+    renewed: BTreeSet<(String, String)>,
+}
+
+impl PlannedMesh {
+    /// Adds or updates a cluster, and returns a warning for each conflict with the clusters planned so far.
+    pub fn add_cluster(&self, cluster: PlannedCluster) -> Vec<Error> {
+        let mut planned = self.lock();
+        planned.clusters.insert(cluster.key.clone(), cluster.clone());
+        let others: Vec<_> = planned.clusters.values().filter(|other| other.key != cluster.key).collect();
+        cluster.conflicts(&others)
+    }
+
+    /// Adds or updates a host, and returns a warning for each conflict with the hosts planned so far.
+    pub fn add_host(&self, host: PlannedHost) -> Vec<Error> {
+        let mut planned = self.lock();
+        planned.hosts.insert(host.source.clone(), host.clone());
+        planned.hosts.values().filter(|other| other.source != host.source).flat_map(|other| host.conflicts(other)).collect()
+    }
+
+    /// Adds or updates a gateway with the label of its pods, and returns a warning if another one of the cluster has the same label.
+    pub fn add_gateway(&self, cluster: &ClusterKey, name: String, label: &str) -> Option<Error> {
+        let mut planned = self.lock();
+        let is_alike =
+            |((other, other_name), theirs): &(&(ClusterKey, String), &String)| other == cluster && *other_name != name && *theirs == label;
+        let other = planned.gateways.iter().find(is_alike).map(|((_, other), _)| other.clone());
+        let warning = other.map(|other| {
+            let detail = format!(
+                "The pods of the gateways {name} and {other} of cluster `{cluster}` both have the label `istio: {label}`, by which exports choose a \
+                 gateway, so each of the two passes on what is exported by the other. Set `label` of one of them to another value."
+            );
+            Error::new("Gateways share a label", detail).at(AttributePath::new("label"))
+        });
+        planned.gateways.insert((cluster.clone(), name), label.to_owned());
+        warning
+    }
+
+    /// Notes that the CA of an istiod gets another certificate.
+    pub fn renew_ca(&self, cluster: &str, namespace: &str) {
+        self.lock().renewed.insert((cluster.to_owned(), namespace.to_owned()));
+    }
+
+    /// Whether the CA of an istiod gets another certificate.
+    pub fn renews_ca(&self, cluster: &str, namespace: &str) -> bool {
+        self.lock().renewed.contains(&(cluster.to_owned(), namespace.to_owned()))
+    }
+
+    /// Returns the trust domain of a cluster that this run has planned, if it is known.
+    pub fn trust_domain(&self, cluster: &ClusterKey) -> Option<TrustDomain> {
+        self.lock().clusters.get(cluster)?.trust_domain.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Planned> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lists keys in backticks; `None` if there are none.
+fn names<'a>(keys: impl Iterator<Item = &'a ClusterKey>) -> Option<String> {
+    let keys: Vec<_> = keys.map(|key| format!("`{key}`")).collect();
+    (!keys.is_empty()).then(|| keys.join(", "))
+}
