@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, roots, two_clusters};
+use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, pod, roots, two_clusters};
 
 fn topology(mesh: &Mesh) -> Topology {
     Topology::of(&inventory(mesh))
@@ -183,6 +183,30 @@ fn pages_are_shown_in_a_browser() {
         }
         std::fs::remove_file(probed).unwrap();
     }
+}
+
+/// Takes the picture that the README shows: three clusters, of which one doesn't serve.
+#[test]
+#[ignore = "needs Chromium: apt install chromium; writes docs/topology.png"]
+fn the_picture_of_the_readme_is_taken() {
+    let hosts = [
+        ("eu", "echo.eu.mesh.local"),
+        ("eu", "cart.eu.mesh.local"),
+        ("us", "search.us.mesh.local"),
+        ("us", "stock.us.mesh.local"),
+        ("asia", "pay.asia.mesh.local"),
+    ];
+    let mut mesh = mesh(&["asia", "eu", "us"], &hosts);
+    let asia = mesh.get_mut("asia").unwrap();
+    asia.gateway_deployments[0]["spec"]["replicas"] = json!(2);
+    asia.pods = Some(vec![pod("echo-1", true, false)]);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (page, picture) = (root.join("target/topology.html"), root.join("docs/topology.png"));
+    std::fs::write(&page, topology(&mesh).html()).unwrap();
+    let light = "--blink-settings=preferredColorScheme=1";
+    chromium(&[&format!("--screenshot={}", picture.display()), "--window-size=1000,1120", light], &page);
+    let size = std::fs::metadata(&picture).unwrap().len();
+    assert!((10_000..150_000).contains(&size), "{size} bytes");
 }
 
 /// Runs Chromium without a window; what it prints.
