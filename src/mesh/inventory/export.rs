@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{BackendPod, Objects, Served, text};
 use crate::mesh::{
-    export::{self, ExportId, Request},
+    export::{self, ExportId, Import, Request},
     global, labels,
     names::{ClusterKey, Host, Namespace},
     pod,
@@ -39,12 +39,14 @@ pub struct ImportedHost {
     pub host: String,
     /// Whether several clusters serve the host: it belongs to a `mesh_global_service`.
     pub is_global: bool,
-    /// The cluster that exports it.
-    pub exporter: ClusterKey,
+    /// The cluster that exports it; `None` if that isn't recorded, as with a `mesh_service_import`.
+    pub exporter: Option<ClusterKey>,
     /// `NAMESPACE/NAME` of its ServiceEntry.
     pub entry: String,
     /// Where the exporter's gateway is reached, sorted; `None` if an endpoint names a network instead.
     pub addresses: Option<Vec<String>>,
+    /// Whether there should be a DestinationRule, as far as the import itself records it.
+    pub wants_rule: bool,
     /// The DestinationRule for it.
     pub rule: Option<ImportRule>,
     /// The identities that its pods may have; any if empty.
@@ -73,7 +75,7 @@ impl ExportedHost {
 impl ImportedHost {
     /// Returns the type of the resource that it belongs to.
     pub fn resource(&self) -> &'static str {
-        resource(self.is_global)
+        if self.exporter.is_none() { "mesh_service_import" } else { resource(self.is_global) }
     }
 }
 
@@ -192,15 +194,20 @@ fn strings(list: &Json) -> BTreeSet<String> {
 }
 
 fn imported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>) -> Option<ImportedHost> {
-    let exporter = labels::exporter_of(entry).filter(|exporter| exporter != key)?;
+    let exporter = labels::exporter_of(entry).filter(|exporter| exporter != key);
+    let import = Import::read(entry).ok();
+    if exporter.is_none() && import.is_none() {
+        return None;
+    }
     let endpoints = entry["spec"]["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
     let addresses = endpoints.iter().map(|endpoint| {
         let address = endpoint["address"].as_str().filter(|address| !address.is_empty())?;
         endpoint["network"].is_null().then(|| address.to_owned())
     });
     let addresses = addresses.collect::<Option<BTreeSet<_>>>().map(|addresses| addresses.into_iter().collect());
-    let rule = rules.for_host_of(entry).find(|rule| labels::exporter_of(rule).as_ref() == Some(&exporter)).map(ImportRule::of);
-    imported_by(entry, exporter, addresses, rule)
+    let rule = rules.for_host_of(entry).find(|rule| labels::exporter_of(rule) == exporter).map(ImportRule::of);
+    let wants_rule = import.is_some_and(|import| import.destination_rule);
+    imported_by(entry, exporter, addresses, rule).map(|imported| ImportedHost { wants_rule, ..imported })
 }
 
 /// Returns what the ServiceEntry of the other networks leads to: an import for each of them.
@@ -210,15 +217,21 @@ fn imported_networks(entry: &Json, global: &global::Request, rules: &Rules<'_>) 
         global.members.iter().find(|(_, member)| endpoint["network"] == member.network.as_str()).map(|(key, _)| key.clone())
     };
     let rule = rules.for_host_of(entry).next().map(ImportRule::of);
-    endpoints.filter_map(exporter).filter_map(|exporter| imported_by(entry, exporter, None, rule.clone())).collect()
+    endpoints.filter_map(exporter).filter_map(|exporter| imported_by(entry, Some(exporter), None, rule.clone())).collect()
 }
 
-fn imported_by(entry: &Json, exporter: ClusterKey, addresses: Option<Vec<String>>, rule: Option<ImportRule>) -> Option<ImportedHost> {
+fn imported_by(
+    entry: &Json,
+    exporter: Option<ClusterKey>,
+    addresses: Option<Vec<String>>,
+    rule: Option<ImportRule>,
+) -> Option<ImportedHost> {
     Some(ImportedHost {
         host: entry["spec"]["hosts"][0].as_str()?.to_owned(),
         is_global: entry["metadata"]["labels"].get(labels::GLOBAL).is_some(),
         entry: format!("{}/{}", text(entry, &["metadata", "namespace"]), text(entry, &["metadata", "name"])),
         addresses,
+        wants_rule: false,
         rule,
         identities: strings(&entry["spec"]["subjectAltNames"]),
         exporter,

@@ -10,7 +10,7 @@ use crate::{
     data::{CertificateFacts, Name},
     istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
     mesh::{
-        export::{Export, ExportId, Request},
+        export::{Export, ExportId, Import, Request},
         global::{Global, GlobalId},
         helm::gateway::Address,
         labels::EXPORT_RECORD,
@@ -101,6 +101,19 @@ fn export(exporter: &str, host: &str, keys: &[&str], index: usize) -> Export {
         trust_domain: Some(TrustDomain::parse("corp.local").unwrap()),
         opening: None,
     }
+}
+
+/// Replaces the import that the export of `eu` has made by a `mesh_service_import` of the same host.
+pub fn import(objects: &mut Objects) {
+    let import = serde_json::from_value::<Import>(json!({
+        "service": {
+            "host": "echo.eu.mesh.local", "address": "240.0.0.2", "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+            "identities": ["spiffe://corp.local/ns/echo/sa/echo"], "gatewayAddresses": [address(0)], "gatewayPort": 15443,
+        },
+    }));
+    objects.entries.clear();
+    objects.rules.clear();
+    add(objects, import.unwrap().manifests(&Namespace::parse("istio-system").unwrap()));
 }
 
 /// The address of a cluster's gateway.

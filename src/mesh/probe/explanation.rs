@@ -44,7 +44,7 @@ pub fn explain(reason: Reason, target: &Target, cluster: &ClusterKey, account: &
 fn exporters(host: &str, inventory: &Inventory) -> BTreeSet<ClusterKey> {
     let exports = |(key, cluster): (&ClusterKey, &crate::mesh::inventory::ClusterInventory)| {
         let here = cluster.exports.iter().filter(|export| export.id.host.as_str() == host).map(|_| key.clone());
-        let elsewhere = cluster.imports.iter().filter(|import| import.host == host).map(|import| import.exporter.clone());
+        let elsewhere = cluster.imports.iter().filter(|import| import.host == host).filter_map(|import| import.exporter.clone());
         here.chain(elsewhere).collect::<Vec<_>>()
     };
     inventory.read().flat_map(exports).collect()

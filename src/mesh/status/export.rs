@@ -24,7 +24,9 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
             );
             checks.extend(importers(key, export, inventory));
         }
-        checks.extend(cluster.imports.iter().map(|import| exported(import, inventory)).map(|check| check.of(key)));
+        checks.extend(cluster.imports.iter().filter_map(|import| exported(import, inventory)).map(|check| check.of(key)));
+        let by_resource = cluster.imports.iter().filter(|import| import.exporter.is_none());
+        checks.extend(by_resource.flat_map(|import| offered(key, cluster, import, inventory)));
     }
     checks
 }
@@ -134,31 +136,69 @@ fn served(cluster: &ClusterInventory, export: &ExportedHost) -> Option<Check> {
 
 /// Returns the import of an export in a cluster.
 pub(crate) fn import_of<'a>(export: &ExportedHost, cluster: &'a ClusterInventory) -> Option<&'a ImportedHost> {
-    cluster.imports.iter().find(|import| import.host == export.id.host.as_str() && import.exporter == export.id.exporter)
+    cluster.imports.iter().find(|import| {
+        import.host == export.id.host.as_str() && import.exporter.as_ref().is_none_or(|exporter| *exporter == export.id.exporter)
+    })
 }
 
 fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory) -> Vec<Check> {
     let Ok(request) = &export.request else { return Vec::new() };
-    let home = inventory.cluster(exporter);
-    let gateway = home
-        .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_service_name()))
-        .filter(|gateway| !gateway.addresses.is_empty());
-    // Without the Services it isn't known whether the gateway has an address.
-    let untold = home.and_then(|cluster| untold("import.address", cluster, &[Kind::SERVICE.plural.to_owned()]));
     let of = |importer: &ClusterKey| {
         let found = match inventory.clusters.get(importer)? {
             Err(unread) => vec![unread_cluster("import.present", importer, unread)],
             Ok(cluster) => {
                 let import = import_of(export, cluster);
-                let compared =
-                    import.and_then(|import| gateway.map_or_else(|| untold.clone(), |gateway| address(import, &gateway.addresses)));
-                let harms = import.into_iter().flat_map(|import| [encrypted(import), identified(import, &export.id.namespace, request)]);
-                std::iter::once(present(exporter, cluster, import, export)).chain(compared).chain(harms.flatten()).collect()
+                let compared = import.into_iter().flat_map(|import| compared(import, exporter, export, request, inventory));
+                std::iter::once(present(exporter, cluster, import, export)).chain(compared).collect()
             }
         };
         Some(found.into_iter().map(|check| check.on(export.id.host.to_string()).of(importer)).collect::<Vec<_>>())
     };
     request.importers.iter().filter_map(of).flatten().collect()
+}
+
+/// Compares an import with its export and the gateway of that.
+fn compared(import: &ImportedHost, exporter: &ClusterKey, export: &ExportedHost, request: &Request, inventory: &Inventory) -> Vec<Check> {
+    let home = inventory.cluster(exporter);
+    let gateway = home
+        .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_service_name()))
+        .filter(|gateway| !gateway.addresses.is_empty());
+    let reached = match gateway {
+        Some(gateway) => address(import, exporter, &gateway.addresses),
+        // Without the Services it isn't known whether the gateway has an address.
+        None => home.and_then(|cluster| untold("import.address", cluster, &[Kind::SERVICE.plural.to_owned()])),
+    };
+    [reached, encrypted(import), identified(import, &export.id.namespace, request)].into_iter().flatten().collect()
+}
+
+/// Checks an import that is a resource of its own: its rule, and the rest if the export is in one of these clusters.
+fn offered(importer: &ClusterKey, cluster: &ClusterInventory, import: &ImportedHost, inventory: &Inventory) -> Vec<Check> {
+    let id = "import.present";
+    let is_without_rule = import.wants_rule && import.rule.is_none();
+    let untold = if is_without_rule { untold(id, cluster, &[Kind::DESTINATION_RULE.plural.to_owned()]) } else { None };
+    let present = untold.unwrap_or_else(|| {
+        if is_without_rule {
+            Check::warning(id, "The DestinationRule of the host is missing.").because(
+                "The mesh's defaults decide whether calls to it are encrypted.",
+                format!("Apply the {}, which creates it again.", import.resource()),
+            )
+        } else {
+            Check::ok(id, "The host is imported.")
+        }
+    });
+    let compared = match export_of(import, inventory).and_then(|(key, export)| Some((key, export, export.request.as_ref().ok()?))) {
+        // The export names the cluster too, and its own checks have looked.
+        Some((_, _, request)) if request.importers.contains(importer) => return Vec::new(),
+        Some((key, export, request)) => compared(import, key, export, request, inventory),
+        None => encrypted(import).into_iter().collect(),
+    };
+    std::iter::once(present).chain(compared).map(|check| check.on(&import.host).of(importer)).collect()
+}
+
+/// Returns the export that an import without a recorded exporter is of, if it is in one of these clusters.
+fn export_of<'a>(import: &ImportedHost, inventory: &'a Inventory) -> Option<(&'a ClusterKey, &'a ExportedHost)> {
+    let all = inventory.read().flat_map(|(key, cluster)| cluster.exports.iter().map(move |export| (key, export)));
+    all.into_iter().find(|(_, export)| export.id.host.as_str() == import.host)
 }
 
 fn present(exporter: &ClusterKey, importer: &ClusterInventory, import: Option<&ImportedHost>, export: &ExportedHost) -> Check {
@@ -220,38 +260,89 @@ fn identified(import: &ImportedHost, namespace: &Namespace, request: &Request) -
 }
 
 /// Compares the addresses of an import with those of the gateway. An import that names a network has none.
-fn address(import: &ImportedHost, gateway: &[String]) -> Option<Check> {
+fn address(import: &ImportedHost, exporter: &ClusterKey, gateway: &[String]) -> Option<Check> {
     let id = "import.address";
     let addresses = import.addresses.as_ref()?;
     if addresses.iter().all(|address| gateway.contains(address)) && !addresses.is_empty() {
         return Some(Check::ok(id, format!("It has the gateway's address {}.", addresses.join(", "))));
     }
-    let seen =
-        format!("It has the address {}, and the gateway of cluster {} has {}.", addresses.join(", "), import.exporter, gateway.join(", "));
+    let seen = format!("It has the address {}, and the gateway of cluster {} has {}.", addresses.join(", "), exporter, gateway.join(", "));
     Some(Check::warning(id, seen).because(
         "The gateway's address has changed since the last apply, so calls fail; or it has `external_addresses`, which the cluster doesn't show.",
         format!("Apply the {}. If the gateway has `external_addresses`, check that they lead to it.", import.resource()),
     ))
 }
 
-/// Looks for the export of an import.
-fn exported(import: &ImportedHost, inventory: &Inventory) -> Check {
+/// Looks for the export of an import. Of one without a recorded exporter nothing is said unless the export is seen: another team's cluster has it.
+fn exported(import: &ImportedHost, inventory: &Inventory) -> Option<Check> {
     let id = "import.exported";
-    let check = match inventory.clusters.get(&import.exporter) {
-        Some(Err(unread)) => unread_cluster(id, &import.exporter, unread),
+    let Some(exporter) = &import.exporter else {
+        let (exporter, _) = export_of(import, inventory)?;
+        return Some(Check::ok(id, format!("Cluster {exporter} exports it.")).on(&import.host));
+    };
+    let check = match inventory.clusters.get(exporter) {
+        Some(Err(unread)) => unread_cluster(id, exporter, unread),
         Some(Ok(cluster)) if cluster.exports.iter().any(|export| export.id.host.as_str() == import.host) => {
-            Check::ok(id, format!("Cluster {} exports it.", import.exporter))
+            Check::ok(id, format!("Cluster {exporter} exports it."))
         }
         Some(Ok(cluster)) if cluster.is_unread(Kind::SERVICE_ENTRY.plural) => {
-            Check::unknown(id, format!("It can't be told: the ServiceEntries of cluster {} can't be read.", import.exporter))
+            Check::unknown(id, format!("It can't be told: the ServiceEntries of cluster {exporter} can't be read."))
                 .because("Whether the host is exported isn't known.", "Mend the check cluster.readable of that cluster first.")
         }
-        Some(Ok(_)) => Check::error(id, format!("Cluster {} doesn't export it.", import.exporter)).because(
+        Some(Ok(_)) => Check::error(id, format!("Cluster {exporter} doesn't export it.")).because(
             "The ServiceEntry was left behind, or that of the exporter was deleted. Calls to the host fail.",
             format!("Apply the {}, or delete ServiceEntry and DestinationRule {} if there is none.", import.resource(), import.entry),
         ),
-        None => Check::unknown(id, format!("Cluster {} was not looked at.", import.exporter))
+        None => Check::unknown(id, format!("Cluster {exporter} was not looked at."))
             .because("It is not one of the clusters of this data source.", "Add it to `clusters`."),
     };
-    check.on(&import.host)
+    Some(check.on(&import.host))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mesh::{
+        inventory::{Objects, fixture},
+        labels::EXPORT_RECORD,
+        status::Status,
+    };
+
+    #[test]
+    fn an_import_of_its_own_is_checked_like_one_of_the_export() {
+        type Break = fn(&mut Objects);
+        let lines = |work: Break| {
+            let mut mesh = fixture::two_clusters();
+            let record = &mut mesh.get_mut("eu").unwrap().entries[0]["metadata"]["annotations"][EXPORT_RECORD];
+            *record = json!(record.as_str().unwrap().replace(r#""importers":["us"]"#, r#""importers":[]"#));
+            fixture::import(mesh.get_mut("us").unwrap());
+            work(mesh.get_mut("us").unwrap());
+            let status = Status::of(&fixture::inventory(&mesh));
+            let of_import = |check: &&Check| check.id.starts_with("import.") && check.cluster.is_some();
+            let ids: Vec<_> = status.checks.iter().filter(of_import).map(|check| check.id).collect();
+            (ids.len(), status.problems().map(Check::line).collect::<Vec<_>>())
+        };
+        assert_eq!(lines(|_| {}), (5, Vec::new()), "present, exported, address, tls, identity");
+        let cases: [(Break, &str); 4] = [
+            (|us| us.rules.clear(), "warning import.present: cluster us: echo.eu.mesh.local: The DestinationRule of the host is missing."),
+            (
+                |us| us.rules[0]["spec"]["trafficPolicy"]["tls"]["mode"] = json!("DISABLE"),
+                "error import.tls: cluster us: echo.eu.mesh.local: Its DestinationRule has the TLS mode DISABLE.",
+            ),
+            (
+                |us| us.entries[0]["spec"]["endpoints"][0]["address"] = json!("203.0.113.9"),
+                "warning import.address: cluster us: echo.eu.mesh.local: It has the address 203.0.113.9, and the gateway of cluster eu has 198.51.100.10.",
+            ),
+            (
+                |us| us.entries[0]["spec"]["subjectAltNames"] = json!(["spiffe://corp.local/ns/other/sa/echo"]),
+                "error import.identity: cluster us: echo.eu.mesh.local: It accepts spiffe://corp.local/ns/other/sa/echo, and the export has the service \
+                 accounts echo of namespace echo.",
+            ),
+        ];
+        for (work, line) in cases {
+            assert_eq!(lines(work).1, [line]);
+        }
+    }
 }

@@ -6,7 +6,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -257,10 +257,16 @@ fn exported(key: &ClusterKey, export: &ExportedHost, inventory: &Inventory, wors
     let request = export.request.as_ref().ok();
     let gateway = request.map(|request| format!("{}/{}", request.gateway_namespace, request.gateway_service_name())).unwrap_or_default();
     let severity = worst.object(key, "export", host).max(worst.object(key, "gateway", &gateway));
-    // Without a record, the clusters that hold an import of it.
     let recorded = request.map(|request| request.importers.clone());
-    let found = || inventory.read().filter(|(_, other)| import_of(export, other).is_some()).map(|(other, _)| other.clone());
-    let importers = recorded.unwrap_or_else(|| found().collect());
+    let found = || {
+        inventory
+            .read()
+            .filter(|(other, _)| *other != key)
+            .filter(|(_, other)| import_of(export, other).is_some())
+            .map(|(other, _)| other.clone())
+    };
+    // A cluster with a mesh_service_import isn't in the record.
+    let importers: BTreeSet<_> = recorded.into_iter().flatten().chain(found()).collect();
     let importers = importers.iter().map(|importer| {
         let own = match (inventory.cluster(importer), inventory.cluster(key)) {
             (Some(caller), Some(callee)) if refuse_each_other(caller, callee) => Severity::Error,
