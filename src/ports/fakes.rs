@@ -200,12 +200,15 @@ impl Objects for FakeObjects {
         Ok(live.clone())
     }
 
-    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+    /// Unlike those of an apply, the fields are the client's for good: a later apply that lacks some doesn't remove them.
+    async fn create(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {
         let object = ObjectRef::of(manifest, "default").expect("a known kind");
-        if self.get(cluster, &object, deadline).await?.is_none() {
-            self.put(cluster, manifest.clone());
+        self.check(cluster, &object)?;
+        if self.live(cluster, &object).is_some() {
+            return Ok(None);
         }
-        Ok(())
+        self.put(cluster, manifest.clone());
+        Ok(Some(manifest.clone()))
     }
 
     async fn merge(&self, cluster: &str, object: &ObjectRef, patch: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {

@@ -16,8 +16,9 @@ pub trait Objects: Send + Sync {
     /// Applies a manifest on the server with our field manager, forced, and returns the object.
     async fn apply(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure>;
 
-    /// Creates the object with our field manager. One that exists already stays as it is, which is no failure.
-    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure>;
+    /// Creates the object with our field manager, and returns it. `None` if there is one already, which stays as it is: it may be what this call
+    /// has made, as a request whose answer is lost is sent again.
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Option<Json>, Failure>;
 
     /// Changes the live object by a JSON merge patch, in which null removes a field, no matter who manages it. Returns the object, or `None`
     /// if it doesn't exist.

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use super::{LiveCluster, World, not_ours};
 use crate::{
     data::{Deployed, Mark, ObjectRef},
-    mesh::ClusterKey,
-    ports::Run,
+    mesh::{ClusterKey, observe::drift::own_differences},
+    ports::{Failure, Run},
 };
 
 /// How often to look whether another run is over.
@@ -48,6 +48,22 @@ pub(crate) fn marked(manifest: Json, creation: Option<&Creation>) -> Json {
 }
 
 impl LiveCluster<'_> {
+    /// Creates an object that no one else may change; false if there is another one by its name, which stays as it is. Unlike an apply after a
+    /// look, this can't overwrite what somebody has made since.
+    pub(crate) async fn create_own(self, manifest: &Json) -> Result<bool, Failure> {
+        if let Some(created) = self.create(manifest).await? {
+            // What differs was changed on the way.
+            if !own_differences(manifest, &created).is_empty() {
+                self.apply_own(manifest).await?;
+            }
+            return Ok(true);
+        }
+        let Some(object) = ObjectRef::of(manifest, "") else { return Ok(false) };
+        let found = self.get(&object).await?;
+        // One that is there and the same is what this call has made: the answer was lost.
+        Ok(found.is_some_and(|found| own_differences(manifest, &found).is_empty()))
+    }
+
     /// Returns the mark of an object, if a create for this cluster's key has made it and not finished.
     pub(crate) fn mark_on(self, object: &Json) -> Option<Mark> {
         Mark::of(object).filter(|mark| mark.cluster == self.key.as_str())
@@ -144,6 +160,7 @@ mod tests {
     use std::sync::Arc;
 
     use framework::Deadline;
+    use serde_json::json;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -154,6 +171,25 @@ mod tests {
         },
         world::ClusterAccess as _,
     };
+
+    #[tokio::test]
+    async fn a_create_changes_nothing_that_exists_and_knows_what_it_has_made() {
+        let objects = Arc::new(FakeObjects::default());
+        let world = World::fake(&objects, &Arc::new(FakeReleases::default()), &FakeClock::default());
+        let cx = Cx::new(&world, Deadline::after(Duration::from_secs(60), CancellationToken::new()));
+        let key = ClusterKey::parse("eu").unwrap();
+        let gateway = |host: &str| {
+            json!({
+                "apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+                "metadata": {"name": "echo", "namespace": "istio-system"}, "spec": {"hosts": [host]},
+            })
+        };
+        let object = ObjectRef::of(&gateway("a"), "").unwrap();
+        assert!(cx.cluster(&key).create_own(&gateway("a")).await.unwrap());
+        assert!(cx.cluster(&key).create_own(&gateway("a")).await.unwrap(), "sent again, as its answer was lost");
+        assert!(!cx.cluster(&key).create_own(&gateway("b")).await.unwrap(), "it is another's");
+        assert_eq!(objects.live("eu", &object), Some(gateway("a")));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_a_living_run_works_on_is_waited_for() {

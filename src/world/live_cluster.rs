@@ -145,12 +145,16 @@ impl<'a> LiveCluster<'a> {
         Ok(live)
     }
 
-    /// Creates the object, unless it exists.
-    pub(crate) async fn create(self, manifest: &Json) -> Result<(), Failure> {
+    /// Creates the object, and returns it; `None` if there is one already, which stays as it is.
+    pub(crate) async fn create(self, manifest: &Json) -> Result<Option<Json>, Failure> {
         let world = self.recognized().await?;
-        // The object that there is may be another one.
-        let _writing = self.writing(manifest);
-        world.objects.create(self.key.as_str(), manifest, self.deadline).await
+        let writing = self.writing(manifest);
+        let created = world.objects.create(self.key.as_str(), manifest, self.deadline).await?;
+        // The object that there is may be another one: what it is then stays in doubt.
+        if created.is_some() {
+            ended(writing, created.as_ref());
+        }
+        Ok(created)
     }
 
     /// Removes the mark from an object: its create has finished.
@@ -205,6 +209,13 @@ impl<'a> LiveCluster<'a> {
             return Box::pin(world.shared.get(&*world.objects, self.key.as_str(), object, self.deadline)).await;
         }
         world.objects.get(self.key.as_str(), object, self.deadline).await
+    }
+
+    /// Returns whether the object may exist. One look answers for many, so one that was made a few seconds ago may be missed: for creates, which
+    /// fail on what exists.
+    pub(crate) async fn may_have(self, object: &ObjectRef) -> Result<bool, Failure> {
+        let world = self.recognized().await?;
+        Box::pin(world.shared.may_have(&*world.objects, self.key.as_str(), object, self.deadline)).await
     }
 
     /// Returns whether a live object, seen under another key, is the object that has this reference here: a cluster whose key changes has both

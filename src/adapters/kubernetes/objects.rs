@@ -144,13 +144,14 @@ impl Objects for Kubernetes {
         self.write(Verb::Write, cluster, manifest, deadline).await
     }
 
-    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Option<Json>, Failure> {
         let reference = reference(manifest)?;
         let within = collection(reference.kind, reference.namespace.as_deref());
         let call = Call { method: Method::POST, body: manifest.to_string(), ..Call::get(format!("{within}?fieldManager={MANAGER}")) };
         match self.send(&Attempt::new(cluster, Verb::Write, reference), &call, deadline).await {
-            Err(failure) if failure.kind != FailureKind::Conflict => Err(failure),
-            _ => Ok(()),
+            Ok(created) => Ok(Some(created)),
+            Err(failure) if failure.kind == FailureKind::Conflict => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 

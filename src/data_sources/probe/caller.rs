@@ -129,7 +129,7 @@ impl MeshProbe {
         let pod = ObjectRef::namespaced(Kind::POD, namespace.as_str(), &name);
         let manifest = caller::manifest(&name, namespace, image, account, &run.id, LIFE);
         let outcome = match cluster.create(&manifest).await {
-            Ok(()) => match self.await_ready(&pod, cx).await {
+            Ok(_) => match self.await_ready(&pod, cx).await {
                 Ok(()) => {
                     let caller = Caller { pod: name, container: caller::CONTAINER.to_owned(), service_account: account.to_string() };
                     Ok(calls(caller).await)

@@ -88,7 +88,7 @@ impl Objects for Faulty {
         self.step(self.objects.apply(cluster, manifest, deadline)).await
     }
 
-    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<(), Failure> {
+    async fn create(&self, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Option<Json>, Failure> {
         self.step(self.objects.create(cluster, manifest, deadline)).await
     }
 

@@ -172,7 +172,7 @@ impl GlobalService {
         let opened = join_all(clusters.iter().map(|cluster| async move {
             let mut manifests = global.own_manifests(cluster);
             manifests.retain(|manifest| !(has_rule(cluster) && is_rule(manifest)));
-            (cluster, write_all(cx.cluster(cluster), &manifests).await)
+            (cluster, write_all(cx.cluster(cluster), &manifests, |_| false).await)
         }))
         .await;
         let open: BTreeSet<_> = opened.iter().filter(|(_, failures)| failures.is_empty()).map(|(cluster, _)| (*cluster).clone()).collect();
@@ -180,7 +180,7 @@ impl GlobalService {
         let is_open = |cluster: &ClusterKey| open.contains(cluster) || was_open(cluster);
         let led = join_all(clusters.iter().map(|cluster| async move {
             let manifests: Vec<_> = global.elsewhere_manifest(cluster, is_open).into_iter().collect();
-            write_all(cx.cluster(cluster), &manifests).await
+            write_all(cx.cluster(cluster), &manifests, |_| false).await
         }))
         .await;
         failures.into_values().chain(opened.into_iter().flat_map(|(_, failures)| failures)).chain(led.concat()).collect()

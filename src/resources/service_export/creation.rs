@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::ServiceExport;
+use super::{ServiceExport, objects::Claim};
 use crate::{
     data::Kind,
     mesh::{ClusterKey, Export, export::Request, labels},
@@ -16,6 +16,10 @@ impl ServiceExport {
     /// had.
     pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<(Option<Json>, Option<Prior<Self>>), Error> {
         let exporter = cx.cluster(&self.id.exporter);
+        // What this misses, the create of the ServiceEntry doesn't.
+        if !exporter.may_have(&self.entry()).await? {
+            return Ok((None, None));
+        }
         loop {
             let live = self.live_entry(cx).await?;
             let of_export = live.as_ref().filter(|live| labels::exporter_of(live).as_ref() == Some(&self.id.exporter));
@@ -30,13 +34,18 @@ impl ServiceExport {
         }
     }
 
-    /// Begins a create: writes the exporter's ServiceEntry with its mark, before anything else.
-    pub(super) async fn begin(&self, export: &Export, creation: &Creation, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let entries = manifests(export, &self.id.exporter, Some(creation)).into_iter().filter(is_entry);
-        for entry in entries {
-            cx.cluster(&self.id.exporter).apply_own(&entry).await?;
+    /// Begins a create: writes the exporter's ServiceEntry with its mark, before anything else. False if somebody has made it since the look, and
+    /// nothing was written.
+    pub(super) async fn begin(&self, export: &Export, creation: &Creation, claim: &Claim, cx: &Cx<'_, World>) -> Result<bool, Error> {
+        let exporter = cx.cluster(&self.id.exporter);
+        for entry in manifests(export, &self.id.exporter, Some(creation)).into_iter().filter(is_entry) {
+            if !claim.is_new(&self.id.exporter, &entry) {
+                exporter.apply_own(&entry).await?;
+            } else if !exporter.create_own(&entry).await? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -120,15 +120,23 @@ impl Resource for ServiceExport {
         let Resolved { export, warnings } = spec.resolve(entry.as_ref(), cx).await?;
         let creation = Creation::begin(&spec.id.exporter, prior, cx).await;
         let claim = spec.claim(&export, prior, cx).await?;
+        // The new objects are written before the old ones are removed, so that calls succeed at any time.
+        let begun = match &creation {
+            Some(creation) => spec.begin(&export, creation, &claim, cx).await,
+            None => Ok(true),
+        };
+        if let Ok(false) = begun {
+            // Another run is at work on it, or it is somebody else's: the next look shows which.
+            drop(creation);
+            return Self::apply(spec, prior, reached, cx).await;
+        }
+        // Whatever has failed, something may be in place.
+        reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
+        begun?;
         for warning in warnings {
             cx.warn(warning);
         }
         spec.warn_of_missing_links(&claim.clusters, cx).await;
-        reached.set(ServiceExportStatus::new(&export, true, Vec::new()));
-        // The new objects are written before the old ones are removed, so that calls succeed at any time.
-        if let Some(creation) = &creation {
-            spec.begin(&export, creation, cx).await?;
-        }
         all_failed(spec.write(&export, claim, prior, creation.as_ref(), cx).await)?;
         all_failed(remove_obsolete(prior, &export, cx).await)?;
         all_failed(spec.remove_replaced(&export, prior, cx).await)?;

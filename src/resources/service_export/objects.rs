@@ -12,7 +12,7 @@ use super::{
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{ClusterKey, Export, Namespace, export::ExportId, labels},
-    ports::Failure,
+    ports::{Failure, FailureKind},
     world::{ClusterAccess, Creation, LiveCluster, World},
 };
 use framework::{AttributePath, Cx, Error, Prior};
@@ -24,11 +24,19 @@ pub(super) struct Seen {
     pub(super) live: Option<Json>,
 }
 
-/// The clusters that an apply may write to, and the failures of those that couldn't be read.
+/// The clusters that an apply may write to, the objects that must not exist there yet, and the failures of those that couldn't be read.
 #[derive(Default)]
 pub(super) struct Claim {
     pub(super) clusters: Vec<ClusterKey>,
+    new: Vec<(ClusterKey, ObjectRef)>,
     pub(super) failures: Vec<Failure>,
+}
+
+impl Claim {
+    /// Returns whether an object must be created rather than changed.
+    pub(super) fn is_new(&self, cluster: &ClusterKey, manifest: &Json) -> bool {
+        ObjectRef::of(manifest, "").is_some_and(|object| self.new.contains(&(cluster.clone(), object)))
+    }
 }
 
 impl ServiceExport {
@@ -54,13 +62,16 @@ impl ServiceExport {
         let had = &prior.in_place().flat_map(Self::objects).collect::<Vec<_>>();
         let looks = export.members().map(|cluster| async move {
             let new: Vec<_> = references(export, cluster).filter(|object| !had.contains(&(cluster.clone(), object.clone()))).collect();
-            (cluster, self.foreign(cluster, &new, prior, cx).await)
+            (cluster, self.vacant(cluster, &new, prior, cx).await)
         });
         let mut claim = Claim::default();
         for (cluster, found) in join_all(looks).await {
             match found {
-                Ok(None) => claim.clusters.push(cluster.clone()),
-                Ok(Some(live)) => return Err(self.conflict(cluster, &live, cx).await),
+                Ok(Ok(vacant)) => {
+                    claim.clusters.push(cluster.clone());
+                    claim.new.extend(vacant.into_iter().map(|object| (cluster.clone(), object)));
+                }
+                Ok(Err(live)) => return Err(self.conflict(cluster, &live, cx).await),
                 Err(failure) if *cluster == self.id.exporter => return Err(failure.into()),
                 Err(failure) => claim.failures.push(failure),
             }
@@ -68,32 +79,35 @@ impl ServiceExport {
         Ok(claim)
     }
 
-    /// Finds an object that conflicts with new ones in a cluster: one with the same name, or of another export of the host.
-    async fn foreign(
+    /// Returns which of the new objects a cluster doesn't have yet; or an object that conflicts with them: one with the same name, or of another
+    /// export of the host.
+    async fn vacant(
         &self,
         cluster: &ClusterKey,
         new: &[ObjectRef],
         prior: &Prior<Self>,
         cx: &Cx<'_, World>,
-    ) -> Result<Option<Json>, Failure> {
+    ) -> Result<Result<Vec<ObjectRef>, Json>, Failure> {
         if new.is_empty() {
-            return Ok(None);
+            return Ok(Ok(Vec::new()));
         }
         // Objects that a failed apply left are the export's own.
         let own: BTreeSet<_> = prior.in_place().chain([self]).map(|export| &export.id.exporter).collect();
         let is_own = |live: &Json| !prior.is_none() && labels::exporter_of(live).is_some_and(|exporter| own.contains(&exporter));
-        let looks = new.iter().map(|object| cx.cluster(cluster).get(object));
-        if let Some(live) = try_join_all(looks).await?.into_iter().flatten().find(|live| !is_own(live)) {
-            return Ok(Some(live));
+        let live = cx.cluster(cluster);
+        let looks = new.iter().map(|object| async move { if live.may_have(object).await? { live.get(object).await } else { Ok(None) } });
+        let found = try_join_all(looks).await?;
+        if let Some(live) = found.iter().flatten().find(|live| !is_own(live)) {
+            return Ok(Err(live.clone()));
         }
         // One look answers for all exports that are created; what it finds may be gone by now.
         let entries = cx.cluster(cluster).shared().list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
         for object in entries.iter().filter(|live| !is_own(live)).filter_map(|live| ObjectRef::of(live, "")) {
             if let Some(live) = cx.cluster(cluster).get(&object).await?.filter(|live| !is_own(live)) {
-                return Ok(Some(live));
+                return Ok(Err(live));
             }
         }
-        Ok(None)
+        Ok(Ok(new.iter().zip(&found).filter(|(_, live)| live.is_none()).map(|(object, _)| object.clone()).collect()))
     }
 
     /// Returns the error about a conflicting object. It names the export that the object belongs to.
@@ -127,23 +141,24 @@ impl ServiceExport {
     pub(super) async fn write(
         &self,
         export: &Export,
-        claim: Claim,
+        mut claim: Claim,
         prior: &Prior<Self>,
         creation: Option<&Creation>,
         cx: &Cx<'_, World>,
     ) -> Vec<Failure> {
-        let Claim { clusters, mut failures } = claim;
+        let mut failures = std::mem::take(&mut claim.failures);
+        let claim = &claim;
         let exporter = &self.id.exporter;
-        let importers: Vec<_> = clusters.iter().filter(|cluster| *cluster != exporter).collect();
+        let importers: Vec<_> = claim.clusters.iter().filter(|cluster| *cluster != exporter).collect();
         let was_open = prior.finished().is_some_and(|prior| prior.has_gateway_of(self));
         let moves = !was_open && prior.finished().is_some() && !importers.is_empty();
         let wanted = self.to_write(export, exporter, creation);
         let opened = match prior.finished() {
             // One Gateway can't select both.
             Some(prior) if moves && prior.has_gateway_object_of(self) => {
-                write_all(cx.cluster(exporter), &self.on_next_gateway(&wanted)).await
+                write_all(cx.cluster(exporter), &self.on_next_gateway(&wanted), |manifest| claim.is_new(exporter, manifest)).await
             }
-            _ => write_all(cx.cluster(exporter), &wanted).await,
+            _ => write_all(cx.cluster(exporter), &wanted, |manifest| claim.is_new(exporter, manifest)).await,
         };
         if moves {
             World::propagated(cx).await;
@@ -151,14 +166,15 @@ impl ServiceExport {
         let is_open = opened.is_empty() || was_open;
         failures.extend(opened);
         if is_open {
-            let writes = importers
-                .into_iter()
-                .map(|cluster| async move { write_all(cx.cluster(cluster), &self.to_write(export, cluster, creation)).await });
+            let writes = importers.into_iter().map(|cluster| async move {
+                let manifests = self.to_write(export, cluster, creation);
+                write_all(cx.cluster(cluster), &manifests, |manifest| claim.is_new(cluster, manifest)).await
+            });
             failures.extend(join_all(writes).await.concat());
         }
         if moves && failures.is_empty() {
             World::propagated(cx).await;
-            failures.extend(write_all(cx.cluster(exporter), &wanted).await);
+            failures.extend(write_all(cx.cluster(exporter), &wanted, |_| false).await);
         }
         failures
     }
@@ -231,16 +247,28 @@ fn references<'a>(export: &Export, cluster: &'a ClusterKey) -> impl Iterator<Ite
     export.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""))
 }
 
-/// Writes objects, the policies first: a gateway isn't opened before it is settled who may call.
-pub(in crate::resources) async fn write_all(cluster: LiveCluster<'_>, manifests: &[Json]) -> Vec<Failure> {
+/// Writes objects, the policies first: a gateway isn't opened before it is settled who may call. Those that are new must not exist.
+pub(in crate::resources) async fn write_all(cluster: LiveCluster<'_>, manifests: &[Json], is_new: impl Fn(&Json) -> bool) -> Vec<Failure> {
     let (policies, others): (Vec<_>, Vec<_>) =
         manifests.iter().partition(|manifest| Kind::of(manifest) == Some(Kind::AUTHORIZATION_POLICY));
     for policies_or_others in [policies, others] {
-        let writes = policies_or_others.into_iter().map(|manifest| cluster.apply_own(manifest));
+        let writes = policies_or_others.into_iter().map(|manifest| write(cluster, manifest, is_new(manifest)));
         let failures: Vec<_> = join_all(writes).await.into_iter().filter_map(Result::err).collect();
         if !failures.is_empty() {
             return failures;
         }
     }
     Vec::new()
+}
+
+async fn write(cluster: LiveCluster<'_>, manifest: &Json, is_new: bool) -> Result<(), Failure> {
+    if !is_new {
+        return cluster.apply_own(manifest).await;
+    }
+    if cluster.create_own(manifest).await? {
+        return Ok(());
+    }
+    let object = ObjectRef::of(manifest, "").map(|object| object.to_string()).unwrap_or_default();
+    let why = format!("Somebody else has created {object} in cluster \"{}\" during this apply, so it was left as it is.", cluster.key);
+    Err(Failure::new(FailureKind::Conflict, "Already exists", why).advice("Remove the object, or choose another `host`, and apply again."))
 }

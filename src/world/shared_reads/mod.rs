@@ -116,6 +116,34 @@ impl SharedReads {
         }
     }
 
+    /// Returns whether the object may exist, for a create: that fails on one that does, whatever this has said. Where many are asked for, one LIST
+    /// of a namespace's names answers for all of them.
+    pub(crate) async fn may_have(
+        &self,
+        objects: &dyn Objects,
+        cluster: &str,
+        object: &ObjectRef,
+        deadline: &Deadline,
+    ) -> Result<bool, Failure> {
+        let (of, namespace) = (self.of(cluster), object.namespace.clone());
+        if of.asks_for_many(object.kind, namespace.as_deref(), &object.name) {
+            let names = Query::Metadata { kind: object.kind, namespace, labels: String::new() };
+            match self.answer(objects, cluster, &of, &names, deadline).await {
+                Ok(answered) => {
+                    return Ok(match of.knowledge(object, answered.sent) {
+                        Knowledge::Nothing => answered.objects.contains_key(&query::place(object)),
+                        Knowledge::Live(live) => live.is_some(),
+                        Knowledge::Doubt(_) => true,
+                    });
+                }
+                // Credentials may allow to read objects, and not to list them.
+                Err(failure) if failure.kind == FailureKind::Denied => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(objects.get(cluster, object, deadline).await?.is_some())
+    }
+
     /// Returns the objects of a kind, in one namespace or all, that match a label selector (empty: all).
     pub(crate) async fn list(
         &self,

@@ -107,7 +107,7 @@ impl Objects for Slow {
         unreachable!()
     }
 
-    async fn create(&self, _: &str, _: &Json, _: &Deadline) -> Result<(), Failure> {
+    async fn create(&self, _: &str, _: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {
         unreachable!()
     }
 
@@ -347,4 +347,22 @@ fn versions_since(slow: &Slow, name: &str, since: Instant) -> BTreeSet<Option<u6
     let history = &history[name];
     let first = history.iter().rposition(|(at, _)| *at < since).unwrap_or_default();
     history[first..].iter().map(|(_, version)| *version).collect()
+}
+
+#[tokio::test]
+async fn one_list_tells_for_many_creates_what_may_exist() {
+    let (fakes, shared) = (FakeObjects::default(), SharedReads::default());
+    fakes.put("eu", entry("entry-7", 1));
+    for number in 0..50 {
+        let name = format!("entry-{number}");
+        let may_have = shared.may_have(&fakes, "eu", &reference(&name), &deadline()).await.unwrap();
+        assert_eq!(may_have, number == 7, "{name}");
+    }
+    assert_eq!(fakes.lists("eu", Kind::SERVICE_ENTRY), 1);
+    let manifest = entry("entry-8", 1);
+    let writing = shared.write("eu", reference("entry-8"), Some(&manifest));
+    assert!(shared.may_have(&fakes, "eu", &reference("entry-8"), &deadline()).await.unwrap(), "it may be there by now");
+    writing.ended(Some(&manifest));
+    assert!(shared.may_have(&fakes, "eu", &reference("entry-8"), &deadline()).await.unwrap());
+    assert_eq!(fakes.lists("eu", Kind::SERVICE_ENTRY), 1);
 }

@@ -139,3 +139,25 @@ async fn an_export_that_an_interrupted_create_has_left_is_completed_and_leaves_n
     let (_, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, after()).await;
     assert_eq!(diagnostics.errors[0].summary, "Already exists", "it is complete by now");
 }
+
+#[tokio::test]
+async fn what_somebody_creates_after_the_look_stays_as_it_is() {
+    for (cluster, kind, namespace) in [("eu", Kind::SERVICE_ENTRY, "echo"), ("us", Kind::DESTINATION_RULE, "istio-system")] {
+        let scene = scene();
+        scene.objects.put("eu", echo());
+        let object = object(kind, namespace);
+        let theirs = json!({
+            "apiVersion": "networking.istio.io/v1", "kind": kind.kind,
+            "metadata": {"name": object.name.clone(), "namespace": namespace}, "spec": {"theirs": true},
+        });
+        scene.objects.change_after_look(cluster, theirs.clone());
+        let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, export(ADDRESS)).await;
+        assert_eq!(diagnostics.errors[0].summary, "Already exists", "{}", words(&diagnostics));
+        assert_eq!(scene.objects.live(cluster, &object), Some(theirs.clone()));
+        assert_eq!(state.is_value(), cluster == "us", "of a create that has made nothing there is no state");
+        if state.is_value() {
+            assert!(destroy::<ServiceExport>(&scene, &state).await.0.is_null());
+            assert_eq!((scene.objects.live(cluster, &object), exported(&scene, "eu").len()), (Some(theirs), 0));
+        }
+    }
+}
