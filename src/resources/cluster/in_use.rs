@@ -17,6 +17,8 @@ use framework::{AttributePath, Cx, Error, Value};
 /// to a running pod.
 const PAUSE: Duration = Duration::from_secs(3);
 const PATIENCE: u32 = 60;
+/// How many times it is asked if no pod answers at all: a proxy before the API server may pass on no connections to pods.
+const UNANSWERED: u32 = 4;
 
 /// The CA that istiod signs with, and the root that it serves.
 #[derive(Clone, Debug, Default)]
@@ -91,8 +93,10 @@ impl Cluster {
         loop {
             let Some(wanted) = self.wanted(cx).await? else { return Ok(()) };
             let (signers, _) = self.signers(cx).await?;
-            if let Some(denied) = signers.iter().find_map(denied) {
-                cx.warn(unverified(denied));
+            let failures: Vec<_> = signers.iter().filter_map(|signer| signer.certificate.as_ref().err()).collect();
+            let is_over = failures.len() == signers.len() && pauses >= UNANSWERED;
+            if let Some(failure) = failures.into_iter().find(|failure| is_over || failure.kind == FailureKind::Denied) {
+                cx.warn(unverified(failure));
                 return Ok(());
             }
             let lagging: Vec<_> = signers.iter().filter_map(|signer| lagging(signer, &wanted)).collect();
@@ -112,11 +116,6 @@ impl Cluster {
     }
 }
 
-/// Why a pod may not be asked.
-fn denied(signer: &Signer) -> Option<&Failure> {
-    signer.certificate.as_ref().err().filter(|failure| failure.kind == FailureKind::Denied)
-}
-
 /// Says what a pod signs with if that isn't what it is to sign with.
 fn lagging(signer: &Signer, wanted: &str) -> Option<String> {
     let pod = &signer.pod;
@@ -132,11 +131,11 @@ fn lagging(signer: &Signer, wanted: &str) -> Option<String> {
     }
 }
 
-fn unverified(denied: &Failure) -> Error {
+fn unverified(failure: &Failure) -> Error {
     let detail = format!(
         "That istiod signs with the CA that `ca` refers to wasn't verified, and `ca_in_use` can't show it: {} {} A running istiod takes up a changed Secret \
          `cacerts` within two minutes.",
-        denied.why, denied.advice
+        failure.why, failure.advice
     );
     Error::new("istiod's CA was not verified", detail).at(AttributePath::new("ca_in_use"))
 }
@@ -266,8 +265,8 @@ mod tests {
         assert!(!state.is_null());
     }
 
-    #[tokio::test]
-    async fn where_pods_may_not_be_asked_a_warning_says_so() {
+    #[tokio::test(start_paused = true)]
+    async fn where_pods_can_not_be_asked_a_warning_says_so() {
         let (scene, _, ca) = with_istiod().await;
         let denied = Failure::new(FailureKind::Denied, "Can't connect to it", "The credentials don't allow it.");
         scene.objects.fail("eu", &istiod(), denied.clone());
@@ -275,6 +274,14 @@ mod tests {
         assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
         assert_eq!(diagnostics.warnings[0].summary, "istiod's CA was not verified");
         assert_eq!(in_use(&state), (Value::Null, model::<ClusterCaModel>(&ca).root_fingerprint));
+
+        // So it is behind a proxy that passes on no connections to pods.
+        let (cut, begin) =
+            (Failure::new(FailureKind::Unreachable, "Can't reach it", "The protocol isn't switched."), tokio::time::Instant::now());
+        scene.objects.fail("eu", &istiod(), cut);
+        let (_, diagnostics) = apply::<Cluster>(&scene, &state, member(&ca)).await;
+        assert!(diagnostics.errors.is_empty() && begin.elapsed() < Duration::from_secs(30), "{:?}", diagnostics.errors);
+        assert_eq!(diagnostics.warnings[0].summary, "istiod's CA was not verified");
 
         // A plan of such an account keeps what an apply of another one has seen.
         scene.objects.mend();
