@@ -113,7 +113,8 @@ impl Scene {
             let deleted = self.each(&objects, Work::Delete).await;
             rounds.push(Round { provider: [apply, plan, destroy], floor: [written, listed, deleted], bare_plan, memory });
         }
-        let requests = self.count(terraform, count);
+        // The proxies have a runtime of their own, which this one's threads can't wait for.
+        let requests = std::thread::scope(|scope| scope.spawn(|| self.count(terraform, count)).join().expect("the counts"));
         figures(count, &rounds, limits, requests)
     }
 
