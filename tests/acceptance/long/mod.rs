@@ -4,3 +4,4 @@ mod changes;
 mod mesh;
 mod side_by_side;
 mod three_clusters;
+mod upgrade;

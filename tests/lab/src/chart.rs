@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use crate::{
     command::{in_namespace, run},
     daemon::Daemon,
-    go_build::{HELM, ISTIO},
+    go_build::{GoBuild, HELM, ISTIO, ISTIO_OLDER},
     layout::{CHARTS_PORT, Layout, REGISTRY, WAN_ADDRESS, WAN_NAMESPACE},
     netns,
     registry::Inventory,
@@ -27,6 +27,8 @@ pub(crate) const NAMES: [&str; 3] = ["base", "istiod", "gateway"];
 pub(crate) const VERSION: &str = "1.31.0";
 /// The same charts under the next version: something to upgrade to.
 pub(crate) const NEXT_VERSION: &str = "1.31.1";
+/// The charts of the older Istio.
+const OLDER_VERSION: &str = "1.30.0";
 
 /// Where the charts are served.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Charts {
     pub version: &'static str,
     /// [`NEXT_VERSION`]: in the repository and as OCI artifacts only.
     pub next_version: &'static str,
+    /// [`OLDER_VERSION`], if it is built (`lab build istio-older`, then `lab up`): in the repository and as OCI artifacts only.
+    pub older_version: Option<&'static str>,
 }
 
 impl Charts {
@@ -52,13 +56,16 @@ impl Charts {
             directory: layout.charts().join("directory"),
             version: VERSION,
             next_version: NEXT_VERSION,
+            older_version: ISTIO_OLDER.is_built(layout).then_some(OLDER_VERSION),
         }
     }
 }
 
 /// Makes the folder and the packages, and puts the packages into the registry.
 pub(crate) fn ensure(layout: &Layout) -> Result<String> {
-    let key = format!("{} {}", ISTIO.key(), HELM.key());
+    let has_older = ISTIO_OLDER.is_built(layout);
+    let older = if has_older { ISTIO_OLDER.key() } else { String::new() };
+    let key = format!("{} {older} {}", ISTIO.key(), HELM.key());
     let mut inventory = Inventory::read(layout, "charts");
     if inventory.has("charts", &key) && layout.charts().is_dir() {
         return Ok("all there".to_owned());
@@ -69,27 +76,35 @@ pub(crate) fn ensure(layout: &Layout) -> Result<String> {
     let packages = draft.join("http/charts");
     fs::create_dir_all(&packages)?;
     fs::create_dir_all(draft.join("directory"))?;
+    let source = |build: &GoBuild, name| build.program(layout, "charts").join(name);
     for name in NAMES {
         let chart = draft.join("directory").join(name);
-        run(Command::new("cp").arg("-r").arg(ISTIO.program(layout, "charts").join(name)).arg(&chart))?;
+        run(Command::new("cp").arg("-r").arg(source(&ISTIO, name)).arg(&chart))?;
         set_version(&chart.join("Chart.yaml"))?;
         for version in [VERSION, NEXT_VERSION] {
-            run(helm(layout)
-                .arg("package")
-                .arg(&chart)
-                .args(["--version", version, "--app-version", version, "--destination"])
-                .arg(&packages))?;
-            run(helm(layout)
-                .arg("push")
-                .arg(packages.join(format!("{name}-{version}.tgz")))
-                .args([&format!("oci://{REGISTRY}/charts"), "--plain-http"]))?;
+            publish(layout, &chart, &packages, version)?;
+        }
+        if has_older {
+            publish(layout, &source(&ISTIO_OLDER, name), &packages, OLDER_VERSION)?;
         }
     }
     run(helm(layout).args(["repo", "index"]).arg(&packages).args(["--url", &Charts::new(layout).http]))?;
     let _ = fs::remove_dir_all(&folder);
     fs::rename(&draft, &folder)?;
     inventory.add("charts".to_owned(), key)?;
-    Ok(format!("{VERSION} and {NEXT_VERSION}"))
+    let versions = [has_older.then_some(OLDER_VERSION), Some(VERSION), Some(NEXT_VERSION)];
+    Ok(versions.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// Packages a chart under a version, and puts the package into the registry.
+fn publish(layout: &Layout, chart: &Path, packages: &Path, version: &str) -> Result<()> {
+    run(helm(layout).arg("package").arg(chart).args(["--version", version, "--app-version", version, "--destination"]).arg(packages))?;
+    let name = chart.file_name().context("a chart without a name")?.to_string_lossy();
+    run(helm(layout)
+        .arg("push")
+        .arg(packages.join(format!("{name}-{version}.tgz")))
+        .args([&format!("oci://{REGISTRY}/charts"), "--plain-http"]))?;
+    Ok(())
 }
 
 /// Helm with folders of its own: the lab does not look at the person's repositories.

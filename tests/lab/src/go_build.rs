@@ -115,6 +115,16 @@ pub(crate) static ISTIO: GoBuild = GoBuild {
     ],
 };
 
+/// Istio's control plane and agent of four months before: something to upgrade from. For the long tests only.
+pub(crate) static ISTIO_OLDER: GoBuild = GoBuild {
+    name: "istio-older",
+    files: module!("istio-older"),
+    programs: &[("istio.io/istio/pilot/cmd/pilot-discovery", "pilot-discovery"), ("istio.io/istio/pilot/cmd/pilot-agent", "pilot-agent")],
+    aliases: &[],
+    variables: &[("istio.io/istio/pkg/version.buildVersion", "1.30.0")],
+    extras: ISTIO.extras,
+};
+
 /// `OpenTofu`.
 pub(crate) static TOFU: GoBuild = GoBuild {
     name: "tofu",
@@ -125,8 +135,8 @@ pub(crate) static TOFU: GoBuild = GoBuild {
     extras: &[],
 };
 
-/// All parts. `lab up` builds all but `helm3`.
-pub(crate) static PARTS: [&GoBuild; 7] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3];
+/// All parts. `lab up` builds all but the last two.
+pub(crate) static PARTS: [&GoBuild; 8] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3, &ISTIO_OLDER];
 
 impl GoBuild {
     /// The part of that name.

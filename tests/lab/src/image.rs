@@ -15,13 +15,17 @@ use crate::{
     command::{in_namespace, run, write_file},
     daemon::hex,
     envoy,
-    go_build::{ISTIO, PAUSE as PAUSE_BUILD, remove_stale_drafts},
+    go_build::{GoBuild, ISTIO, ISTIO_OLDER, PAUSE as PAUSE_BUILD, remove_stale_drafts},
     layout::{Layout, REGISTRY, WAN_NAMESPACE},
     machine,
 };
 
 /// The image of a pod's sandbox.
 pub(crate) const PAUSE: &str = "198.51.100.1:5000/lab/pause:dev";
+
+/// The tag of the images, and that of the older Istio's.
+const TAG: &str = "dev";
+const OLDER_TAG: &str = "older";
 
 /// The packages that Istio's agent and the tests need inside a pod.
 const BASE_PACKAGES: &str = "iptables,curl,ca-certificates,iproute2";
@@ -48,6 +52,7 @@ struct Layer {
 #[derive(Debug)]
 pub(crate) struct Image {
     name: &'static str,
+    tag: &'static str,
     layers: Vec<Layer>,
     config: Value,
 }
@@ -57,46 +62,66 @@ pub(crate) fn pause(layout: &Layout) -> Result<Image> {
     let program = PAUSE_BUILD.program(layout, "pause");
     let layer = files_layer(layout, &PAUSE_BUILD.key(), &[(program, "pause")])?;
     let config = json!({"Entrypoint": ["/pause"], "User": "65535:65535"});
-    Ok(Image { name: "lab/pause", layers: vec![layer], config })
+    Ok(Image { name: "lab/pause", tag: TAG, layers: vec![layer], config })
 }
 
-/// Istio's images and those of the tests' workloads.
+/// Istio's images and those of the tests' workloads; those of the older Istio too, if it is built.
 pub(crate) fn workloads(layout: &Layout) -> Result<Vec<Image>> {
-    let base = base_layer(layout)?;
     let key = ISTIO.key();
-    let istio = |name| ISTIO.program(layout, name);
-    let over_base = |name, key: &str, files: &[(PathBuf, &str)], config| -> Result<Image> {
-        let mut layers = vec![base.clone()];
-        if !files.is_empty() {
-            layers.push(files_layer(layout, key, files)?);
-        }
-        Ok(Image { name, layers, config })
-    };
-    Ok(vec![
+    let mut images = Vec::from(istio(layout, &ISTIO, TAG)?);
+    images.push(over_base(
+        layout,
+        ("istio/app", TAG),
+        &key,
+        &[(ISTIO.program(layout, "server"), "usr/local/bin/server")],
+        json!({"Entrypoint": ["/usr/local/bin/server"], "User": "1338:1338"}),
+    )?);
+    images.push(over_base(layout, ("lab/client", TAG), &key, &[], json!({"Cmd": ["sleep", "infinity"], "User": "1338:1338"}))?);
+    if ISTIO_OLDER.is_built(layout) {
+        images.extend(istio(layout, &ISTIO_OLDER, OLDER_TAG)?);
+    }
+    Ok(images)
+}
+
+/// The images of control plane and proxy.
+fn istio(layout: &Layout, build: &GoBuild, tag: &'static str) -> Result<[Image; 2]> {
+    let key = build.key();
+    let program = |name| build.program(layout, name);
+    Ok([
         over_base(
-            "istio/pilot",
+            layout,
+            ("istio/pilot", tag),
             &key,
-            &[(istio("pilot-discovery"), "usr/local/bin/pilot-discovery")],
+            &[(program("pilot-discovery"), "usr/local/bin/pilot-discovery")],
             json!({"Entrypoint": ["/usr/local/bin/pilot-discovery"], "User": "1337:1337"}),
         )?,
         over_base(
-            "istio/proxyv2",
+            layout,
+            ("istio/proxyv2", tag),
             &format!("{key}{}", envoy::program(layout).display()),
             &[
-                (istio("pilot-agent"), "usr/local/bin/pilot-agent"),
+                (program("pilot-agent"), "usr/local/bin/pilot-agent"),
                 (envoy::program(layout), "usr/local/bin/envoy"),
-                (istio("envoy_bootstrap.json"), "var/lib/istio/envoy/envoy_bootstrap_tmpl.json"),
+                (program("envoy_bootstrap.json"), "var/lib/istio/envoy/envoy_bootstrap_tmpl.json"),
             ],
             json!({"Entrypoint": ["/usr/local/bin/pilot-agent"]}),
         )?,
-        over_base(
-            "istio/app",
-            &key,
-            &[(istio("server"), "usr/local/bin/server")],
-            json!({"Entrypoint": ["/usr/local/bin/server"], "User": "1338:1338"}),
-        )?,
-        over_base("lab/client", &key, &[], json!({"Cmd": ["sleep", "infinity"], "User": "1338:1338"}))?,
     ])
+}
+
+/// An image of that name and tag: the base, and a layer with the files if there are any.
+fn over_base(
+    layout: &Layout,
+    (name, tag): (&'static str, &'static str),
+    key: &str,
+    files: &[(PathBuf, &str)],
+    config: Value,
+) -> Result<Image> {
+    let mut layers = vec![base_layer(layout)?];
+    if !files.is_empty() {
+        layers.push(files_layer(layout, key, files)?);
+    }
+    Ok(Image { name, tag, layers, config })
 }
 
 /// Makes the base of all images unless it is there.
@@ -221,7 +246,7 @@ impl Image {
 
     /// Where clusters find it.
     pub(crate) fn reference(&self) -> String {
-        format!("{REGISTRY}/{}:dev", self.name)
+        format!("{REGISTRY}/{}:{}", self.name, self.tag)
     }
 
     /// Distinguishes this image from an earlier one of the same name.
