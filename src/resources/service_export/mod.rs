@@ -29,7 +29,7 @@ use resolve::{Resolved, Unresolved};
 
 use crate::{
     data::Kind,
-    mesh::{Export, ExportId, ServicePort, Vip, export::Request, helm::gateway::Address, labels, observe::drift::own_differences},
+    mesh::{Export, ExportId, ServicePort, Vip, export::Request, helm::gateway::Address, observe::drift::own_differences},
     ports::Failure,
     world::{ClusterAccess, Creation, World, all_failed, strings},
 };
@@ -72,11 +72,11 @@ fn differences(seen: &Seen, export: &Export) -> Vec<String> {
     match (&seen.wanted, &seen.live) {
         (Some(wanted), Some(live)) => own_differences(wanted, live),
         (Some(_), None) => vec!["it is gone".to_owned()],
-        (None, Some(live)) if labels::is_ours(live) => {
+        (None, Some(_)) => {
             let reason = export.opening.as_ref().map(|opening| format!(": {opening} already, and the gateway rejects a second one"));
             vec![format!("must be removed{}", reason.unwrap_or_default())]
         }
-        (None, _) => Vec::new(),
+        (None, None) => Vec::new(),
     }
 }
 
@@ -253,9 +253,9 @@ impl ServiceExport {
             return found(Vec::new());
         }
         let objects: Vec<_> = self.objects().into_iter().filter(|(cluster, _)| cx.world.clusters.problem(cluster).is_none()).collect();
-        let looks = join_all(objects.iter().map(|(cluster, object)| cx.cluster(cluster).get(object))).await;
+        let looks = join_all(objects.iter().map(|(cluster, object)| cx.cluster(cluster).get_ours(object))).await;
         // An object that can't be read may exist.
-        if looks.iter().any(|live| live.as_ref().map_or(true, |live| live.as_ref().is_some_and(labels::is_ours))) {
+        if looks.iter().any(|live| live.as_ref().map_or(true, Option::is_some)) {
             return found(vec![format!("{}: {}", problem.summary, problem.detail)]);
         }
         Ok(Observed::Gone)

@@ -17,7 +17,7 @@ use crate::{
 };
 use framework::{AttributePath, Cx, Error, Prior};
 
-/// An object that the export may have: its manifest, if it must exist, and the live object.
+/// An object that the export may have: its manifest, if it must exist, and the live object. One that must not exist is seen only if it is ours.
 pub(super) struct Seen {
     pub(super) object: ObjectRef,
     pub(super) wanted: Option<Json>,
@@ -51,7 +51,7 @@ impl ServiceExport {
         let objects = self.objects().into_iter().filter(|(member, _)| member == cluster).map(|(_, object)| object);
         let looks = objects.map(|object| {
             let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(&object)).cloned();
-            async move { Ok(Seen { live: cx.cluster(cluster).get(&object).await?, object, wanted }) }
+            async move { Ok(Seen { live: cx.cluster(cluster).get_for(&object, wanted.as_ref()).await?, object, wanted }) }
         });
         try_join_all(looks).await
     }
@@ -224,7 +224,7 @@ pub(super) async fn remove_obsolete(prior: &Prior<ServiceExport>, export: &Expor
         if live.leaves_behind(&object.to_string()).await {
             return Ok(());
         }
-        match live.get(object).await?.filter(labels::is_ours) {
+        match live.get_ours(object).await? {
             Some(found) if !is_kept(&found, object, &kept, cx).await? => live.delete_found(&found, labels::is_ours).await,
             _ => Ok(()),
         }

@@ -46,6 +46,14 @@ const OWN: [Kind; 4] = [Kind::GATEWAY, Kind::SERVICE_ENTRY, Kind::DESTINATION_RU
 /// Kinds of which many objects of others are read, and which are small enough to be listed by namespace.
 const OTHERS: [Kind; 1] = [Kind::SERVICE];
 
+/// Whose objects a read is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Anyone,
+    /// Only objects with our label: another one is as good as none.
+    Us,
+}
+
 /// Where an object is among those of its kind.
 type Place = (String, String);
 
@@ -83,12 +91,26 @@ impl SharedReads {
         Forgetting(self.of(cluster))
     }
 
-    /// Returns the object, or `None` if it doesn't exist.
+    /// Returns the object, or `None` if it doesn't exist or is another's than asked for.
     pub(crate) async fn get(
         &self,
         objects: &dyn Objects,
         cluster: &str,
         object: &ObjectRef,
+        owner: Owner,
+        deadline: &Deadline,
+    ) -> Result<Option<Json>, Failure> {
+        let found = self.find(objects, cluster, object, owner, deadline).await?;
+        Ok(found.filter(|live| owner == Owner::Anyone || labels::is_ours(live)))
+    }
+
+    /// Returns the object if it exists, which may be another's where that costs nothing to find.
+    async fn find(
+        &self,
+        objects: &dyn Objects,
+        cluster: &str,
+        object: &ObjectRef,
+        owner: Owner,
         deadline: &Deadline,
     ) -> Result<Option<Json>, Failure> {
         let of = self.of(cluster);
@@ -98,7 +120,7 @@ impl SharedReads {
                 Ok(answered) => match of.knowledge(object, answered.sent) {
                     Knowledge::Nothing if answered.objects.contains_key(&place) => return Ok(answered.objects.get(&place).cloned()),
                     // An object without our label isn't among those with it.
-                    Knowledge::Nothing if wide.is_filtered() => {}
+                    Knowledge::Nothing if wide.is_filtered() && owner == Owner::Anyone => {}
                     Knowledge::Nothing => return Ok(None),
                     Knowledge::Live(live) => return Ok(live),
                     Knowledge::Doubt(_) => return objects.get(cluster, object, deadline).await,

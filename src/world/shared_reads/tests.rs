@@ -184,7 +184,11 @@ fn slow(entries: usize) -> (Arc<Slow>, Arc<SharedReads>) {
 }
 
 async fn get(slow: &Slow, shared: &SharedReads, name: &str) -> Result<Option<u64>, Failure> {
-    let found = shared.get(slow, "eu", &reference(name), &deadline()).await?;
+    get_of(Owner::Anyone, slow, shared, name).await
+}
+
+async fn get_of(owner: Owner, slow: &Slow, shared: &SharedReads, name: &str) -> Result<Option<u64>, Failure> {
+    let found = shared.get(slow, "eu", &reference(name), owner, &deadline()).await?;
     Ok(found.and_then(|live| live["spec"]["version"].as_u64()))
 }
 
@@ -219,6 +223,22 @@ async fn a_few_objects_are_read_one_by_one_and_many_by_one_list() {
     let before = slow.count("GET");
     assert_eq!(get(&slow, &shared, "nothing").await.unwrap(), None);
     assert_eq!(slow.count("GET"), before + 1, "it may be there without our label");
+    assert_eq!(get_of(Owner::Us, &slow, &shared, "nothing else").await.unwrap(), None);
+    assert_eq!(slow.count("GET"), before + 1, "without our label it is as good as none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_of_others_is_none_of_ours_however_it_is_read() {
+    let (slow, shared) = slow(10);
+    let mut theirs = entry("theirs", 1);
+    theirs["metadata"]["labels"] = Json::Null;
+    slow.fakes.put("eu", theirs);
+    assert_eq!(get_of(Owner::Us, &slow, &shared, "theirs").await.unwrap(), None, "by a GET");
+    for number in 0..10 {
+        assert_eq!(get_of(Owner::Us, &slow, &shared, &format!("e{number}")).await.unwrap(), Some(0));
+    }
+    assert_eq!(get_of(Owner::Us, &slow, &shared, "theirs").await.unwrap(), None, "by a LIST");
+    assert_eq!(get(&slow, &shared, "theirs").await.unwrap(), Some(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -321,7 +341,11 @@ async fn reads_are_never_older_than_allowed_whatever_is_written_and_whatever_fai
                         5 => deadline().pause(Duration::from_millis(random.below(3000))).await.unwrap(),
                         kind => {
                             let (begun, since) = (Instant::now(), ended.lock().unwrap().get(&name).copied());
-                            let found = if kind < 8 { get(&slow, &shared, &name).await } else { list(&slow, &shared, &name).await };
+                            let found = match kind {
+                                6 => get(&slow, &shared, &name).await,
+                                7 => get_of(Owner::Us, &slow, &shared, &name).await,
+                                _ => list(&slow, &shared, &name).await,
+                            };
                             let Ok(found) = found else { continue };
                             // A LIST and the GETs that make it up each take up to two requests' time.
                             let oldest = begun.checked_sub(SHARED + REQUEST * 4).unwrap_or(begun);

@@ -1,16 +1,24 @@
 //! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
 
-use std::{sync::PoisonError, time::Duration};
+mod loss;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
 
 use framework::{Cut, Cx, Deadline, Error};
 use serde_json::{Value as Json, json};
 
-use super::{Creation, World, shared_reads::Writing};
+use super::{
+    Creation, World,
+    shared_reads::{Owner, Writing},
+};
 use crate::{
     data::{Command, Deployed, Kind, Mark, ObjectRef, Printed, Release, selects},
-    mesh::{ClusterKey, observe::drift::own_differences},
+    mesh::{ClusterKey, labels, observe::drift::own_differences},
     ports::{Failure, FailureKind, Hello, Token, TokenRequest},
 };
+use loss::other_cluster;
 
 /// A cluster with the time that an operation may spend on it. The methods are those of the ports, without a key and a deadline each.
 #[derive(Clone, Copy)]
@@ -72,48 +80,6 @@ impl<'a> LiveCluster<'a> {
             return Err(other_cluster(self.key, &known, &uid));
         }
         Ok(world)
-    }
-
-    /// Returns why the cluster is lost: it can't be reached, or another one has its place, and the configuration allows to forget what is in it.
-    pub(crate) async fn loss(self) -> Option<Failure> {
-        if !self.cx.world.forgettable.contains(self.key.as_str()) {
-            return None;
-        }
-        let unreachable = || self.cx.world.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
-        // Each look takes seconds, and there may be many objects.
-        if let Some(failure) = unreachable().get(self.key.as_str()) {
-            return Some(failure.clone());
-        }
-        let failure = self.recognized().await.err()?;
-        if failure.kind == FailureKind::Unreachable {
-            unreachable().insert(self.key.to_string(), failure.clone());
-        }
-        matches!(failure.kind, FailureKind::Unreachable | FailureKind::OtherCluster).then_some(failure)
-    }
-
-    /// Whether the cluster is lost, for a read: warns that the state stays as it is.
-    pub(crate) async fn is_lost(self) -> bool {
-        let Some(failure) = self.loss().await else { return false };
-        let mut warning = Error::from(failure);
-        warning.detail.push_str(
-            "\n\n`forget_unreachable` is true for the cluster, so the state stays as it is, and a destroy removes what is in the cluster from the state.",
-        );
-        self.warn(warning);
-        true
-    }
-
-    /// Whether the cluster is lost, for a delete: warns of the objects that are left behind.
-    pub(crate) async fn leaves_behind(self, objects: &str) -> bool {
-        let Some(failure) = self.loss().await else { return false };
-        self.warn(Error::new(
-            "Objects are left behind",
-            format!(
-                "{} `forget_unreachable` is true for cluster \"{}\", so {objects} were not deleted in it. If that cluster still exists, delete them \
-                 there.",
-                failure.why, self.key
-            ),
-        ));
-        true
     }
 
     /// A part of the time that is left.
@@ -206,9 +172,23 @@ impl<'a> LiveCluster<'a> {
     pub(crate) async fn get(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
         let world = self.recognized().await?;
         if self.is_shared {
-            return Box::pin(world.shared.get(&*world.objects, self.key.as_str(), object, self.deadline)).await;
+            return Box::pin(world.shared.get(&*world.objects, self.key.as_str(), object, Owner::Anyone, self.deadline)).await;
         }
         world.objects.get(self.key.as_str(), object, self.deadline).await
+    }
+
+    /// Returns the object if it exists and is ours.
+    pub(crate) async fn get_ours(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
+        let world = self.recognized().await?;
+        if self.is_shared {
+            return Box::pin(world.shared.get(&*world.objects, self.key.as_str(), object, Owner::Us, self.deadline)).await;
+        }
+        Ok(world.objects.get(self.key.as_str(), object, self.deadline).await?.filter(labels::is_ours))
+    }
+
+    /// Returns the live object to compare with the manifest that is wanted in its place. Where none is wanted, only an object of ours matters.
+    pub(crate) async fn get_for(self, object: &ObjectRef, wanted: Option<&Json>) -> Result<Option<Json>, Failure> {
+        if wanted.is_some() { self.get(object).await } else { self.get_ours(object).await }
     }
 
     /// Returns whether the object may exist. One look answers for many, so one that was made a few seconds ago may be missed: for creates, which
@@ -370,53 +350,5 @@ impl<'a> LiveCluster<'a> {
 fn ended(writing: Option<Writing>, live: Option<&Json>) {
     if let Some(writing) = writing {
         writing.ended(live);
-    }
-}
-
-/// The failure of an operation on a cluster that isn't the one in which the object was created.
-fn other_cluster(key: &ClusterKey, known: &str, found: &str) -> Failure {
-    let why = format!(
-        "Under the key \"{key}\" the cluster with the UID {found} answers, and what the state describes was created in the cluster with the UID \
-         {known}. (The UID of a cluster is that of its namespace kube-system.) Nothing was changed, and the state stays as it is."
-    );
-    Failure::new(FailureKind::OtherCluster, format!("Cluster \"{key}\" is another cluster"), why).advice(format!(
-        "Correct the address or the context of `clusters.{key}` in the provider's configuration. If the former cluster is gone for good, set \
-         `forget_unreachable` to true there and destroy or replace the resource. If it was restored from a backup, remove the resource from the \
-         state with `terraform state rm` and import it."
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio_util::sync::CancellationToken;
-
-    use super::*;
-    use crate::ports::fakes::{FakeClock, FakeObjects, FakeReleases};
-
-    #[tokio::test]
-    async fn an_object_that_changed_since_the_look_is_deleted_only_if_it_is_still_meant() {
-        let objects = Arc::new(FakeObjects::default());
-        let world = World::fake(&objects, &Arc::new(FakeReleases::default()), &FakeClock::default());
-        let cx = Cx::new(&world, Deadline::after(Duration::from_secs(60), CancellationToken::new()));
-        let key = ClusterKey::parse("eu").unwrap();
-        let gateway = |labels: Json, hosts: &str| {
-            json!({
-                "apiVersion": "networking.istio.io/v1", "kind": "Gateway",
-                "metadata": {"name": "echo", "namespace": "istio-system", "labels": labels}, "spec": {"hosts": hosts},
-            })
-        };
-        let found = gateway(json!({"export": "echo"}), "a");
-        let object = ObjectRef::of(&found, "").unwrap();
-        for (now, stays) in
-            [(found.clone(), false), (gateway(json!({"export": "echo"}), "b"), false), (gateway(json!({"team": "other"}), "b"), true)]
-        {
-            objects.put("eu", now);
-            cx.cluster(&key).delete_found(&found, |live| selects("export=echo", live)).await.unwrap();
-            assert_eq!(objects.live("eu", &object).is_some(), stays);
-        }
-        objects.remove("eu", &object);
-        cx.cluster(&key).delete_found(&found, |_| true).await.unwrap();
     }
 }
