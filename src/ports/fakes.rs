@@ -49,6 +49,8 @@ pub struct FakeObjects {
     down: Mutex<BTreeMap<String, Failure>>,
     /// By object: what it becomes as soon as somebody has looked at it.
     changes: Mutex<BTreeMap<Key, Json>>,
+    /// By object: what somebody makes in its place just before it is written.
+    overtaken: Mutex<BTreeMap<Key, Json>>,
     /// By cluster and kind: how often it was listed.
     lists: Mutex<BTreeMap<Key, usize>>,
     /// By pod: what it presents, if it isn't the CA of its namespace.
@@ -72,6 +74,18 @@ impl FakeObjects {
         lock(&self.changes).insert(key(cluster, &reference), object);
     }
 
+    /// Makes an object as soon as its place is about to be written, as somebody else would who is faster.
+    pub fn make_before_write(&self, cluster: &str, object: Json) {
+        let reference = ObjectRef::of(&object, "default").expect("a known kind");
+        lock(&self.overtaken).insert(key(cluster, &reference), object);
+    }
+
+    fn overtake(&self, cluster: &str, object: &ObjectRef) {
+        if let Some(made) = lock(&self.overtaken).remove(&key(cluster, object)) {
+            self.put(cluster, made);
+        }
+    }
+
     /// Removes an object, as somebody else would.
     pub fn remove(&self, cluster: &str, object: &ObjectRef) {
         lock(&self.objects).remove(&key(cluster, object));
@@ -86,6 +100,11 @@ impl FakeObjects {
     /// The object as it is.
     pub fn live(&self, cluster: &str, object: &ObjectRef) -> Option<Json> {
         lock(&self.objects).get(&key(cluster, object)).cloned()
+    }
+
+    /// All objects of a cluster.
+    pub fn all(&self, cluster: &str) -> Vec<Json> {
+        lock(&self.objects).iter().filter(|((of, _), _)| of == cluster).map(|(_, object)| object.clone()).collect()
     }
 
     /// All objects of a cluster, by kind and name.
@@ -130,6 +149,13 @@ impl FakeObjects {
     fn check(&self, cluster: &str, object: &ObjectRef) -> Result<(), Failure> {
         self.check_cluster(cluster)?;
         lock(&self.failures).get(&key(cluster, object)).cloned().map_or(Ok(()), Err)
+    }
+}
+
+/// Sets the status of what istiod takes up.
+fn take_up(live: &mut Json) {
+    if Kind::of(live) == Some(Kind::API_GATEWAY) {
+        live["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
     }
 }
 
@@ -187,16 +213,14 @@ impl Objects for FakeObjects {
     async fn apply(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Json, Failure> {
         let object = ObjectRef::of(manifest, "default").expect("a known kind");
         self.check(cluster, &object)?;
+        self.overtake(cluster, &object);
         let key = key(cluster, &object);
         let before = lock(&self.applied).insert(key.clone(), manifest.clone()).unwrap_or_default();
         let mut objects = lock(&self.objects);
         let live = objects.entry(key).or_default();
         withdraw(live, &before);
         merge(live, manifest);
-        if object.kind == Kind::API_GATEWAY {
-            // As istiod does.
-            live["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
-        }
+        take_up(live);
         Ok(live.clone())
     }
 
@@ -204,11 +228,14 @@ impl Objects for FakeObjects {
     async fn create(&self, cluster: &str, manifest: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {
         let object = ObjectRef::of(manifest, "default").expect("a known kind");
         self.check(cluster, &object)?;
+        self.overtake(cluster, &object);
         if self.live(cluster, &object).is_some() {
             return Ok(None);
         }
-        self.put(cluster, manifest.clone());
-        Ok(Some(manifest.clone()))
+        let mut live = manifest.clone();
+        take_up(&mut live);
+        self.put(cluster, live.clone());
+        Ok(Some(live))
     }
 
     async fn merge(&self, cluster: &str, object: &ObjectRef, patch: &Json, _: &Deadline) -> Result<Option<Json>, Failure> {

@@ -13,6 +13,7 @@ use super::{
     testing::{FakeMesh, balancer, echo, gateway_api, injector, istiod},
 };
 use crate::{
+    data::ObjectRef,
     ports::fakes::{Effect, FakeClock, FakeObjects, FakeReleases, Faulty},
     world::World,
 };
@@ -262,6 +263,54 @@ async fn gets_over_every_fault(name: &'static str) {
         }
     }
     assert!(problems.is_empty(), "{name}: {} problems\n{}", problems.len(), problems.join("\n"));
+}
+
+/// Somebody else makes an object of the resource's just before the resource does.
+async fn leaves_what_others_make(name: &'static str) -> Vec<String> {
+    let mut scene = Scene::new(name).await;
+    scene.make_services();
+    let before = ["us", "eu"].map(|cluster| scene.objects.all(cluster));
+    let to = scene.config(0);
+    scene.settled(&Object::absent(), &to).await;
+    let made = ["us", "eu"].iter().zip(&before).flat_map(|(cluster, before)| {
+        let after = scene.objects.all(cluster).into_iter();
+        after
+            .filter(|object| !before.iter().any(|was| ObjectRef::of(was, "") == ObjectRef::of(object, "")))
+            .map(|object| (*cluster, object))
+    });
+    let made: Vec<_> = made.collect();
+    assert!(!made.is_empty(), "{name} makes nothing");
+    let mut problems = Vec::new();
+    for (cluster, object) in made {
+        let reference = ObjectRef::of(&object, "").expect("a known kind");
+        let theirs = json!({
+            "apiVersion": object["apiVersion"], "kind": object["kind"],
+            "metadata": {"name": reference.name.clone(), "namespace": object["metadata"]["namespace"]}, "spec": {"theirs": true},
+        });
+        let mut scene = Scene::new(name).await;
+        scene.objects.make_before_write(cluster, theirs.clone());
+        let outcome = scene.run(&Object::absent(), &to).await.1;
+        let mut check = |is_right: bool, what: &str, outcome: &Outcome| {
+            if !is_right {
+                problems.push(format!("{name}: {cluster}: {reference}: {what}: {}", told(&outcome.diagnostics)));
+            }
+        };
+        check(outcome.diagnostics.iter().any(|one| one.summary == "Already exists"), "the create takes it for its own", &outcome);
+        check(scene.objects.live(cluster, &reference).as_ref() == Some(&theirs), "the create changes it", &outcome);
+        let outcome = scene.run(&outcome.object, &Value::Nil).await.1;
+        check(!has_errors(&outcome.diagnostics), "the destroy fails", &outcome);
+        check(scene.objects.live(cluster, &reference).as_ref() == Some(&theirs), "the destroy changes it", &outcome);
+    }
+    problems
+}
+
+#[tokio::test]
+async fn what_others_make_at_the_same_time_is_left_alone() {
+    let mut problems = Vec::new();
+    for resource in super::all() {
+        problems.extend(leaves_what_others_make(resource.name()).await);
+    }
+    assert!(problems.is_empty(), "{} problems\n{}", problems.len(), problems.join("\n"));
 }
 
 #[tokio::test]

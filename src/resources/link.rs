@@ -149,13 +149,12 @@ impl Resource for NetworkLink {
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<NetworkLinkStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, object) = (spec.on(cx), spec.link.object());
         spec.check_definition(cx).await?;
-        if prior.is_none() {
-            cluster.left(&object, || format!("mesh_link.<name> {}", spec.id())).await?;
-        }
+        let import = || format!("mesh_link.<name> {}", spec.id());
+        let is_new = prior.is_none() && cluster.left(&object, import).await?.is_none();
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(NetworkLinkStatus { drift: Vec::new() });
-        cluster.apply_own(&marked(spec.link.manifest(), creation.as_ref())).await?;
+        cluster.put_first(&marked(spec.link.manifest(), creation.as_ref()), is_new, reached, import).await?;
         spec.taken_up(cx).await?;
         if creation.is_some() {
             cluster.unmark(&object).await?;

@@ -11,6 +11,7 @@ mod global_service;
 mod link;
 #[cfg(test)]
 mod lost_clusters;
+mod new_objects;
 mod remote_secret;
 mod root_ca;
 #[cfg(test)]

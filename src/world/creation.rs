@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use framework::{Cx, Error, Prior};
+use framework::{Cx, Error, Prior, Reached};
 use serde_json::Value as Json;
 
 use super::{LiveCluster, World, not_ours};
@@ -62,6 +62,38 @@ impl LiveCluster<'_> {
         let found = self.get(&object).await?;
         // One that is there and the same is what this call has made: the answer was lost.
         Ok(found.is_some_and(|found| own_differences(manifest, &found).is_empty()))
+    }
+
+    /// Creates an object that a look hasn't found (`is_new`), or changes one that is ours. False if somebody has made it since the look, and it
+    /// stays as it is.
+    pub(crate) async fn put_own(self, manifest: &Json, is_new: bool) -> Result<bool, Failure> {
+        if is_new {
+            return self.create_own(manifest).await;
+        }
+        // A Secret has no `spec` that others could add to.
+        if manifest["spec"].is_null() {
+            self.apply(manifest).await?;
+        } else {
+            self.apply_own(manifest).await?;
+        }
+        Ok(true)
+    }
+
+    /// Puts the object that a resource begins with. One that somebody has made since the look is an error that names the import, and then nothing
+    /// is reached.
+    pub(crate) async fn put_first<S>(
+        self,
+        manifest: &Json,
+        is_new: bool,
+        reached: &mut Reached<S>,
+        import: impl Fn() -> String,
+    ) -> Result<(), Error> {
+        if self.put_own(manifest, is_new).await? {
+            return Ok(());
+        }
+        reached.unset();
+        let object = ObjectRef::of(manifest, "").map(|object| object.to_string()).unwrap_or_default();
+        Err(not_ours(self.key, &object, &import()))
     }
 
     /// Returns the mark of an object, if a create for this cluster's key has made it and not finished.

@@ -130,6 +130,7 @@ impl Resource for CaRequest {
         let found = if prior.is_none() { cluster.left(&secret, import).await? } else { cluster.get(&secret).await? };
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let known = prior.finished().and_then(|prior| prior.known.as_deref());
+        let is_new = found.is_none();
         let reusable =
             found.filter(|found| trust::ca_record(found) == Some(spec.record())).and_then(|found| Self::find(&found, known, cx).ok());
         let request = match reusable {
@@ -140,7 +141,7 @@ impl Resource for CaRequest {
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() });
         let manifest = trust::request_secret(&spec.namespace, &spec.name, &request, &spec.record());
-        cluster.apply(&marked(manifest, creation.as_ref())).await?;
+        cluster.put_first(&marked(manifest, creation.as_ref()), is_new, reached, import).await?;
         if creation.is_some() {
             cluster.unmark(&secret).await?;
         }

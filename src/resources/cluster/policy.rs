@@ -12,43 +12,51 @@ impl Cluster {
     /// Sets or takes back the mesh-wide mode of mutual TLS. `may_have_one`: an interrupted create may have set it.
     pub(super) async fn apply_mtls(&self, prior: &Prior<Self>, may_have_one: bool, cx: &Cx<'_, World>) -> Result<(), Error> {
         if let Some(manifest) = self.plane.mesh_peer_authentication() {
-            self.on(cx).apply_own(&manifest).await?;
+            // The control plane was installed since the last look.
+            let is_new = self.check_policy(prior, cx).await?;
+            if !self.on(cx).put_own(&manifest, is_new).await? {
+                return Err(self.policy_of_others());
+            }
         } else if may_have_one || prior.in_place().any(|prior| prior.plane.mtls_mode.is_some()) {
             self.delete_policy(cx).await?;
         }
         Ok(())
     }
 
-    /// The mesh-wide policy must be ours, or one that an import took over, before it is written.
-    pub(super) async fn check_policy(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    /// The mesh-wide policy must be ours, or one that an import took over, before it is written. Returns whether there is none yet.
+    pub(super) async fn check_policy(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<bool, Error> {
         if self.plane.mtls_mode.is_none() || prior.finished().is_some_and(|prior| prior.plane.mtls_mode.is_some()) {
-            return Ok(());
+            return Ok(false);
         }
-        let policy = self.peer_authentication();
         let takes_over = self.adopts && prior.finished().is_none();
-        match self.on(cx).get(&policy).await? {
-            Some(live) if !labels::is_ours(&live) && !takes_over => Err(Error::new(
-                "Already exists",
-                format!(
-                    "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it \
-                     was not changed.\n\nRemove `mtls_mode` to keep the policy, or delete the policy with `kubectl -n {} delete peerauthentication \
-                     {}` and apply again.",
-                    self.cluster,
-                    self.namespace(),
-                    policy.name
-                ),
-            )
-            .at(AttributePath::new("mtls_mode"))),
-            _ => Ok(()),
+        match self.on(cx).get(&self.peer_authentication()).await? {
+            Some(live) if !labels::is_ours(&live) && !takes_over => Err(self.policy_of_others()),
+            live => Ok(live.is_none()),
         }
+    }
+
+    fn policy_of_others(&self) -> Error {
+        let policy = self.peer_authentication();
+        Error::new(
+            "Already exists",
+            format!(
+                "Cluster \"{}\" already has {policy}, which sets the mesh-wide mode of mutual TLS and which this resource didn't create, so it was \
+                 not changed.\n\nRemove `mtls_mode` to keep the policy, or delete the policy with `kubectl -n {} delete peerauthentication {}` \
+                 and apply again.",
+                self.cluster,
+                self.namespace(),
+                policy.name
+            ),
+        )
+        .at(AttributePath::new("mtls_mode"))
     }
 
     /// Deletes the mesh-wide policy if it is ours.
     pub(super) async fn delete_policy(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let policy = self.peer_authentication();
-        match self.on(cx).get(&policy).await? {
-            Some(live) if labels::is_ours(&live) => Ok(self.on(cx).delete_found(&live, labels::is_ours).await?),
-            _ => Ok(()),
+        match self.on(cx).get_ours(&policy).await? {
+            Some(live) => Ok(self.on(cx).delete_found(&live, labels::is_ours).await?),
+            None => Ok(()),
         }
     }
 

@@ -219,7 +219,7 @@ impl Resource for ClusterCa {
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(spec.status(Some(&bundle), Vec::new(), cx));
         let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world), &trust);
-        cluster.apply(&marked(manifest, creation.as_ref())).await?;
+        cluster.put_first(&marked(manifest, creation.as_ref()), found.is_none(), reached, import).await?;
         if creation.is_some() {
             cluster.unmark(&secret).await?;
         }

@@ -26,7 +26,13 @@ impl EastwestGateway {
         if !self.exposed.is_empty() {
             self.check_exposure(cx).await?;
             let manifest = exposure::manifest(&self.gateway.namespace, &self.gateway.names, &self.exposed);
-            return self.on(cx).apply_own(&manifest).await.map_err(Error::from);
+            let was_open = prior.in_place().any(|former| !former.exposed.is_empty() && former.exposure() == self.exposure());
+            let live = self.on(cx).get(&self.exposure()).await?;
+            let is_others = !was_open && live.as_ref().is_some_and(|live| !labels::is_ours(live));
+            if is_others || !self.on(cx).put_own(&manifest, live.is_none()).await? {
+                return Err(self.exposure_of_others());
+            }
+            return Ok(());
         }
         if prior.in_place().any(|former| !former.exposed.is_empty()) { self.close(cx).await.map_err(Error::from) } else { Ok(()) }
     }
@@ -46,6 +52,19 @@ impl EastwestGateway {
         .at(AttributePath::new("exposed_services")))
     }
 
+    fn exposure_of_others(&self) -> Error {
+        let object = self.exposure();
+        Error::new(
+            "Already exists",
+            format!(
+                "Cluster \"{}\" already has {object}, which this resource didn't create, so it was not changed. Delete it, or give the gateway another \
+                 `name`.",
+                self.cluster
+            ),
+        )
+        .at(AttributePath::new("exposed_services"))
+    }
+
     /// Returns how the Gateway differs, a line each.
     pub(super) async fn exposure_drift(&self, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
         if self.exposed.is_empty() {
@@ -59,7 +78,7 @@ impl EastwestGateway {
 
     /// Deletes the Gateway, if it is ours.
     pub(super) async fn close(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
-        match self.on(cx).get(&self.exposure()).await? {
+        match self.on(cx).get_ours(&self.exposure()).await? {
             Some(live) => self.on(cx).delete_found(&live, labels::is_ours).await,
             None => Ok(()),
         }

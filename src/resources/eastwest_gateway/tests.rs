@@ -2,6 +2,7 @@
 
 use super::{EastwestGateway, EastwestGatewayModel};
 use crate::{
+    data::ObjectRef,
     ports::{Failure, FailureKind},
     resources::testing::{Scene, apply, balancer, created, destroy, drift, gateway, import, model, planned, preview, read, scene, text},
 };
@@ -308,4 +309,24 @@ async fn an_adoption_of_another_version_is_checked_by_the_plan_and_by_the_apply(
     }
     let state = created::<EastwestGateway>(&of_istioctl().await, adopting()).await;
     assert_eq!(model::<EastwestGatewayModel>(&state).installed_version, text("1.30.2"), "the version stays");
+}
+
+#[tokio::test]
+async fn a_gateway_object_of_others_is_neither_changed_nor_deleted() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let exposed = || EastwestGatewayModel { exposed_services: Value::Value([text("shop/echo")].into()), ..gateway() };
+    let (opened, _) = apply::<EastwestGateway>(&scene, &Value::Null, exposed()).await;
+    let mut theirs = scene.objects.all("eu").into_iter().find(|object| object["kind"] == "Gateway").expect("a Gateway");
+    let object = ObjectRef::of(&theirs, "").expect("a known kind");
+    theirs["metadata"]["labels"] = Json::Null;
+    theirs["spec"]["servers"][0]["hosts"] = json!(["theirs.shop.svc.cluster.local"]);
+    let (state, _) = apply::<EastwestGateway>(&scene, &opened, gateway()).await;
+    assert_eq!(scene.objects.live("eu", &object), None, "it is open for nothing now");
+
+    scene.objects.put("eu", theirs.clone());
+    let (state, diagnostics) = apply::<EastwestGateway>(&scene, &state, exposed()).await;
+    assert_eq!(diagnostics.errors[0].summary, "Already exists", "{diagnostics:?}");
+    assert!(destroy::<EastwestGateway>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.live("eu", &object), Some(theirs));
 }

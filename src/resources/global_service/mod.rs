@@ -109,7 +109,7 @@ impl Resource for GlobalService {
         spec.warn_of_missing_links(&claim.clusters, cx).await;
         reached.set(GlobalServiceStatus::new(&global, Vec::new()));
         if let Some(creation) = &creation {
-            spec.mark(&global, creation, cx).await?;
+            spec.mark(&global, &claim, creation, reached, cx).await?;
         }
         let mut failures = spec.write(&global, claim, prior, creation.as_ref(), cx).await;
         failures.extend(spec.remove_obsolete(&global, prior, cx).await);

@@ -15,17 +15,21 @@ use crate::{
         observe::drift::own_differences,
     },
     ports::Failure,
-    resources::service_export::{
-        network::{has_link, no_link},
-        objects::write_all,
+    resources::{
+        new_objects::NewObjects,
+        service_export::{
+            network::{has_link, no_link},
+            objects::write_all,
+        },
     },
     world::{ClusterAccess, Creation, World, marked},
 };
-use framework::{AttributePath, Cx, Error, Observed, Prior};
+use framework::{AttributePath, Cx, Error, Observed, Prior, Reached};
 
 /// The clusters that an apply may write to, and the failures of those that couldn't be read.
 pub(super) struct Claim {
     pub(super) clusters: Vec<ClusterKey>,
+    new: NewObjects,
     failures: BTreeMap<ClusterKey, Failure>,
 }
 
@@ -62,12 +66,15 @@ impl GlobalService {
         cx: &Cx<'_, World>,
     ) -> Result<Claim, Error> {
         let clusters = self.request.members.keys().filter(|key| !unseen.contains_key(key));
-        let looks = clusters.map(|cluster| async move { (cluster, self.foreign(cluster, global, prior, cx).await) });
-        let mut claim = Claim { clusters: Vec::new(), failures: BTreeMap::new() };
+        let looks = clusters.map(|cluster| async move { (cluster, self.vacant(cluster, global, prior, cx).await) });
+        let mut claim = Claim { clusters: Vec::new(), new: NewObjects::default(), failures: BTreeMap::new() };
         for (cluster, found) in join_all(looks).await {
             match found {
-                Ok(None) => claim.clusters.push(cluster.clone()),
-                Ok(Some(live)) => return Err(self.conflict(cluster, &live)),
+                Ok(Ok(vacant)) => {
+                    claim.clusters.push(cluster.clone());
+                    claim.new.add(cluster, vacant);
+                }
+                Ok(Err(live)) => return Err(self.conflict(cluster, &live)),
                 Err(failure) => _ = claim.failures.insert(cluster.clone(), failure),
             }
         }
@@ -75,35 +82,35 @@ impl GlobalService {
         Ok(claim)
     }
 
-    /// Finds an object in a cluster that conflicts with new ones: one with the same name, or a ServiceEntry of another resource for the host.
-    async fn foreign(
+    /// Returns which of the new objects a cluster doesn't have yet; or an object that conflicts with them: one with the same name, or a ServiceEntry
+    /// of another resource for the host.
+    async fn vacant(
         &self,
         cluster: &ClusterKey,
         global: &Global,
         prior: &Prior<Self>,
         cx: &Cx<'_, World>,
-    ) -> Result<Option<Json>, Failure> {
+    ) -> Result<Result<Vec<ObjectRef>, Json>, Failure> {
         let had: Vec<_> = prior.in_place().flat_map(|prior| prior.objects(cluster)).collect();
         let wanted = global.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""));
         let new: Vec<_> = wanted.filter(|object| !had.contains(object)).collect();
         if new.is_empty() {
-            return Ok(None);
+            return Ok(Ok(Vec::new()));
         }
         let live = cx.cluster(cluster);
         let is_own = |found: &Json| !prior.is_none() && self.is_own(found);
-        if let Some(found) =
-            try_join_all(new.iter().map(|object| live.get(object))).await?.into_iter().flatten().find(|found| !is_own(found))
-        {
-            return Ok(Some(found));
+        let found = try_join_all(new.iter().map(|object| live.get(object))).await?;
+        if let Some(found) = found.iter().flatten().find(|found| !is_own(found)) {
+            return Ok(Err(found.clone()));
         }
         // One look answers for all hosts that are created; what it finds may be gone by now.
         let entries = live.shared().list(Kind::SERVICE_ENTRY, None, &labels::exports_of(&self.id.host)).await?;
         for object in entries.iter().filter(|found| !is_own(found)).filter_map(|found| ObjectRef::of(found, "")) {
             if let Some(found) = live.get(&object).await?.filter(|found| !is_own(found)) {
-                return Ok(Some(found));
+                return Ok(Err(found));
             }
         }
-        Ok(None)
+        Ok(Ok(new.into_iter().zip(found).filter(|(_, found)| found.is_none()).map(|(object, _)| object).collect()))
     }
 
     fn conflict(&self, cluster: &ClusterKey, live: &Json) -> Error {
@@ -135,10 +142,18 @@ impl GlobalService {
     }
 
     /// Writes the rule of the first cluster with the mark of a create, before anything else.
-    pub(super) async fn mark(&self, global: &Global, creation: &Creation, cx: &Cx<'_, World>) -> Result<(), Error> {
+    pub(super) async fn mark(
+        &self,
+        global: &Global,
+        claim: &Claim,
+        creation: &Creation,
+        reached: &mut Reached<GlobalServiceStatus>,
+        cx: &Cx<'_, World>,
+    ) -> Result<(), Error> {
         let Some(home) = self.request.home() else { return Ok(()) };
         for rule in global.own_manifests(home).into_iter().filter(is_rule) {
-            cx.cluster(home).apply_own(&marked(rule, Some(creation))).await?;
+            let is_new = claim.new.contain(home, &rule);
+            cx.cluster(home).put_first(&marked(rule, Some(creation)), is_new, reached, || self.import_id()).await?;
         }
         Ok(())
     }
@@ -167,12 +182,13 @@ impl GlobalService {
         creation: Option<&Creation>,
         cx: &Cx<'_, World>,
     ) -> Vec<Failure> {
-        let Claim { clusters, failures } = claim;
+        let Claim { clusters, new, failures } = claim;
+        let new = &new;
         let has_rule = |cluster: &ClusterKey| creation.is_some() && self.request.home() == Some(cluster);
         let opened = join_all(clusters.iter().map(|cluster| async move {
             let mut manifests = global.own_manifests(cluster);
             manifests.retain(|manifest| !(has_rule(cluster) && is_rule(manifest)));
-            (cluster, write_all(cx.cluster(cluster), &manifests, |_| false).await)
+            (cluster, write_all(cx.cluster(cluster), &manifests, |manifest| new.contain(cluster, manifest)).await)
         }))
         .await;
         let open: BTreeSet<_> = opened.iter().filter(|(_, failures)| failures.is_empty()).map(|(cluster, _)| (*cluster).clone()).collect();
@@ -180,7 +196,7 @@ impl GlobalService {
         let is_open = |cluster: &ClusterKey| open.contains(cluster) || was_open(cluster);
         let led = join_all(clusters.iter().map(|cluster| async move {
             let manifests: Vec<_> = global.elsewhere_manifest(cluster, is_open).into_iter().collect();
-            write_all(cx.cluster(cluster), &manifests, |_| false).await
+            write_all(cx.cluster(cluster), &manifests, |manifest| new.contain(cluster, manifest)).await
         }))
         .await;
         failures.into_values().chain(opened.into_iter().flat_map(|(_, failures)| failures)).chain(led.concat()).collect()
@@ -226,7 +242,7 @@ impl GlobalService {
         if live.leaves_behind(&object.to_string()).await {
             return Ok(());
         }
-        match live.get(object).await?.filter(|found| self.is_own(found)) {
+        match live.get_ours(object).await?.filter(|found| self.is_own(found)) {
             Some(found) => live.delete_found(&found, |found| self.is_own(found)).await,
             None => Ok(()),
         }
@@ -286,11 +302,11 @@ impl GlobalService {
     async fn differences(&self, global: &Global, cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<(Vec<String>, bool), Failure> {
         let manifests = global.manifests(cluster);
         let objects = self.objects(cluster);
-        let found = try_join_all(objects.iter().map(|object| cx.cluster(cluster).get(object))).await?;
+        let wanted = |object: &ObjectRef| manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(object));
+        let found = try_join_all(objects.iter().map(|object| cx.cluster(cluster).get_for(object, wanted(object)))).await?;
         let is_there = found.iter().any(Option::is_some);
         let lines = objects.iter().zip(found).flat_map(|(object, live)| {
-            let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(object));
-            let lines = match (wanted, live) {
+            let lines = match (wanted(object), live) {
                 (Some(wanted), Some(live)) => own_differences(wanted, &live),
                 (Some(_), None) => vec!["it is gone".to_owned()],
                 (None, Some(live)) if self.is_own(&live) => vec!["must be removed".to_owned()],

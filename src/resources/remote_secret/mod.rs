@@ -25,7 +25,7 @@ use crate::{
         },
     },
     ports::{Failure, FailureKind, TokenRequest},
-    world::{ClusterAccess, Creation, LiveCluster, World, listing::Discover, marked},
+    world::{ClusterAccess, Creation, LiveCluster, World, listing::Discover, marked, not_ours},
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 use serde_json::{Value as Json, json};
@@ -123,10 +123,12 @@ impl RemoteSecret {
         token: &Token,
         live: Option<&Json>,
         creation: Option<&Creation>,
+        reached: &mut Reached<RemoteSecretStatus>,
         cx: &Cx<'_, World>,
     ) -> Result<(), Error> {
         let cluster = self.on(cx);
-        cluster.apply(&marked(self.place.manifest(kubeconfig, &self.record(token)), creation)).await?;
+        let manifest = marked(self.place.manifest(kubeconfig, &self.record(token)), creation);
+        cluster.put_first(&manifest, live.is_none(), reached, || self.import_id()).await?;
         let others: serde_json::Map<_, _> =
             live.map(Live::read).iter().flat_map(|live| live.others(&self.place)).map(|name| (name.to_owned(), Json::Null)).collect();
         if !others.is_empty() {
@@ -147,8 +149,7 @@ impl RemoteSecret {
     async fn remove(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, object) = (self.on(cx), self.place.object());
         let Some(live) = cluster.get(&object).await? else { return Ok(()) };
-        let is_ours = |live: &Json| labels::is_ours(live) && remote_of(live).as_ref() == Some(&self.place.remote);
-        if !is_ours(&live) {
+        if !self.is_own(&live) {
             cx.warn(Error::new(
                 "A Secret of others was left in place",
                 format!(
@@ -159,7 +160,16 @@ impl RemoteSecret {
             ));
             return Ok(());
         }
-        cluster.delete_found(&live, is_ours).await.map_err(Error::from)
+        cluster.delete_found(&live, |live| self.is_own(live)).await.map_err(Error::from)
+    }
+
+    /// Whether a Secret is that of this resource.
+    fn is_own(&self, live: &Json) -> bool {
+        labels::is_ours(live) && remote_of(live).as_ref() == Some(&self.place.remote)
+    }
+
+    fn import_id(&self) -> String {
+        format!("mesh_remote_secret.<name> {}", self.id())
     }
 }
 
@@ -193,8 +203,11 @@ impl Resource for RemoteSecret {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RemoteSecretStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, object) = (spec.on(cx), spec.place.object());
-        let import = || format!("mesh_remote_secret.<name> {}", spec.id());
-        let live = if prior.is_none() { cluster.left(&object, import).await? } else { cluster.get(&object).await? };
+        let live = if prior.is_none() { cluster.left(&object, || spec.import_id()).await? } else { cluster.get(&object).await? };
+        let is_elsewhere = !prior.is_none() && prior.in_place().all(|prior| prior.place != spec.place);
+        if is_elsewhere && live.as_ref().is_some_and(|live| !spec.is_own(live)) {
+            return Err(not_ours(&spec.cluster, &object.to_string(), &spec.import_id()));
+        }
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let token = match spec.reusable(live.as_ref(), prior, cx) {
             Some(token) => token,
@@ -209,7 +222,7 @@ impl Resource for RemoteSecret {
         };
         // All of the status but istiod's version is known before the write, which may be cut off after it has succeeded.
         reached.set(status(None));
-        spec.write(&kubeconfig, &token, live.as_ref(), creation.as_ref(), cx).await?;
+        spec.write(&kubeconfig, &token, live.as_ref(), creation.as_ref(), reached, cx).await?;
         spec.remove_former(prior, cx).await?;
         reached.set_all(status(None));
         let version = spec.discovered(&kubeconfig, cx).await?;

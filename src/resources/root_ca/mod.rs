@@ -100,15 +100,18 @@ impl RootCa {
         Ok(Certificate { certificate: facts.pem, key: authority.plain_key(key).map_err(plan::at_attribute)? })
     }
 
-    /// The root of a new resource.
-    async fn first(&self, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
-        let (cluster, secret) = (cx.cluster(&self.location.cluster), self.location.secret());
-        let left = cluster.left(&secret, || format!("mesh_root_ca.<name> {}", self.id())).await?;
+    /// The root of a new resource, and whether its Secret is new.
+    async fn first(&self, cx: &Cx<'_, World>) -> Result<(Certificate, bool), Error> {
+        let left = cx.cluster(&self.location.cluster).left(&self.location.secret(), || self.import_id()).await?;
+        Ok((self.first_root(left.as_ref(), cx).await?, left.is_none()))
+    }
+
+    async fn first_root(&self, left: Option<&Json>, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
         if let Some(existing) = &self.existing {
             return Self::given(existing, cx);
         }
         // Nothing refers to the root of a create that was interrupted, so one that was made for other inputs is replaced.
-        if left.as_ref().and_then(trust::ca_record) == Some(self.record())
+        if left.and_then(trust::ca_record) == Some(self.record())
             && let Found::Root(root) = self.location.find(None, cx).await?
         {
             return Ok(root);
@@ -116,15 +119,16 @@ impl RootCa {
         self.create(cx)
     }
 
-    /// The root of a resource that has one: the same, unless another is asked for.
-    async fn next(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Certificate, Error> {
+    /// The root of a resource that has one: the same, unless another is asked for. And whether its Secret is new.
+    async fn next(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(Certificate, bool), Error> {
         let known = prior.finished().and_then(|prior| prior.known.as_deref());
         let mut found = self.location.find(known, cx).await?;
         let old = self.old_locations(prior, cx);
         if !matches!(found, Found::Missing | Found::Root(_)) && prior.in_place().all(|prior| prior.location != self.location) {
             let (cluster, secret) = (&self.location.cluster, self.location.secret());
-            return Err(crate::world::not_ours(cluster, &secret.to_string(), &format!("mesh_root_ca.<name> {}", self.id())));
+            return Err(crate::world::not_ours(cluster, &secret.to_string(), &self.import_id()));
         }
+        let is_new = matches!(found, Found::Missing);
         for old in old {
             if matches!(found, Found::Missing) {
                 found = old.find(known, cx).await?;
@@ -134,7 +138,7 @@ impl RootCa {
             Some(rotation) => rotation,
             None => prior.finished().map_or(self.rotation, |prior| prior.rotation),
         };
-        match (&self.existing, found) {
+        let root = match (&self.existing, found) {
             (Some(existing), Found::Root(root))
                 if existing.key.is_none() && Self::is_same(&existing.certificate, &root.certificate, cx) =>
             {
@@ -147,7 +151,8 @@ impl RootCa {
             (None, Found::Missing) if prior.finished().is_none() => self.create(cx),
             (None, Found::Missing) => Err(self.lost("the Secret doesn't exist")),
             (None, Found::Wrong(problem)) => Err(self.lost(problem.trim_end_matches('.'))),
-        }
+        };
+        Ok((root?, is_new))
     }
 
     /// Where the root may be besides, in the clusters that are still configured: it moves from there.
@@ -168,6 +173,10 @@ impl RootCa {
     fn is_same(one: &str, other: &str, cx: &Cx<'_, World>) -> bool {
         let fingerprint = |text: &str| cx.world.authority.inspect(text).ok().map(|facts| facts.fingerprint);
         fingerprint(one).is_some() && fingerprint(one) == fingerprint(other)
+    }
+
+    fn import_id(&self) -> String {
+        format!("mesh_root_ca.<name> {}", self.id())
     }
 
     fn id(&self) -> String {
@@ -229,19 +238,19 @@ impl Resource for RootCa {
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RootCaStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let root = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
+        let (root, is_new) = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
         let creation = Creation::begin(&spec.location.cluster, prior, cx).await;
         let (cluster, Location { namespace, name, .. }) = (cx.cluster(&spec.location.cluster), &spec.location);
         namespace::ensure(cluster, namespace).await?;
         // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(Self::status(&root, cx)?);
         let manifest = marked(trust::root_secret(namespace, name, &root, &spec.record()), creation.as_ref());
-        if let Err(failure) = cluster.apply(&manifest).await {
+        if let Err(error) = cluster.put_first(&manifest, is_new, reached, || spec.import_id()).await {
             // What is certainly still the old root must not pass for the new one.
-            if let Ok(Some(old)) = read_root(cluster, &spec.location.secret()).await {
+            if !is_new && let Ok(Some(old)) = read_root(cluster, &spec.location.secret()).await {
                 reached.set(Self::status(&old, cx)?);
             }
-            return Err(failure.into());
+            return Err(error);
         }
         for old in spec.old_locations(prior, cx) {
             // Under another key of the same cluster there is no copy.

@@ -39,9 +39,7 @@ impl ServiceExport {
     pub(super) async fn begin(&self, export: &Export, creation: &Creation, claim: &Claim, cx: &Cx<'_, World>) -> Result<bool, Error> {
         let exporter = cx.cluster(&self.id.exporter);
         for entry in manifests(export, &self.id.exporter, Some(creation)).into_iter().filter(is_entry) {
-            if !claim.is_new(&self.id.exporter, &entry) {
-                exporter.apply_own(&entry).await?;
-            } else if !exporter.create_own(&entry).await? {
+            if !exporter.put_own(&entry, claim.new.contain(&self.id.exporter, &entry)).await? {
                 return Ok(false);
             }
         }

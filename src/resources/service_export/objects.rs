@@ -6,6 +6,7 @@ use futures::future::{join_all, try_join_all};
 use serde_json::Value as Json;
 
 use super::{
+    super::new_objects::NewObjects,
     ServiceExport,
     creation::{is_entry, manifests},
 };
@@ -28,15 +29,8 @@ pub(super) struct Seen {
 #[derive(Default)]
 pub(super) struct Claim {
     pub(super) clusters: Vec<ClusterKey>,
-    new: Vec<(ClusterKey, ObjectRef)>,
+    pub(super) new: NewObjects,
     pub(super) failures: Vec<Failure>,
-}
-
-impl Claim {
-    /// Returns whether an object must be created rather than changed.
-    pub(super) fn is_new(&self, cluster: &ClusterKey, manifest: &Json) -> bool {
-        ObjectRef::of(manifest, "").is_some_and(|object| self.new.contains(&(cluster.clone(), object)))
-    }
 }
 
 impl ServiceExport {
@@ -69,7 +63,7 @@ impl ServiceExport {
             match found {
                 Ok(Ok(vacant)) => {
                     claim.clusters.push(cluster.clone());
-                    claim.new.extend(vacant.into_iter().map(|object| (cluster.clone(), object)));
+                    claim.new.add(cluster, vacant);
                 }
                 Ok(Err(live)) => return Err(self.conflict(cluster, &live, cx).await),
                 Err(failure) if *cluster == self.id.exporter => return Err(failure.into()),
@@ -156,9 +150,9 @@ impl ServiceExport {
         let opened = match prior.finished() {
             // One Gateway can't select both.
             Some(prior) if moves && prior.has_gateway_object_of(self) => {
-                write_all(cx.cluster(exporter), &self.on_next_gateway(&wanted), |manifest| claim.is_new(exporter, manifest)).await
+                write_all(cx.cluster(exporter), &self.on_next_gateway(&wanted), |manifest| claim.new.contain(exporter, manifest)).await
             }
-            _ => write_all(cx.cluster(exporter), &wanted, |manifest| claim.is_new(exporter, manifest)).await,
+            _ => write_all(cx.cluster(exporter), &wanted, |manifest| claim.new.contain(exporter, manifest)).await,
         };
         if moves {
             World::propagated(cx).await;
@@ -168,7 +162,7 @@ impl ServiceExport {
         if is_open {
             let writes = importers.into_iter().map(|cluster| async move {
                 let manifests = self.to_write(export, cluster, creation);
-                write_all(cx.cluster(cluster), &manifests, |manifest| claim.is_new(cluster, manifest)).await
+                write_all(cx.cluster(cluster), &manifests, |manifest| claim.new.contain(cluster, manifest)).await
             });
             failures.extend(join_all(writes).await.concat());
         }
@@ -262,10 +256,7 @@ pub(in crate::resources) async fn write_all(cluster: LiveCluster<'_>, manifests:
 }
 
 async fn write(cluster: LiveCluster<'_>, manifest: &Json, is_new: bool) -> Result<(), Failure> {
-    if !is_new {
-        return cluster.apply_own(manifest).await;
-    }
-    if cluster.create_own(manifest).await? {
+    if cluster.put_own(manifest, is_new).await? {
         return Ok(());
     }
     let object = ObjectRef::of(manifest, "").map(|object| object.to_string()).unwrap_or_default();

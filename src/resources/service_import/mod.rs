@@ -22,9 +22,10 @@ use crate::{
         observe::drift::own_differences,
     },
     ports::Failure,
+    resources::{new_objects::NewObjects, service_export::objects::write_all},
     world::{
-        ClusterAccess, Creation, LiveCluster, PlannedHost, Source, World, check_cluster, check_destroyable, import, listing::Discover,
-        marked, not_ours, strings,
+        ClusterAccess, Creation, LiveCluster, PlannedHost, Source, World, all_failed, check_cluster, check_destroyable, import,
+        listing::Discover, marked, not_ours, strings,
     },
 };
 use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
@@ -53,14 +54,17 @@ impl ServiceImport {
         format!("mesh_service_import.<name> {}/{}/{}", self.id.cluster, self.id.namespace, self.id.host)
     }
 
-    /// Checks that nothing of another owner is overwritten, and that the host has no other ServiceEntry of ours in the cluster.
-    async fn claim(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    /// Checks that nothing of another owner is overwritten, and that the host has no other ServiceEntry of ours in the cluster. Returns the objects
+    /// that don't exist yet.
+    async fn claim(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<NewObjects, Error> {
         let had: Vec<_> = prior.in_place().flat_map(|prior| prior.id.objects()).collect();
         let is_continued = prior.is_none() && self.on(cx).left(&self.id.entry(), || self.import_id()).await?.is_some();
-        for object in self.id.objects().iter().filter(|object| !had.contains(object)) {
-            let live = self.on(cx).get(object).await?;
-            if live.is_some_and(|live| !is_continued || !labels::is_ours(&live)) {
-                return Err(not_ours(&self.id.cluster, &object.to_string(), &self.import_id()));
+        let mut new = NewObjects::default();
+        for object in self.id.objects().into_iter().filter(|object| !had.contains(object)) {
+            match self.on(cx).get(&object).await? {
+                None => new.add(&self.id.cluster, [object]),
+                Some(live) if is_continued && labels::is_ours(&live) => {}
+                Some(_) => return Err(not_ours(&self.id.cluster, &object.to_string(), &self.import_id())),
             }
         }
         // One look answers for all imports that are created; what it finds may be gone by now.
@@ -71,7 +75,7 @@ impl ServiceImport {
                 return Err(self.conflict(&other));
             }
         }
-        Ok(())
+        Ok(new)
     }
 
     fn conflict(&self, other: &ObjectRef) -> Error {
@@ -88,19 +92,26 @@ impl ServiceImport {
     }
 
     /// Writes the objects, the ServiceEntry first: it has the mark of a create.
-    async fn write(&self, creation: Option<&Creation>, cx: &Cx<'_, World>) -> Result<(), Failure> {
-        for manifest in self.manifests() {
-            let is_entry = Kind::of(&manifest) == Some(Kind::SERVICE_ENTRY);
-            let manifest = marked(manifest, creation.filter(|_| is_entry));
-            self.on(cx).apply_own(&manifest).await?;
+    async fn write(
+        &self,
+        new: &NewObjects,
+        creation: Option<&Creation>,
+        reached: &mut Reached<ServiceImportStatus>,
+        cx: &Cx<'_, World>,
+    ) -> Result<(), Error> {
+        let (entries, rules): (Vec<_>, Vec<_>) =
+            self.manifests().into_iter().partition(|manifest| Kind::of(manifest) == Some(Kind::SERVICE_ENTRY));
+        let is_new = |manifest: &Json| new.contain(&self.id.cluster, manifest);
+        for entry in entries {
+            self.on(cx).put_first(&marked(entry.clone(), creation), is_new(&entry), reached, || self.import_id()).await?;
         }
-        Ok(())
+        all_failed(write_all(self.on(cx), &rules, is_new).await)
     }
 
     /// Removes objects, if they are ours.
     async fn remove(&self, objects: &[ObjectRef], cx: &Cx<'_, World>) -> Result<(), Failure> {
         for object in objects {
-            if let Some(found) = self.on(cx).get(object).await?.filter(labels::is_ours) {
+            if let Some(found) = self.on(cx).get_ours(object).await? {
                 self.on(cx).delete_found(&found, labels::is_ours).await?;
             }
         }
@@ -150,10 +161,10 @@ impl Resource for ServiceImport {
     }
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceImportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        spec.claim(prior, cx).await?;
+        let new = spec.claim(prior, cx).await?;
         let creation = Creation::begin(&spec.id.cluster, prior, cx).await;
         reached.set(ServiceImportStatus { drift: Vec::new() });
-        spec.write(creation.as_ref(), cx).await?;
+        spec.write(&new, creation.as_ref(), reached, cx).await?;
         // A host that the plan didn't know yet.
         for moved in prior.in_place().filter(|prior| prior.id != spec.id) {
             moved.remove(&moved.id.objects(), cx).await?;
@@ -176,19 +187,19 @@ impl Resource for ServiceImport {
             return Ok(Observed::Unseen);
         }
         let objects = spec.id.objects();
-        let live = try_join_all(objects.iter().map(|object| spec.on(cx).get(object))).await?;
+        let manifests = spec.manifests();
+        let wanted = |object: &ObjectRef| manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(object));
+        let live = try_join_all(objects.iter().map(|object| spec.on(cx).get_for(object, wanted(object)))).await?;
         if live.iter().all(Option::is_none) {
             return Ok(Observed::Gone);
         }
         let mut drift = Vec::new();
-        let manifests = spec.manifests();
         for (object, live) in objects.iter().zip(&live) {
-            let wanted = manifests.iter().find(|manifest| ObjectRef::of(manifest, "").as_ref() == Some(object));
-            let lines = match (wanted, live) {
+            let lines = match (wanted(object), live) {
                 (Some(wanted), Some(live)) => own_differences(wanted, live),
                 (Some(_), None) => vec!["it is gone".to_owned()],
-                (None, Some(live)) if labels::is_ours(live) => vec!["must be removed".to_owned()],
-                (None, _) => Vec::new(),
+                (None, Some(_)) => vec!["must be removed".to_owned()],
+                (None, None) => Vec::new(),
             };
             drift.extend(lines.into_iter().map(|line| format!("{object}: {line}")));
         }
