@@ -12,8 +12,8 @@ use crate::{
 use framework::{Cx, DataSource, Error, Observed, Parse, Set, Value, computed, model, optional};
 
 model! {
-    /// A picture of the mesh: its clusters, networks, gateways, exported hosts and the clusters that import them, with the problems that `mesh_status`
-    /// finds. As JSON, as a Mermaid chart, and as one HTML page.
+    /// A picture of the mesh: its clusters, networks, gateways, links, exported hosts and the clusters that import them, with the problems that
+    /// `mesh_status` finds. As JSON, as a Mermaid chart, and as one HTML page.
     ///
     /// It shows what the clusters hold and needs no resource of the configuration. All clusters are read at the same time, and one that can't be
     /// reached is drawn as such. The same mesh gives the same bytes.
@@ -22,7 +22,7 @@ model! {
     pub struct TopologyModel {
         /// Keys of the clusters to draw; all of the provider's `clusters` if not set.
         clusters: Set<String> => optional(),
-        /// The mesh as JSON: `verdict`, `clusters`, `exports` with their importers, and `problems`.
+        /// The mesh as JSON: `verdict`, `clusters` with their gateways, links and the clusters that they discover, `exports` with their importers, and `problems`.
         json: String => computed(),
         /// The clusters and the calls between them as a Mermaid flowchart, for Markdown. It shows up to 30 clusters and 120 arrows, and says what it left out.
         mermaid: String => computed(),

@@ -15,7 +15,9 @@ use crate::{
     mesh::{
         ClusterKey,
         inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
-        labels, signer, trust,
+        labels,
+        remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, REMOTE_SECRETS, replicas},
+        signer, trust,
     },
     ports::{Failure, FailureKind},
 };
@@ -23,6 +25,9 @@ use framework::Cx;
 
 /// How long the reading of one cluster may take. One that doesn't answer holds up the others no longer than this.
 const TIME: Duration = Duration::from_secs(20);
+
+/// How long a pod of istiod may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Reads what the clusters show.
 pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> Inventory {
@@ -56,18 +61,28 @@ struct Reader<'a> {
 impl Reader<'_> {
     async fn objects(&self) -> Result<Objects, Failure> {
         let istiod = signer::ISTIOD_PODS;
-        let (uid, control_planes, control_plane_pods, injectors, validators, gateway_services, entries, rules, gateways, sidecars) = tokio::join!(
-            self.cluster.uid(),
-            self.cluster.list(Kind::DEPLOYMENT, None, istiod),
-            self.list(Kind::POD, None, istiod),
-            self.list(Kind::MUTATING_WEBHOOK, None, "app=sidecar-injector"),
-            self.list(Kind::VALIDATING_WEBHOOK, None, istiod),
-            self.list(Kind::SERVICE, None, labels::NETWORK),
-            self.managed(Kind::SERVICE_ENTRY),
-            self.managed(Kind::DESTINATION_RULE),
-            self.list(Kind::GATEWAY, None, ""),
-            self.sidecars(),
-        );
+        let planes = async {
+            tokio::join!(
+                self.cluster.uid(),
+                self.cluster.list(Kind::DEPLOYMENT, None, istiod),
+                self.list(Kind::POD, None, istiod),
+                self.list(Kind::MUTATING_WEBHOOK, None, "app=sidecar-injector"),
+                self.list(Kind::VALIDATING_WEBHOOK, None, istiod),
+            )
+        };
+        let hosts = async {
+            tokio::join!(
+                self.managed(Kind::SERVICE_ENTRY),
+                self.managed(Kind::DESTINATION_RULE),
+                self.list(Kind::GATEWAY, None, ""),
+                self.sidecars(),
+            )
+        };
+        let networks = async { tokio::join!(self.list(Kind::SERVICE, None, labels::NETWORK), self.api_gateways(), self.remote_secrets()) };
+        let (planes, hosts, networks) = tokio::join!(planes, hosts, networks);
+        let (uid, control_planes, control_plane_pods, injectors, validators) = planes;
+        let (entries, rules, gateways, sidecars) = hosts;
+        let (gateway_services, api_gateways, remote_secrets) = networks;
         let control_planes = match control_planes {
             // Without an answer to this there is no point in the rest.
             Err(failure) if failure.kind != FailureKind::Denied => return Err(failure),
@@ -83,19 +98,23 @@ impl Reader<'_> {
             entries,
             rules,
             gateways,
+            api_gateways,
+            remote_secrets,
             sidecars,
             ..Objects::default()
         };
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
-        let (homes, pods, deployments, gateway_pods) = tokio::join!(
+        let (homes, pods, deployments, gateway_pods, clusters_pages) = tokio::join!(
             join_all(namespaces.iter().map(|namespace| self.home(namespace, &objects.control_plane_pods))),
             self.pods(&exporting),
             self.deployments(&objects.gateway_services),
             self.gateway_pods(&objects.gateway_services),
+            self.clusters_pages(&objects),
         );
         objects.gateway_deployments = deployments;
         objects.gateway_pods = gateway_pods;
+        objects.clusters_pages = clusters_pages;
         for (namespace, config, roots) in homes {
             objects.namespaces.extend(namespace);
             objects.mesh_configs.extend(config);
@@ -123,6 +142,42 @@ impl Reader<'_> {
 
     async fn managed(&self, kind: Kind) -> Vec<Json> {
         self.list(kind, None, &labels::managed_selector()).await
+    }
+
+    /// Returns the Gateways of the Gateway API, with which links are made. Few clusters have links: none is seen where the API isn't installed or may
+    /// not be read.
+    async fn api_gateways(&self) -> Vec<Json> {
+        self.list_optional(Kind::API_GATEWAY, self.cluster.list(Kind::API_GATEWAY, None, "").await)
+    }
+
+    /// Returns the remote secrets without their data, which is nobody's business here. None is seen where Secrets may not be read.
+    async fn remote_secrets(&self) -> Vec<Json> {
+        let selector = format!("{REMOTE_SECRETS}=true");
+        self.list_optional(Kind::SECRET, self.cluster.list_metadata(Kind::SECRET, None, &selector).await)
+    }
+
+    fn list_optional(&self, kind: Kind, found: Result<Vec<Json>, Failure>) -> Vec<Json> {
+        match found {
+            Err(failure) if matches!(failure.kind, FailureKind::NotFound | FailureKind::Denied) => Vec::new(),
+            found => self.or_unread(kind.plural, found).unwrap_or_default(),
+        }
+    }
+
+    /// Returns what the pods of istiod say of the clusters that they read, if they are to read any.
+    async fn clusters_pages(&self, objects: &Objects) -> BTreeMap<String, Result<String, String>> {
+        if objects.remote_secrets.is_empty() {
+            return BTreeMap::new();
+        }
+        let deadline = self.cluster.part(ANSWER);
+        let cluster = self.cluster.within(&deadline);
+        let asked = replicas(&objects.control_plane_pods).into_iter().map(|pod| async move {
+            let name = format!("{}/{}", pod.namespace.as_deref().unwrap_or_default(), pod.name);
+            match cluster.ask_pod(&pod, ISTIOD_DEBUG_PORT, CLUSTERS_PAGE).await {
+                Err(failure) if failure.kind == FailureKind::Denied => None,
+                answer => Some((name, answer.map_err(|failure| failure.why))),
+            }
+        });
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     async fn sidecars(&self) -> Vec<Json> {

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use time::{OffsetDateTime, macros::datetime};
+use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::{ClusterInventory, Inventory, Objects, Roots, Served};
 use crate::{
-    data::{CertificateFacts, Name},
+    data::{CertificateFacts, Name, Secret},
     istio::well_known::{TLS_MODE_ISTIO, TLS_MODE_LABEL},
     mesh::{
         export::{Export, ExportId, Import, Request},
         global::{Global, GlobalId},
         helm::gateway::Address,
         labels::EXPORT_RECORD,
-        names::{ClusterKey, Host, Namespace, ServicePort, TrustDomain},
+        link::Link,
+        names::{ClusterKey, Host, Namespace, NetworkName, ServiceAccountName, ServicePort, TrustDomain},
+        remote_secret::{Account, Kubeconfig, Place, TokenRecord},
     },
 };
 
@@ -61,8 +63,61 @@ pub fn serving(keys: &[&str], host: &str, weights: &Json) -> Mesh {
     };
     for (key, objects) in &mut mesh {
         add(objects, global.manifests(&ClusterKey::parse(key).unwrap()));
+        for (index, other) in keys.iter().enumerate().filter(|(_, other)| *other != key) {
+            link(objects, &format!("{other}-net"), index);
+        }
     }
     mesh
+}
+
+/// The same clusters, with an export by network: the US has a link to the EU, and discovers it.
+pub fn by_network() -> Mesh {
+    let mut mesh = two_clusters();
+    let record = &mut mesh.get_mut("eu").unwrap().entries[0]["metadata"]["annotations"][EXPORT_RECORD];
+    *record = json!(record.as_str().unwrap().replacen('{', r#"{"network":"eu-net","#, 1));
+    let us = mesh.get_mut("us").unwrap();
+    us.entries[0]["spec"]["endpoints"] = json!([{"network": "eu-net"}]);
+    link(us, "eu-net", 0);
+    discover(us, "eu", 5);
+    mesh
+}
+
+/// Adds a link to the network of a cluster with this number, taken up by istiod.
+pub fn link(objects: &mut Objects, network: &str, index: usize) {
+    let link = Link {
+        network: NetworkName::parse(network).unwrap(),
+        namespace: Namespace::parse("istio-system").unwrap(),
+        addresses: vec![Address::parse(&address(index)).unwrap()],
+        port: 15443,
+    };
+    let mut gateway = link.manifest();
+    gateway["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
+    objects.api_gateways.push(gateway);
+}
+
+/// Lets a cluster discover another one, with a token that is valid for so many of the last ten days.
+pub fn discover(objects: &mut Objects, name: &str, days_left: i64) {
+    let place = Place {
+        namespace: Namespace::parse("istio-system").unwrap(),
+        remote: ClusterKey::parse(name).unwrap(),
+        name: ClusterKey::parse(name).unwrap(),
+    };
+    let record = TokenRecord {
+        account: Account { namespace: place.namespace.clone(), name: ServiceAccountName::parse("reader").unwrap() },
+        lifetime_hours: 240,
+        rotation: None,
+        issued_at: AT - Duration::days(10 - days_left),
+        expires_at: AT + Duration::days(days_left),
+        check: String::new(),
+        gateway: None,
+    };
+    let kubeconfig = Kubeconfig { server: String::new(), ca_certificate: None, tls_server_name: None, token: Secret::new("") };
+    objects.remote_secrets.push(place.manifest(&kubeconfig, &record));
+    let read = json!({"id": name, "secretName": format!("istio-system/{}", place.object().name), "syncStatus": "synced"});
+    let page = objects.clusters_pages.entry("istio-system/istiod-1".to_owned()).or_insert_with(|| Ok("[]".to_owned()));
+    let mut all: Vec<Json> = serde_json::from_str(page.as_ref().unwrap()).unwrap();
+    all.push(read);
+    *page = Ok(json!(all).to_string());
 }
 
 /// Puts manifests into a cluster.

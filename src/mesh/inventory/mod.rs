@@ -2,11 +2,13 @@
 //! it, so a mesh that was installed otherwise is shown as well.
 
 mod control_plane;
+mod discovery;
 mod export;
 #[cfg(test)]
 #[allow(clippy::missing_panics_doc)]
 pub mod fixture;
 mod gateway;
+mod link;
 mod objects;
 mod pod;
 mod served;
@@ -18,8 +20,10 @@ use time::OffsetDateTime;
 use super::names::ClusterKey;
 
 pub use control_plane::{ControlPlane, Home, Webhook, WebhookPurpose, namespaces};
+pub use discovery::DiscoveredCluster;
 pub use export::{ExportedHost, ImportRule, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;
+pub use link::LinkFacts;
 pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};
 pub use served::{Connection, MESH_PROTOCOL, Served, connections};
@@ -55,6 +59,10 @@ pub struct ClusterInventory {
     pub webhooks: Vec<Webhook>,
     /// The east-west gateways.
     pub gateways: Vec<GatewayFacts>,
+    /// The links to other networks.
+    pub links: Vec<LinkFacts>,
+    /// The clusters that it discovers.
+    pub discovered: Vec<DiscoveredCluster>,
     /// The hosts that the cluster exports.
     pub exports: Vec<ExportedHost>,
     /// The hosts that it imports.
@@ -75,6 +83,8 @@ impl ClusterInventory {
             control_planes: control_plane::of(objects),
             webhooks: control_plane::webhooks(objects),
             gateways: gateway::of(objects),
+            links: link::of(objects),
+            discovered: discovery::of(objects),
             exports: export::exported(key, objects),
             imports: export::imported(key, objects),
             without_rule: export::without_rule(objects),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, count, list, unread_cluster, untold};
+use super::{Check, count, list, network::link_to, unread_cluster, untold};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
         export::Request,
         inventory::{ClusterInventory, ExportedHost, Home, ImportedHost, Inventory, Served},
-        names::{ClusterKey, Namespace},
+        names::{ClusterKey, Namespace, NetworkName},
     },
 };
 
@@ -90,8 +90,9 @@ fn served(cluster: &ClusterInventory, export: &ExportedHost) -> Option<Check> {
         Served::Presented(identities) => identities,
         Served::Refused(why) => {
             return Some(Check::error(id, format!("The east-west gateway takes no TLS connection to it: {}.", why.trim_end_matches('.'))).because(
-                "Its proxy doesn't have the host yet, or none of the pods behind it answers: the Gateway and the pods are there.",
-                "Look at it again after a few seconds. Else check the logs of the gateway's pods, and whether istiod reaches them: `istioctl proxy-status`.",
+                "Its proxy doesn't have the host yet, or none of the pods behind it accepts mutual TLS: the Gateway and the pods are there.",
+                "Look at it again after a few seconds. Else look for a PeerAuthentication of mode DISABLE that applies to the pods, check the logs of the \
+                 gateway's pods, and whether istiod reaches them: `istioctl proxy-status`.",
             ));
         }
         Served::Unasked(why) => {
@@ -148,7 +149,7 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
             Err(unread) => vec![unread_cluster("import.present", importer, unread)],
             Ok(cluster) => {
                 let import = import_of(export, cluster);
-                let compared = import.into_iter().flat_map(|import| compared(import, exporter, export, request, inventory));
+                let compared = import.into_iter().flat_map(|import| compared((cluster, import), exporter, export, request, inventory));
                 std::iter::once(present(exporter, cluster, import, export)).chain(compared).collect()
             }
         };
@@ -158,17 +159,27 @@ fn importers(exporter: &ClusterKey, export: &ExportedHost, inventory: &Inventory
 }
 
 /// Compares an import with its export and the gateway of that.
-fn compared(import: &ImportedHost, exporter: &ClusterKey, export: &ExportedHost, request: &Request, inventory: &Inventory) -> Vec<Check> {
+fn compared(
+    (importer, import): (&ClusterInventory, &ImportedHost),
+    exporter: &ClusterKey,
+    export: &ExportedHost,
+    request: &Request,
+    inventory: &Inventory,
+) -> Vec<Check> {
     let home = inventory.cluster(exporter);
     let gateway = home
         .and_then(|cluster| cluster.gateway(request.gateway_namespace.as_str(), request.gateway_service_name()))
         .filter(|gateway| !gateway.addresses.is_empty());
+    // Those of a global service always go by way of the network.
+    let of_gateway = || gateway.filter(|_| import.is_global).map(|gateway| gateway.network.as_str());
+    let network = request.network.as_ref().map(NetworkName::as_str).or_else(of_gateway).filter(|_| import.addresses.is_none());
+    let link = network.and_then(|network| link_to(network, importer));
     let reached = match gateway {
         Some(gateway) => address(import, exporter, &gateway.addresses),
         // Without the Services it isn't known whether the gateway has an address.
         None => home.and_then(|cluster| untold("import.address", cluster, &[Kind::SERVICE.plural.to_owned()])),
     };
-    [reached, encrypted(import), identified(import, &export.id.namespace, request)].into_iter().flatten().collect()
+    [reached, link, encrypted(import), identified(import, &export.id.namespace, request)].into_iter().flatten().collect()
 }
 
 /// Checks an import that is a resource of its own: its rule, and the rest if the export is in one of these clusters.
@@ -189,7 +200,7 @@ fn offered(importer: &ClusterKey, cluster: &ClusterInventory, import: &ImportedH
     let compared = match export_of(import, inventory).and_then(|(key, export)| Some((key, export, export.request.as_ref().ok()?))) {
         // The export names the cluster too, and its own checks have looked.
         Some((_, _, request)) if request.importers.contains(importer) => return Vec::new(),
-        Some((key, export, request)) => compared(import, key, export, request, inventory),
+        Some((key, export, request)) => compared((cluster, import), key, export, request, inventory),
         None => encrypted(import).into_iter().collect(),
     };
     std::iter::once(present).chain(compared).map(|check| check.on(&import.host).of(importer)).collect()

@@ -3,6 +3,7 @@
 mod cluster;
 mod export;
 mod gateway;
+mod network;
 mod sidecar;
 #[cfg(test)]
 mod tests;
@@ -40,12 +41,17 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("gateway.present", "A cluster that exports has the gateway that its exports name."),
     ("gateway.ready", "All pods of the east-west gateways are ready."),
     ("gateway.address", "The east-west gateways have an address for other clusters."),
+    ("link.ready", "istiod uses each link to another network."),
+    ("link.address", "Links have the current address of the network's gateway."),
+    ("discovery.token", "The tokens by which istiod reads other clusters stay valid for a tenth of their time at least."),
+    ("discovery.read", "All pods of istiod read the clusters that they discover."),
     ("export.open", "A Gateway opens each exported host on the east-west gateway."),
     ("export.pods", "Each exported host has ready pods, all with a sidecar."),
     ("export.served", "Clients of each exported host get a certificate of its pods from the east-west gateway."),
     ("import.present", "Each importing cluster has the objects of each export."),
     ("import.exported", "Each imported host is exported."),
     ("import.address", "Importing clusters have the gateway's current address."),
+    ("import.link", "Importing clusters have a link to the network that an export names."),
     ("import.tls", "The DestinationRule of each import calls with the mesh's mutual TLS."),
     ("import.identity", "Each import accepts the identities that the export's pods have."),
     ("sidecar.version", "Sidecars are of istiod's minor version, or the one before."),
@@ -185,6 +191,7 @@ impl Status {
         let mut checks = cluster::checks(inventory);
         checks.extend(whole::checks(inventory));
         checks.extend(gateway::checks(inventory));
+        checks.extend(network::checks(inventory));
         checks.extend(export::checks(inventory));
         checks.extend(sidecar::checks(inventory));
         checks.extend(without_result(&checks, inventory));

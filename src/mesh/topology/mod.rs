@@ -9,6 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
 
 use super::{
     inventory::{ClusterInventory, ControlPlane, ExportedHost, Inventory, Unread},
@@ -55,6 +56,10 @@ pub struct Cluster {
     pub roots: Vec<String>,
     /// The east-west gateways.
     pub gateways: Vec<Gateway>,
+    /// The links to other networks.
+    pub links: Vec<Link>,
+    /// The clusters whose Services and endpoints istiod reads.
+    pub discovers: Vec<Discovered>,
     /// How many pods have a sidecar; `None` if that couldn't be read.
     pub sidecars: Option<usize>,
 }
@@ -72,6 +77,30 @@ pub struct Gateway {
     pub addresses: Vec<String>,
     /// Its port for other clusters.
     pub port: u16,
+}
+
+/// A link to another network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Link {
+    /// The network.
+    pub network: String,
+    /// Where its gateway is reached.
+    pub addresses: Vec<String>,
+    /// The port of these addresses.
+    pub port: u16,
+    /// The worst severity of its checks.
+    pub severity: Severity,
+}
+
+/// A cluster that istiod of another one reads.
+#[derive(Clone, Debug, Serialize)]
+pub struct Discovered {
+    /// Istio's name for it.
+    pub name: String,
+    /// Until when the token is valid, RFC 3339; `None` if that isn't recorded.
+    pub expires_at: Option<String>,
+    /// The worst severity of its checks.
+    pub severity: Severity,
 }
 
 /// An exported host.
@@ -236,6 +265,17 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         addresses: gateway.addresses.clone(),
         port: gateway.port,
     });
+    let links = shown.links.iter().map(|link| Link {
+        network: link.network.clone(),
+        addresses: link.addresses.clone(),
+        port: link.port,
+        severity: worst.object(key, "link", &link.full_name),
+    });
+    let discovers = shown.discovered.iter().map(|found| Discovered {
+        name: found.name.clone(),
+        expires_at: found.token.and_then(|(_, expires_at)| expires_at.format(&Rfc3339).ok()),
+        severity: worst.object(key, "discovery", &found.secret),
+    });
     Cluster {
         key: key.to_string(),
         unreachable: None,
@@ -248,6 +288,8 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         istiod_ready: pods_of_istiod(|plane| plane.ready),
         roots: plane.map(|plane| plane.roots.served.iter().map(|root| root.fingerprint.clone()).collect()).unwrap_or_default(),
         gateways: gateways.collect(),
+        links: links.collect(),
+        discovers: discovers.collect(),
         sidecars: (!shown.is_unread(Kind::POD.plural)).then_some(sidecars),
     }
 }

@@ -180,6 +180,14 @@ fn card(cluster: &Cluster) -> Markup {
                             @if gateway.addresses.is_empty() { "no address" } @else { (gateway.addresses.join(", ")) " port " (gateway.port) }
                         }
                     }
+                    @for link in &cluster.links {
+                        dt { "Link" }
+                        dd { (link.network) " by " (link.addresses.join(", ")) " port " (link.port) @if link.severity != Severity::Ok { " " (badge(link.severity)) } }
+                    }
+                    @for found in &cluster.discovers {
+                        dt { "Discovers" }
+                        dd { (found.name) @if found.severity != Severity::Ok { " " (badge(found.severity)) } }
+                    }
                     @for root in &cluster.roots { dt { "Root" } dd { code title=(root) { (root.chars().take(12).collect::<String>()) } } }
                     (fact("Sidecars", Some(&sidecars)))
                 }

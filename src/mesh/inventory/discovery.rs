@@ -1,0 +1,55 @@
+//! Endpoint discovery: the remote secrets of a cluster, and whether istiod reads other clusters by them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use time::OffsetDateTime;
+
+use super::Objects;
+use crate::{
+    istio::well_known::REMOTE_CLUSTER,
+    mesh::{
+        labels::REMOTE_RECORD,
+        names::{ClusterKey, Namespace},
+        remote_secret::{Place, Reading, TokenRecord, reading},
+    },
+};
+
+/// A cluster that istiod discovers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveredCluster {
+    /// Istio's name for it.
+    pub name: String,
+    /// `NAMESPACE/NAME` of the Secret.
+    pub secret: String,
+    /// For when its token is valid; `None` if that isn't recorded, as `istioctl` doesn't.
+    pub token: Option<(OffsetDateTime, OffsetDateTime)>,
+    /// By pod of istiod: whether it reads the cluster, or why not. Empty if none was asked.
+    pub readings: BTreeMap<String, Reading>,
+}
+
+pub(super) fn of(objects: &Objects) -> Vec<DiscoveredCluster> {
+    objects.remote_secrets.iter().filter_map(|secret| discovered(secret, &objects.clusters_pages)).collect()
+}
+
+fn discovered(secret: &Json, pages: &BTreeMap<String, Result<String, String>>) -> Option<DiscoveredCluster> {
+    let metadata = &secret["metadata"];
+    let (namespace, secret_name) = (metadata["namespace"].as_str()?, metadata["name"].as_str()?);
+    let name = metadata["annotations"][REMOTE_CLUSTER].as_str()?;
+    let key = ClusterKey::parse(name).ok()?;
+    let place = Place { namespace: Namespace::parse(namespace).ok()?, remote: key.clone(), name: key };
+    // Of a Secret with a name of its own istiod's answer can't be told from that for another Secret.
+    let is_usual = place.object().name == secret_name;
+    let of_namespace = pages.iter().filter(|(pod, _)| is_usual && pod.split('/').next() == Some(namespace));
+    let readings = of_namespace.map(|(pod, page)| {
+        let reading = page.as_ref().map_or_else(|why| Reading::Not(why.clone()), |page| reading(page, &place));
+        (pod.clone(), reading)
+    });
+    let record = metadata["annotations"][REMOTE_RECORD].as_str().and_then(TokenRecord::read);
+    Some(DiscoveredCluster {
+        name: name.to_owned(),
+        secret: format!("{namespace}/{secret_name}"),
+        token: record.map(|record| (record.issued_at, record.expires_at)),
+        readings: readings.collect(),
+    })
+}
