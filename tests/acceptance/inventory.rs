@@ -23,6 +23,17 @@ pub(crate) fn objects_of(cluster: &Cluster) -> Vec<String> {
     all
 }
 
+/// Asserts that the clusters have what they had: names what has come since (`+`) and what is gone (`-`).
+pub(crate) fn assert_unchanged(clusters: &[&Cluster], before: &[Vec<String>], what: &str) {
+    for (cluster, before) in clusters.iter().zip(before) {
+        let after = objects_of(cluster);
+        let come = after.iter().filter(|object| !before.contains(object)).map(|object| format!("+ {object}"));
+        let gone = before.iter().filter(|object| !after.contains(object)).map(|object| format!("- {object}"));
+        let changed: Vec<_> = come.chain(gone).collect();
+        assert!(changed.is_empty(), "{what} left cluster {} changed:\n{}", cluster.name(), changed.join("\n"));
+    }
+}
+
 /// An instance of a resource in a state.
 pub(crate) struct Instance {
     pub(crate) address: String,

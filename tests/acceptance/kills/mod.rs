@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     fixture::{bare_clusters, both, example, lab},
-    inventory::objects_of,
+    inventory::{assert_unchanged, objects_of},
     workspace::{Workspace, clis},
 };
 
@@ -150,7 +150,8 @@ impl Subject {
     /// A plain destroy leaves nothing.
     fn vanish(&self) {
         self.run("destroy");
-        assert_eq!(objects(&self.lab), self.before, "something is left in the clusters");
+        let (us, eu) = both(&self.lab);
+        assert_unchanged(&[&us, &eu], &self.before, "destroy");
         assert_eq!(self.workspace.resources().len(), 0);
         self.assert_clean_folder();
     }

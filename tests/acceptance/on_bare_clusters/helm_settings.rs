@@ -6,7 +6,7 @@ use mesh_lab::Lab;
 
 use crate::{
     fixture::{bare_clusters, example_of_one_cluster},
-    inventory::objects_of,
+    inventory::{assert_unchanged, objects_of},
     workspace::{Cli, clis, unwrapped},
 };
 
@@ -91,6 +91,5 @@ fn settings_in(lab: &Lab, cli: &Cli, cluster: &str, helm: &Path) {
     workspace.destroy();
     assert!(!namespace().contains("privileged") && !namespace().contains("topology.istio.io/network"), "{}", namespace());
     live.kubectl(&["delete", "namespace", "istio-system"]).expect("deleted");
-    let after = objects_of(&live);
-    assert_eq!(after, before, "{cluster}: destroy left something");
+    assert_unchanged(&[&live], &[before], "destroy");
 }

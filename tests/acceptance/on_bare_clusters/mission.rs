@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::listing::assert_everything_is_listed;
 use crate::{
     fixture::{bare_clusters, both, example, lab, resources_of},
-    inventory::{Instance, instances_of, objects_of},
+    inventory::{Instance, assert_unchanged, instances_of, objects_of},
     traffic::{HOST, call_host_until_ok, call_until, is_ok, restart_workloads},
     workspace::{Cli, Workspace, clis},
 };
@@ -42,7 +42,7 @@ fn one_apply_makes_the_call_cross_regions() {
 
         workspace.destroy();
         // The namespaces' own ConfigMaps and the Secrets of the workloads stay; nothing of the mesh does.
-        assert_eq!([objects_of(&us), objects_of(&eu)], before, "{}: destroy left the clusters changed", cli.name);
+        assert_unchanged(&[&us, &eu], &before, &format!("{}: destroy", cli.name));
 
         // Istio's custom resource definitions stayed. Once is enough: the clusters don't know which CLI comes.
         if number == 0 {
