@@ -33,6 +33,14 @@ check "mesh" {
 }
 "#;
 
+/// The exported pods accept no mutual TLS.
+const NO_MUTUAL_TLS: &str = r"
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: no-mutual-tls, namespace: echo}
+spec: {mtls: {mode: DISABLE}}
+";
+
 /// How long a change may take to show.
 const TIME: Duration = Duration::from_secs(90);
 
@@ -114,6 +122,12 @@ pub(super) fn the_first_line_names_the_cause(mesh: &Mesh) {
         }
         wait_for(&sight, "ok: ");
     }
+
+    // All objects of the mesh are right, and only a connection shows what is wrong.
+    eu.apply(NO_MUTUAL_TLS).expect("applied");
+    wait_for(&sight, "error export.served: cluster eu: echo.eu.mesh.local: The east-west gateway takes no TLS connection to it");
+    kubectl(eu, "delete -n echo peerauthentications.security.istio.io no-mutual-tls");
+    wait_for(&sight, "ok: ");
 
     eu.stop_api_server().expect("stopped");
     let begin = Instant::now();
