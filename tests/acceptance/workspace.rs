@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 use mesh_lab::Lab;
@@ -175,6 +175,11 @@ impl Workspace {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the CLI starts")
+    }
+
+    /// Starts the CLI, and doesn't wait for it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the CLI starts")
     }
 
     /// Runs what must succeed; its whole output.

@@ -1,6 +1,7 @@
 //! Tests that take longer than a pull request may wait: `make test-long`. docs/reliability.md has their last results.
 
 mod changes;
+mod faults;
 mod mesh;
 mod side_by_side;
 mod three_clusters;

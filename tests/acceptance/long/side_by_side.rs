@@ -1,7 +1,7 @@
 //! Others at work in the same clusters at the same time: another apply, somebody's Helm, somebody's kubectl.
 
 use std::{
-    process::{Child, Output, Stdio},
+    process::Output,
     time::{Duration, Instant},
 };
 
@@ -13,15 +13,11 @@ use crate::{
     workspace::{Workspace, clis, text, unwrapped},
 };
 
-fn start(workspace: &Workspace, arguments: &[&str]) -> Child {
-    workspace.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the CLI starts")
-}
-
 const APPLY: [&str; 3] = ["apply", "-auto-approve", "-no-color"];
 
 /// Runs two applies at once. Returns what each printed.
 fn at_once(workspaces: [&Workspace; 2]) -> [Output; 2] {
-    workspaces.map(|workspace| start(workspace, &APPLY)).map(|child| child.wait_with_output().expect("ended"))
+    workspaces.map(|workspace| workspace.start(&APPLY)).map(|child| child.wait_with_output().expect("ended"))
 }
 
 /// Two states want the same mesh: one gets it whole, and the other one gets none of it.
@@ -99,7 +95,7 @@ fn an_apply_beside_somebodys_helm_and_kubectl_converges() {
 
         // The apply first; somebody edits what it has written, while it goes on.
         workspace.edit("round = \"2\"", "round = \"3\"");
-        let child = start(&workspace, &APPLY);
+        let child = workspace.start(&APPLY);
         wait_for_pending(&us);
         us.kubectl(&["annotate", "-n", "istio-system", "service/istiod", "example.com/by=somebody"]).expect("annotated");
         us.kubectl(&["patch", "-n", "istio-system", "peerauthentication/default", "--type=merge", "-p", PERMISSIVE]).expect("patched");

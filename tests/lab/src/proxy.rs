@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context, Result};
 use http::{
     HeaderMap, Request, Response, StatusCode,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_ENCODING},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, TRANSFER_ENCODING, UPGRADE},
 };
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     body::{Bytes, Frame, Incoming},
     server::conn::http1,
     service::service_fn,
+    upgrade::OnUpgrade,
 };
 use hyper_util::rt::TokioIo;
 use kube::{Client, Config, client::Body, config::Kubeconfig};
@@ -157,13 +158,13 @@ async fn serve(listener: TcpListener, client: Client, state: Arc<State>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(client.clone(), state.next(), request));
             // A service that fails resets its connection: that is the trouble.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a silence is as long as the test says")]
-async fn answer(client: Client, trouble: Option<Trouble>, request: Request<Incoming>) -> Result<Response<ProxyBody>> {
+async fn answer(client: Client, trouble: Option<Trouble>, mut request: Request<Incoming>) -> Result<Response<ProxyBody>> {
     if let Some(refusal) = trouble.and_then(Trouble::refusal) {
         return Ok(refusal);
     }
@@ -172,12 +173,20 @@ async fn answer(client: Client, trouble: Option<Trouble>, request: Request<Incom
         Some(Trouble::Silence(time)) => tokio::time::sleep(time).await,
         _ => {}
     }
+    let asker = request.headers().contains_key(UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(HOST);
     parts.headers.remove(AUTHORIZATION);
-    remove_hops(&mut parts.headers);
+    if asker.is_none() {
+        remove_hops(&mut parts.headers);
+    }
     let body = Body::from(body.collect().await?.to_bytes().to_vec());
-    let (mut parts, body) = client.send(Request::from_parts(parts, body)).await?.into_parts();
+    let mut response = client.send(Request::from_parts(parts, body)).await?;
+    if let Some(asker) = asker.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        tokio::spawn(join(asker, hyper::upgrade::on(&mut response)));
+        return Ok(response.map(|_| whole("")));
+    }
+    let (mut parts, body) = response.into_parts();
     remove_hops(&mut parts.headers);
     let body = match trouble {
         Some(Trouble::AnswerLost) => anyhow::bail!("lost"),
@@ -190,6 +199,14 @@ async fn answer(client: Client, trouble: Option<Trouble>, request: Request<Incom
         _ => body.map_err(anyhow::Error::from).boxed_unsync(),
     };
     Ok(Response::from_parts(parts, body))
+}
+
+/// Passes on what both ends of an upgraded connection say, as a port-forward needs.
+async fn join(asker: OnUpgrade, server: OnUpgrade) {
+    if let (Ok(asker), Ok(server)) = tokio::join!(asker, server) {
+        // An end that is gone ends it.
+        let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(asker), &mut TokioIo::new(server)).await;
+    }
 }
 
 /// What concerns one connection only.
