@@ -1,4 +1,4 @@
-//! What the provider costs beside doing without it: its start, its memory, its size, its reads, and exports by the hundred. `make bench` runs this;
+//! What the provider costs beside doing without it: its start, its memory, its size, its reads, fifty clusters, and exports by the hundred. `make bench` runs this;
 //! docs/design/performance.md says what is compared, and what it was. A slow figure is reported; a wrong answer is a failure.
 //!
 //! Arguments are the programs of other providers, to be measured beside ours.
@@ -7,11 +7,13 @@
 
 mod cli;
 mod cluster;
+mod clusters;
 mod exports;
 mod figure;
 mod program;
 mod reads;
 mod startup;
+mod workspace;
 
 use program::Program;
 
@@ -34,6 +36,7 @@ async fn main() {
     match cluster::kubeconfig() {
         Some(kubeconfig) => {
             figures.extend(reads::measure(&kubeconfig).await);
+            figures.extend(clusters::measure().await);
             figures.extend(exports::measure(&sizes()).await);
         }
         None => println!("This doesn't run on the lab (`make bench` does): no cluster is read."),

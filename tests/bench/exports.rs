@@ -1,12 +1,7 @@
 //! Exports by the hundred with Terraform: applied, planned without a change and destroyed, beside the same objects written, listed and deleted by
 //! kube's client without the provider.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Instant};
 
 use futures::{StreamExt as _, stream};
 use kube::{
@@ -19,6 +14,7 @@ use serde_json::json;
 use crate::{
     cluster,
     figure::{Figure, median, milliseconds},
+    workspace::Workspace,
 };
 
 /// How many exports, how often that many are measured, and how many times as long as the floor applies and destroys may take.
@@ -104,14 +100,15 @@ impl Scene {
         let bare = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n  count = {count}\n}}\n"));
         bare.run(&["apply", "-auto-approve"]);
         for _ in 0..runs {
-            let (apply, _) = workspace.run(&["apply", "-auto-approve"]);
-            let (plan, memory) = workspace.run(&["plan", "-detailed-exitcode"]);
-            let (bare_plan, _) = bare.run(&["plan", "-detailed-exitcode"]);
+            let apply = workspace.run(&["apply", "-auto-approve"]).milliseconds;
+            let plan = workspace.run(&["plan", "-detailed-exitcode"]);
+            let bare_plan = bare.run(&["plan", "-detailed-exitcode"]).milliseconds;
             let (listed, objects) = self.list(count).await;
-            let (destroy, _) = workspace.run(&["destroy", "-auto-approve"]);
+            let destroy = workspace.run(&["destroy", "-auto-approve"]).milliseconds;
             let written = self.each(&objects, Work::Write).await;
             let deleted = self.each(&objects, Work::Delete).await;
-            rounds.push(Round { provider: [apply, plan, destroy], floor: [written, listed, deleted], bare_plan, memory });
+            let provider = [apply, plan.milliseconds, destroy];
+            rounds.push(Round { provider, floor: [written, listed, deleted], bare_plan, memory: plan.memory });
         }
         // The proxies have a runtime of their own, which this one's threads can't wait for.
         let requests = std::thread::scope(|scope| scope.spawn(|| self.count(terraform, count)).join().expect("the counts"));
@@ -241,64 +238,4 @@ fn figures(count: usize, rounds: &[Round], [of_apply, of_destroy]: [f64; 2], req
         figure("… ratio", "×", Some(of_destroy), &|round| round.provider[2] / round.floor[2]),
         requests(2, None),
     ]
-}
-
-/// A folder with a configuration and a state.
-struct Workspace<'a> {
-    folder: tempfile::TempDir,
-    terraform: &'a Path,
-}
-
-impl<'a> Workspace<'a> {
-    fn new(terraform: &'a Path, configuration: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let built = Path::new(crate::PROGRAM).parent().expect("a folder").display();
-        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("written");
-        write("main.tf", configuration);
-        write("cli.tfrc", &format!("provider_installation {{\n  dev_overrides {{ \"bench/mesh\" = \"{built}\" }}\n  direct {{}}\n}}\n"));
-        Self { folder, terraform }
-    }
-
-    /// Runs Terraform, which must succeed; how long that took, in milliseconds, and the most memory that the provider held, in MiB.
-    fn run(&self, arguments: &[&str]) -> (f64, f64) {
-        let mut command = Command::new(self.terraform);
-        command
-            .args(arguments)
-            .args(["-no-color"])
-            .current_dir(self.folder.path())
-            .env("TF_CLI_CONFIG_FILE", self.folder.path().join("cli.tfrc"))
-            .env("CHECKPOINT_DISABLE", "1")
-            .env_remove("KUBECONFIG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
-        let begin = Instant::now();
-        let mut child = command.spawn().expect("terraform starts");
-        let mut memory: f64 = 0.0;
-        let status = loop {
-            match child.try_wait().expect("a child") {
-                Some(status) => break status,
-                None => memory = memory.max(provider_of(child.id()).and_then(peak).unwrap_or_default()),
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        };
-        assert!(status.success(), "terraform {arguments:?}: {status}");
-        (milliseconds(begin.elapsed()), memory)
-    }
-}
-
-/// Returns the provider that a CLI has started.
-fn provider_of(cli: u32) -> Option<u32> {
-    let tasks = fs::read_dir(format!("/proc/{cli}/task")).ok()?.flatten();
-    let children: Vec<_> = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default()).collect();
-    let children = children.join(" ");
-    let is_ours = |id: &&str| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|program| program == Path::new(crate::PROGRAM));
-    children.split_whitespace().find(is_ours)?.parse().ok()
-}
-
-/// The most that a process has held in memory, in MiB. `None` if it has ended.
-fn peak(process: u32) -> Option<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
