@@ -42,7 +42,12 @@ fn stored() -> Vec<Stored> {
         .map(|file| {
             let json: Json = serde_json::from_str(&fs::read_to_string(&file).expect("a file")).expect("JSON");
             let type_name = json["type"].as_str().expect("a type").to_owned();
-            Stored { type_name, version: json["schema_version"].as_i64().expect("a version"), attributes: json["attributes"].clone(), file }
+            let mut attributes = json["attributes"].clone();
+            if type_name == "mesh_remote_secret" {
+                // A token that is due would be renewed, whatever build has stored it.
+                attributes["expires_at"] = "2999-01-01T00:00:00Z".into();
+            }
+            Stored { type_name, version: json["schema_version"].as_i64().expect("a version"), attributes, file }
         })
         .collect();
     stored.sort_by(|one, other| one.file.cmp(&other.file));
