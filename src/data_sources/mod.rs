@@ -1,13 +1,15 @@
 //! The data sources of the provider, one file each.
 
+mod check;
 mod probe;
 mod services;
 mod status;
 mod topology;
 
+pub use check::CheckModel;
 pub use probe::{CallModel, CallerModel, MeshProbe, ProbeModel};
 pub use services::{Services, ServicesModel};
-pub use status::{CheckModel, MeshStatus, StatusModel};
+pub use status::{MeshStatus, StatusModel};
 pub use topology::{MeshTopology, TopologyModel};
 
 use crate::world::World;

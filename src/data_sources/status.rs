@@ -4,34 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::check::{CheckModel, configured_clusters, recorded};
 use crate::{
-    mesh::{
-        ClusterKey,
-        status::{Check, Status},
-    },
-    world::{World, chosen_clusters, inventory},
+    mesh::{ClusterKey, check::Status},
+    world::{World, inventory},
 };
-use framework::{AttributePath, Cx, DataSource, Error, Observed, Parse, Set, Value, computed, model, optional};
-
-model! {
-    /// The result of one check.
-    pub struct CheckModel {
-        /// Which check, for example `istiod.ready`. The guide [Checking a mesh](../guides/checking-a-mesh.md) describes each.
-        id: String => computed(),
-        /// Key of the cluster; null if the check is about the whole mesh.
-        cluster: String => computed(),
-        /// The object or host that was checked, for example `istio-system/istiod`; null if the check is about a cluster as a whole.
-        object: String => computed(),
-        /// `ok`; `warning`: calls succeed, but something should be mended; `unknown`: it couldn't be looked at; `error`: calls fail.
-        severity: String => computed(),
-        /// What was seen.
-        seen: String => computed(),
-        /// Why that is bad. Empty if the severity is `ok`.
-        cause: String => computed(),
-        /// What to do. Empty if the severity is `ok`.
-        fix: String => computed(),
-    }
-}
+use framework::{Cx, DataSource, Error, Observed, Parse, Set, Value, computed, model, optional};
 
 model! {
     /// Whether the mesh is well: access, istiod, its webhooks and certificates, east-west gateways, exports, imports and sidecars of all clusters,
@@ -79,34 +57,7 @@ impl DataSource for MeshStatus {
     }
 
     fn record(status: &Status, model: &mut StatusModel) {
-        model.verdict = Value::Value(status.verdict().as_str().to_owned());
-        model.summary = Value::Value(status.summary());
-        model.checks = Value::Value(status.checks.iter().map(|check| Value::Value(check.into())).collect());
-    }
-}
-
-/// Returns the clusters that an attribute names, all of which must be configured; all of the provider's if it is not set.
-pub(super) fn configured_clusters(wanted: &Value<Set<String>>, cx: &Cx<'_, World>) -> Result<Vec<ClusterKey>, Error> {
-    let clusters = chosen_clusters(wanted, cx)?;
-    match clusters.iter().find_map(|cluster| cx.world.clusters.problem(cluster)) {
-        Some(problem) => Err(Error::new("Unknown cluster", problem).at(AttributePath::new("clusters"))),
-        None => Ok(clusters),
-    }
-}
-
-impl From<&Check> for CheckModel {
-    fn from(check: &Check) -> Self {
-        let text = |text: &str| Value::Value(text.to_owned());
-        let or_null = |text: Option<String>| text.map_or(Value::Null, Value::Value);
-        Self {
-            id: text(check.id),
-            cluster: or_null(check.cluster.as_ref().map(ToString::to_string)),
-            object: or_null(check.object.clone()),
-            severity: text(check.severity.as_str()),
-            seen: text(&check.seen),
-            cause: text(&check.cause),
-            fix: text(&check.fix),
-        }
+        (model.verdict, model.summary, model.checks) = recorded(status);
     }
 }
 
@@ -126,7 +77,7 @@ mod tests {
         },
         world::Clusters,
     };
-    use framework::{Outcome, decode, encode, erase_data_source};
+    use framework::{AttributePath, Outcome, decode, encode, erase_data_source};
 
     fn objects() -> Arc<FakeObjects> {
         let objects = Arc::new(FakeObjects::default());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::status::configured_clusters;
+use super::check::configured_clusters;
 use crate::{
     mesh::{ClusterKey, topology::Topology},
     world::{World, inventory},

@@ -4,6 +4,7 @@
 //! them, and read them back for an import; [`remote_secret`] does so for endpoint discovery, [`trust`] for certificates, and [`rotation`] has the rules of
 //! a change of roots. [`observe`] compares and summarizes what a cluster shows, and [`probe`] what comes of a call.
 
+pub mod check;
 pub mod document;
 pub mod export;
 pub mod exposure;

@@ -9,14 +9,14 @@ mod sidecar;
 mod tests;
 mod whole;
 
-use serde::{Serialize, Serializer};
-
 use super::{
+    check::{count, list},
     inventory::{ClusterInventory, Inventory, Unread},
     names::ClusterKey,
 };
 use crate::data::Kind;
 
+pub use super::check::{Check, Severity, Status};
 pub(super) use export::import_of;
 pub(super) use whole::refuse_each_other;
 
@@ -82,109 +82,6 @@ const NEEDED: &[(&str, &[Kind])] = &[
     ("sidecar.dns", &[Kind::SERVICE_ENTRY, Kind::POD]),
 ];
 
-/// How bad the result of a check is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// All is well.
-    #[default]
-    Ok,
-    /// Calls succeed, but something should be mended.
-    Warning,
-    /// It couldn't be looked at.
-    Unknown,
-    /// Calls fail, or something else doesn't work.
-    Error,
-}
-
-impl Severity {
-    /// Its name in HCL.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Unknown => "unknown",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl Serialize for Severity {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// The result of one check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// One of [`CHECKS`].
-    pub id: &'static str,
-    /// The cluster; `None` if it is about the whole mesh.
-    pub cluster: Option<ClusterKey>,
-    /// The object or host, if it is about one.
-    pub object: Option<String>,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What was seen; a sentence.
-    pub seen: String,
-    /// Why that is bad, or where it comes from; sentences. Empty if all is well.
-    pub cause: String,
-    /// What to do; sentences. Empty if all is well.
-    pub fix: String,
-}
-
-impl Check {
-    fn new(id: &'static str, severity: Severity, seen: impl Into<String>) -> Self {
-        Self { id, cluster: None, object: None, severity, seen: seen.into(), cause: String::new(), fix: String::new() }
-    }
-
-    fn ok(id: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(id, Severity::Ok, seen)
-    }
-
-    fn warning(id: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(id, Severity::Warning, seen)
-    }
-
-    fn unknown(id: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(id, Severity::Unknown, seen)
-    }
-
-    fn error(id: &'static str, seen: impl Into<String>) -> Self {
-        Self::new(id, Severity::Error, seen)
-    }
-
-    fn of(self, cluster: &ClusterKey) -> Self {
-        Self { cluster: Some(cluster.clone()), ..self }
-    }
-
-    fn on(self, object: impl Into<String>) -> Self {
-        Self { object: Some(object.into()), ..self }
-    }
-
-    fn because(self, cause: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { cause: cause.into(), fix: fix.into(), ..self }
-    }
-
-    fn rank(&self) -> usize {
-        CHECKS.iter().position(|(id, _)| *id == self.id).unwrap_or(CHECKS.len())
-    }
-
-    /// One line: cluster, object and what was seen.
-    pub fn line(&self) -> String {
-        let cluster = self.cluster.as_ref().map(|cluster| format!("cluster {cluster}: ")).unwrap_or_default();
-        let object = self.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
-        format!("{} {}: {cluster}{object}{}", self.severity.as_str(), self.id, self.seen)
-    }
-}
-
-/// The results of all checks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// The worst first; of equal ones, the likely cause of the others first.
-    pub checks: Vec<Check>,
-}
-
 impl Status {
     /// Checks what clusters show.
     pub fn of(inventory: &Inventory) -> Self {
@@ -195,29 +92,7 @@ impl Status {
         checks.extend(export::checks(inventory));
         checks.extend(sidecar::checks(inventory));
         checks.extend(without_result(&checks, inventory));
-        checks.sort_by(|one, other| {
-            let worse = other.severity.cmp(&one.severity).then(one.rank().cmp(&other.rank()));
-            worse.then_with(|| (&one.cluster, &one.object).cmp(&(&other.cluster, &other.object)))
-        });
-        Self { checks }
-    }
-
-    /// The worst result.
-    pub fn verdict(&self) -> Severity {
-        self.checks.iter().map(|check| check.severity).max().unwrap_or(Severity::Ok)
-    }
-
-    /// The checks whose result is not ok.
-    pub fn problems(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.severity != Severity::Ok)
-    }
-
-    /// A line for each problem, with the first one's cause and fix; one line if there is none.
-    pub fn summary(&self) -> String {
-        let Some(first) = self.problems().next() else { return format!("ok: {} checks, no problem", self.checks.len()) };
-        let mut lines: Vec<_> = self.problems().map(Check::line).collect();
-        lines.insert(1, format!("  {} {}", first.cause, first.fix));
-        lines.join("\n")
+        Self::sorted(checks, CHECKS)
     }
 }
 
@@ -249,16 +124,4 @@ fn unread_cluster(id: &'static str, key: &ClusterKey, unread: &Unread) -> Check 
 fn unreadable(id: &'static str, what: &[String]) -> Check {
     Check::unknown(id, format!("It can't be told: {} can't be read.", list(what)))
         .because("Whether all is well here isn't known.", "Mend the check cluster.readable first, which says why it can't be read.")
-}
-
-/// Lists names, not too many of them.
-fn list(names: &[String]) -> String {
-    const MOST: usize = 5;
-    let shown = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
-}
-
-/// `1 pod`, `2 pods`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, Severity, cluster::shown, count, list, unreadable};
+use super::{Check, Severity, cluster::shown, unreadable};
 use crate::{
     data::{Kind, ObjectRef},
     mesh::{
+        check::distinct,
         inventory::{ClusterInventory, ControlPlane, Home, Inventory, Unread},
         names::ClusterKey,
     },
@@ -29,7 +30,8 @@ impl Member<'_> {
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let members: Vec<_> =
         inventory.read().filter_map(|(key, cluster)| Some(Member { key, cluster, plane: cluster.control_plane()? })).collect();
-    let mut checks = vec![distinct(inventory)];
+    let uids = inventory.read().map(|(key, cluster)| (key, cluster.uid.as_deref()));
+    let mut checks = vec![distinct("cluster.distinct", uids)];
     let unread: Vec<_> = inventory.clusters.iter().filter(|(_, cluster)| is_unread(cluster)).map(|(key, _)| what_has(key)).collect();
     if members.len() + unread.len() > 1 {
         checks.extend([versions(&members), roots(&members), mesh_id(&members), trust_domain(&members), networks(&members)]);
@@ -63,28 +65,6 @@ fn groups<'a>(values: impl Iterator<Item = (&'a ClusterKey, String)>) -> (usize,
     }
     let lines: Vec<_> = groups.iter().map(|(value, keys)| format!("{value} in {}", keys.join(", "))).collect();
     (lines.len(), lines.join("; "))
-}
-
-fn distinct(inventory: &Inventory) -> Check {
-    let id = "cluster.distinct";
-    let mut keys: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (key, cluster) in inventory.read() {
-        if let Some(uid) = &cluster.uid {
-            keys.entry(uid).or_default().push(key.to_string());
-        }
-    }
-    let nameless: Vec<_> = inventory.read().filter(|(_, cluster)| cluster.uid.is_none()).map(|(key, _)| key.to_string()).collect();
-    match keys.values().find(|keys| keys.len() > 1) {
-        None if !nameless.is_empty() => Check::unknown(id, format!("The UID of {} can't be read.", list(&nameless))).because(
-            "A cluster's UID is that of its namespace kube-system.",
-            "Give the credentials the permission to get the namespace kube-system.",
-        ),
-        Some(same) => Check::error(id, format!("The keys {} lead to one cluster.", same.join(" and "))).because(
-            "Two entries of `clusters` have the same API server, or contexts of the same cluster.",
-            "Correct the address or the context of one of them in the provider's configuration.",
-        ),
-        None => Check::ok(id, format!("{} can be told apart.", count(keys.len(), "cluster"))),
-    }
 }
 
 fn versions(members: &[Member<'_>]) -> Check {
