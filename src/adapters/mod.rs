@@ -3,6 +3,7 @@
 mod access;
 mod api_servers;
 mod asked_once;
+mod capabilities;
 mod certificates;
 mod clock;
 mod commands;

@@ -1,9 +1,10 @@
-//! Plain data that the domain and the ports share: objects, releases, certificates, secrets.
+//! Plain data that the domain and the ports share: objects, releases, permissions, certificates, secrets.
 
 mod certificate;
 mod command;
 mod mark;
 mod object;
+mod permission;
 mod release;
 mod secret;
 
@@ -13,5 +14,6 @@ pub use certificate::{
 pub use command::{Command, CommandEnd, Printed};
 pub use mark::Mark;
 pub use object::{Kind, MANAGER, ObjectRef, selects};
+pub use permission::{Permission, Rule, Rules};
 pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
 pub use secret::Secret;

@@ -43,6 +43,8 @@ kinds! {
     SERVICE_ACCOUNT = "" "v1" "ServiceAccount" "serviceaccounts" true;
     /// v1 Pod
     POD = "" "v1" "Pod" "pods" true;
+    /// v1 Node
+    NODE = "" "v1" "Node" "nodes" false;
     /// v1 Event
     EVENT = "" "v1" "Event" "events" true;
     /// apps/v1 Deployment

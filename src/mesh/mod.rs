@@ -2,7 +2,8 @@
 //!
 //! [`names`] holds the types of what a user writes: a value of them is valid. [`helm`], [`export`] and [`global`] render Helm releases and manifests from
 //! them, and read them back for an import; [`remote_secret`] does so for endpoint discovery, [`trust`] for certificates, and [`rotation`] has the rules of
-//! a change of roots. [`observe`] compares and summarizes what a cluster shows, and [`probe`] what comes of a call.
+//! a change of roots. [`observe`] compares and summarizes what a cluster shows, and [`probe`] what comes of a call. [`precheck`]
+//! says whether a mesh can be installed, and [`status`] whether it is well.
 
 pub mod check;
 pub mod document;
@@ -17,6 +18,7 @@ pub mod manifest;
 pub mod names;
 pub mod observe;
 pub mod pod;
+pub mod precheck;
 pub mod probe;
 pub mod remote_secret;
 pub mod rotation;

@@ -1,6 +1,7 @@
 //! In-memory stand-ins for fast unit tests of the life cycles.
 
 mod authority;
+mod capabilities;
 mod commands;
 mod faulty;
 mod pods;
@@ -59,6 +60,8 @@ pub struct FakeObjects {
     uids: Mutex<BTreeMap<String, Option<String>>>,
     /// What pods and API servers are said to be.
     scripted: pods::Scripted,
+    /// What API servers are said to allow.
+    capabilities: capabilities::Scripted,
 }
 
 impl FakeObjects {

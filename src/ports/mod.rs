@@ -2,6 +2,7 @@
 
 mod api_servers;
 mod authority;
+mod capabilities;
 mod commands;
 mod failure;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tokens;
 
 pub use api_servers::{ApiServer, ApiServers};
 pub use authority::Authority;
+pub use capabilities::Capabilities;
 pub use commands::Commands;
 pub use failure::{Failure, FailureKind};
 pub use handshakes::{Handshakes, Hello};

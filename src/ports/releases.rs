@@ -15,6 +15,9 @@ pub trait Releases: Send + Sync {
     /// Checks that releases can be installed at all: that there is a `helm`, new enough. Touches no cluster.
     async fn check(&self) -> Result<(), Failure>;
 
+    /// Fetches a chart, the newest if no version is given, and returns its version. Touches no cluster.
+    async fn fetch(&self, chart: &str, version: Option<&str>, deadline: &Deadline) -> Result<String, Failure>;
+
     /// Installs or upgrades, and waits until what it installs is ready. A release that a killed run left pending is recovered first.
     /// A `mark` is on the release from the moment it exists.
     async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure>;

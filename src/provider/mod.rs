@@ -100,6 +100,7 @@ impl Provider for Mesh {
             tokens: kubernetes.clone(),
             handshakes: kubernetes.clone(),
             api_servers: kubernetes.clone(),
+            capabilities: kubernetes.clone(),
             pods: kubernetes.clone(),
             commands: kubernetes.clone(),
             objects: kubernetes,

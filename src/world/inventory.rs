@@ -37,13 +37,18 @@ pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> In
 
 async fn read(key: &ClusterKey, cx: &Cx<'_, World>) -> Result<ClusterInventory, Unread> {
     if !cx.world.clusters.is_known(key) {
-        let why = "The access to the cluster is known only after an apply.".to_owned();
-        return Err(Unread { why, advice: "Apply what it comes from first.".to_owned(), is_unknown: true });
+        return Err(unknown_access());
     }
     let deadline = cx.deadline.part(TIME);
     let reader = Reader { key, cluster: cx.cluster(key).within(&deadline), unread: Mutex::default() };
     let objects = Box::pin(reader.objects()).await.map_err(unread)?;
     Ok(ClusterInventory::of(key, &objects))
+}
+
+/// Why a cluster can't be read yet.
+pub(super) fn unknown_access() -> Unread {
+    let why = "The access to the cluster is known only after an apply.".to_owned();
+    Unread { why, advice: "Apply what it comes from first.".to_owned(), is_unknown: true }
 }
 
 fn unread(failure: Failure) -> Unread {
@@ -66,7 +71,7 @@ impl Reader<'_> {
                 self.cluster.uid(),
                 self.cluster.list(Kind::DEPLOYMENT, None, istiod),
                 self.list(Kind::POD, None, istiod),
-                self.list(Kind::MUTATING_WEBHOOK, None, "app=sidecar-injector"),
+                self.list(Kind::MUTATING_WEBHOOK, None, inventory::INJECTORS),
                 self.list(Kind::VALIDATING_WEBHOOK, None, istiod),
             )
         };

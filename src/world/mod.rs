@@ -12,6 +12,7 @@ mod live_cluster;
 pub(crate) mod namespace;
 mod observation;
 mod planned_mesh;
+mod precheck;
 mod served;
 mod shared_reads;
 mod signers;
@@ -28,6 +29,7 @@ pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedHost, PlannedMesh, PlannedRoot, Source};
+pub(crate) use precheck::survey;
 pub use shared_reads::SharedReads;
 pub(crate) use signers::Signer;
 pub(crate) use values::{parse_version, same_values, strings};
@@ -43,7 +45,7 @@ use framework::Cx;
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeCommands, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{ApiServers, Authority, Clock, Commands, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
+use crate::ports::{ApiServers, Authority, Capabilities, Clock, Commands, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -65,6 +67,8 @@ pub struct World {
     pub handshakes: Arc<dyn Handshakes>,
     /// Where their API servers are.
     pub api_servers: Arc<dyn ApiServers>,
+    /// What their API servers say of themselves and of the credentials.
+    pub capabilities: Arc<dyn Capabilities>,
     /// What runs in their pods.
     pub pods: Arc<dyn Pods>,
     /// Commands in containers of their pods.
@@ -109,6 +113,7 @@ impl World {
             tokens: objects.clone(),
             handshakes: objects.clone(),
             api_servers: objects.clone(),
+            capabilities: objects.clone(),
             pods: objects.clone(),
             commands: Arc::new(FakeCommands::default()),
             authority: Arc::new(FakeAuthority::at(clock.clone())),

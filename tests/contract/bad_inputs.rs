@@ -355,6 +355,13 @@ fn data_sources() -> Vec<(&'static str, Case)> {
         (json!({"clusters": ["EU West"]}), "clusters", "For example: \"EU-West\""),
         (json!({"verdict": "ok"}), "verdict", "The provider sets `verdict`"),
     ];
+    let precheck: Vec<Case> = vec![
+        (json!({"clusters": ["EU West"]}), "clusters", "For example: \"EU-West\""),
+        (json!({"namespace": "Istio"}), "namespace", "For example: \"istio\""),
+        (json!({"istio_version": "1.31"}), "istio_version", "Write a full version, such as `1.31.0`"),
+        (json!({"roles": ["admin"]}), "roles", "must be one of mesh-installer, mesh-exporter"),
+        (json!({"summary": "ok"}), "summary", "The provider sets `summary`"),
+    ];
     let of = |name: &'static str, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let topology: Vec<Case> =
         vec![(json!({"clusters": [""]}), "clusters", "it is empty"), (json!({"html": "<p>"}), "html", "The provider sets `html`")];
@@ -381,6 +388,7 @@ fn data_sources() -> Vec<(&'static str, Case)> {
         (json!({"ok": true}), "ok", "The provider sets `ok`"),
     ];
     of("mesh_services", services)
+        .chain(of("mesh_precheck", precheck))
         .chain(of("mesh_probe", probe))
         .chain(of("mesh_status", status))
         .chain(of("mesh_topology", topology))

@@ -13,13 +13,8 @@ pub(super) fn in_directory(title: &str, folder: &Path, chart: &str, version: Opt
         return Ok(unpacked);
     }
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut archives: Vec<_> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let version = parse(name.strip_prefix(chart)?.strip_prefix('-')?.strip_suffix(".tgz")?)?;
-            Some((version, entry.path()))
-        })
-        .collect();
+    let mut archives: Vec<_> =
+        entries.filter_map(|entry| Some((version_in_name(&entry.file_name().into_string().ok()?, chart)?, entry.path()))).collect();
     archives.sort();
     let found: Vec<_> = archives.iter().map(|(version, _)| version).chain(&unpacked_version).map(ToString::to_string).collect();
     match (archives.into_iter().rfind(|(version, _)| fits(version)), version) {
@@ -35,6 +30,16 @@ pub(super) fn in_directory(title: &str, folder: &Path, chart: &str, version: Opt
             Err(Failure::new(FailureKind::NotFound, title, why).advice("Correct the provider's `helm.repository`."))
         }
     }
+}
+
+/// Returns the version of the chart at a path: an archive, or the chart's own directory.
+pub(super) fn version_at(path: &Path, chart: &str) -> Option<semver::Version> {
+    if path.is_dir() { version_of(path) } else { version_in_name(path.file_name()?.to_str()?, chart) }
+}
+
+/// Returns the version in the name of an archive, `istiod-1.31.0.tgz`.
+fn version_in_name(name: &str, chart: &str) -> Option<semver::Version> {
+    parse(name.strip_prefix(chart)?.strip_prefix('-')?.strip_suffix(".tgz")?)
 }
 
 /// Returns the version in the file `Chart.yaml` of a directory.
@@ -69,6 +74,8 @@ mod tests {
         assert!(find("base", None).unwrap().ends_with("base-1.31.0.tgz"), "the newest");
         assert!(find("istiod", Some("1.31.0")).unwrap().ends_with("istiod"));
         assert!(find("istiod", None).unwrap().ends_with("istiod"));
+        let version = |chart: &str| version_at(&find(chart, None).unwrap(), chart).unwrap().to_string();
+        assert_eq!((version("base"), version("istiod")), ("1.31.0".to_owned(), "1.31.0".to_owned()));
     }
 
     #[test]

@@ -261,6 +261,13 @@ impl Releases for Helm {
         self.program().await.map(|_| ())
     }
 
+    async fn fetch(&self, chart: &str, version: Option<&str>, deadline: &Deadline) -> Result<String, Failure> {
+        let title = format!("Can't get the chart {chart}");
+        let path = self.charts.get(self.program().await?, &self.settings, &title, chart, version, deadline).await?;
+        let found = chart::version_at(&path, chart).map(|version| version.to_string());
+        found.ok_or_else(|| Failure::new(FailureKind::Other, title, format!("{} has no version.", path.display())))
+    }
+
     async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure> {
         let program = self.program().await?;
         let title = Self::title("install", &release.name, cluster);

@@ -113,6 +113,20 @@ pub struct ImportedValues {
     pub rest: Option<String>,
 }
 
+/// Returns the name of the webhook that injects sidecars, for an istiod in this namespace.
+pub fn injector_webhook(namespace: &Namespace) -> String {
+    if namespace.as_str() == Namespace::ISTIO_SYSTEM {
+        "istio-sidecar-injector".to_owned()
+    } else {
+        format!("istio-sidecar-injector-{namespace}")
+    }
+}
+
+/// Returns the name of the webhook that validates configuration, for an istiod in this namespace.
+pub fn validator_webhook(namespace: &Namespace) -> String {
+    format!("istio-validator-{namespace}")
+}
+
 impl ControlPlane {
     fn decisions(&self) -> Vec<Decision> {
         let mut decisions = vec![
@@ -228,16 +242,12 @@ impl ControlPlane {
 
     /// The webhook that injects sidecars; outside of the usual namespace its name has the namespace in it.
     pub fn injector_webhook(&self) -> String {
-        if self.namespace.as_str() == Namespace::ISTIO_SYSTEM {
-            "istio-sidecar-injector".to_owned()
-        } else {
-            format!("istio-sidecar-injector-{}", self.namespace)
-        }
+        injector_webhook(&self.namespace)
     }
 
     /// The webhook that validates configuration.
     pub fn validator_webhook(&self) -> String {
-        format!("istio-validator-{}", self.namespace)
+        validator_webhook(&self.namespace)
     }
 
     /// A configuration that the definitions let pass and istiod refuses: that it does shows that it serves.

@@ -12,6 +12,9 @@ use crate::{
     mesh::{names::TrustDomain, observe::evidence, trust},
 };
 
+/// The label of the webhooks that add sidecars, as a selector.
+pub const INJECTORS: &str = "app=sidecar-injector";
+
 /// The container of istiod's pods.
 const CONTAINER: &str = "discovery";
 
@@ -101,7 +104,7 @@ fn control_plane(deployment: &Json, objects: &Objects) -> ControlPlane {
 }
 
 /// Returns the version: the chart's label has it, and else the image's tag.
-fn version(deployment: &Json) -> Option<Version> {
+pub(in crate::mesh) fn version(deployment: &Json) -> Option<Version> {
     let label = text(deployment, &["metadata", "labels", "app.kubernetes.io/version"]);
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
     let image = || containers.into_iter().find(|container| container["name"] == CONTAINER)?["image"].as_str();

@@ -19,7 +19,8 @@ use time::OffsetDateTime;
 
 use super::names::ClusterKey;
 
-pub use control_plane::{ControlPlane, Home, Webhook, WebhookPurpose, namespaces};
+pub(in crate::mesh) use control_plane::version;
+pub use control_plane::{ControlPlane, Home, INJECTORS, Webhook, WebhookPurpose, namespaces};
 pub use discovery::DiscoveredCluster;
 pub use export::{ExportedHost, ImportRule, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;

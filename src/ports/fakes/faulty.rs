@@ -175,6 +175,10 @@ impl Releases for Faulty {
         self.step(self.releases.check()).await
     }
 
+    async fn fetch(&self, chart: &str, version: Option<&str>, deadline: &Deadline) -> Result<String, Failure> {
+        self.step(self.releases.fetch(chart, version, deadline)).await
+    }
+
     async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, deadline: &Deadline) -> Result<Deployed, Failure> {
         self.step(self.releases.apply(cluster, release, mark, deadline)).await
     }

@@ -20,7 +20,7 @@ pub struct FakeReleases {
 }
 
 impl FakeReleases {
-    /// From now on applying the release of this name fails, when it is already half there.
+    /// From now on applying the release of this name fails, when it is already half there, as does fetching a chart of this name.
     pub fn fail(&self, name: &str, failure: Failure) {
         *lock(&self.failure) = Some((name.to_owned(), failure));
     }
@@ -74,6 +74,11 @@ impl Releases for FakeReleases {
 
     async fn check(&self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    async fn fetch(&self, chart: &str, version: Option<&str>, _: &Deadline) -> Result<String, Failure> {
+        let failure = lock(&self.failure).clone().filter(|(name, _)| name == chart);
+        failure.map_or_else(|| Ok(version.unwrap_or("1.31.0").to_owned()), |(_, failure)| Err(failure))
     }
 
     async fn apply(&self, cluster: &str, release: &Release, mark: Option<&Mark>, _: &Deadline) -> Result<Deployed, Failure> {

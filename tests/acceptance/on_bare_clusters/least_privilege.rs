@@ -53,6 +53,17 @@ variable "access" {
 
 const CLUSTERS: &str = "clusters = { for key, access in var.access : key => merge(access, { cluster_ca_certificate = base64decode(access.cluster_ca_certificate) }) }";
 
+/// The check before an install has nothing to say of an account with these roles, nor of the mesh that is there.
+fn assert_all_allowed(workspace: &Workspace, roles: &str) {
+    let precheck = format!(
+        "data \"mesh_precheck\" \"all\" {{\n  roles = [{roles}]\n}}\noutput \"problems\" {{\n  value = data.mesh_precheck.all.summary\n}}\n"
+    );
+    workspace.write("precheck.tf", &precheck);
+    let planned = unwrapped(&workspace.succeed(&["plan", "-no-color"]));
+    workspace.write("precheck.tf", "");
+    assert!(planned.contains("+ problems = \"ok: "), "{roles}: {planned}");
+}
+
 #[test]
 fn accounts_with_the_roles_of_the_guide_suffice() {
     for cli in clis(&lab()) {
@@ -78,7 +89,9 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
             "values   = concat(var.values.gateway, [yamlencode({ podAnnotations = { round = \"2\" } })])",
         );
         platform.apply();
+        assert_all_allowed(&platform, "\"mesh-installer\", \"mesh-exporter\"");
         give_access(&platform, &us_reader, &eu_reader);
+        assert_all_allowed(&platform, "\"mesh-reader\"");
         platform.assert_settled();
 
         let gateway = platform.state("mesh_eastwest_gateway.this[\"eu\"]");

@@ -11,5 +11,6 @@ mod listing;
 mod mission;
 mod module;
 mod own_ca;
+mod precheck;
 mod rotation;
 mod trust;
