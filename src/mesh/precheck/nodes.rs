@@ -20,7 +20,7 @@ pub(super) fn check(nodes: &Seen<Vec<Json>>) -> Check {
     let obstacles: Vec<_> = nodes.iter().filter_map(|node| Some(format!("{} {}", name(node), obstacle(node)?))).collect();
     let usable = nodes.len() - obstacles.len();
     let seen = match (usable, obstacles.len()) {
-        (0, _) => format!("Pods can't run on any of {}: {}.", count(nodes.len(), "node"), list(&obstacles)),
+        (0, _) => format!("Pods can't run on any node: {}.", list(&obstacles)),
         (_, 0) => format!("Pods can run on {}.", count(usable, "node")),
         _ => format!("Pods can run on {usable} of {}; not on these: {}.", count(nodes.len(), "node"), list(&obstacles)),
     };
@@ -80,7 +80,7 @@ mod tests {
             check(&[&down, &cordoned, &tainted]),
             (
                 Severity::Error,
-                "Pods can't run on any of 3 nodes: b is not ready, c is cordoned, d has the taint node-role.kubernetes.io/control-plane."
+                "Pods can't run on any node: b is not ready, c is cordoned, d has the taint node-role.kubernetes.io/control-plane."
                     .to_owned()
             )
         );

@@ -135,55 +135,58 @@ fn of_role(role: &Role, candidate: &Candidate, intent: &Intent) -> Check {
     };
     let required: Vec<_> = missing.iter().copied().filter(|permission| consequence(permission).is_none()).collect();
     if missing.is_empty() {
-        return Check::ok(id, format!("The credentials allow all of it, for {}.", role.is_for));
+        return Check::ok(id, format!("The credentials allow all that the role does, for {}.", role.is_for));
     }
     let account = candidate.user.as_ref().map_or_else(|| "the credentials".to_owned(), |user| format!("the user {user}"));
-    let fix = |permissions: &[&Permission]| {
-        let rules: Vec<_> = by_resource(permissions).into_iter().map(|((group, resource), verbs)| rule(group, resource, &verbs)).collect();
-        format!(
-            "Bind {account} to the ClusterRole {} (examples/rbac/{}.yaml), or add to a role of it: {}. If another account does this, leave {} out of `roles`.",
-            role.name,
-            role.name,
-            list(&rules),
-            role.name
-        )
-    };
+    let fix = format!(
+        "Bind {account} to the ClusterRole {0} (examples/rbac/{0}.yaml), or add to a role of it: {1}. If another account does this, leave {0} out of \
+         `roles`.",
+        role.name,
+        rules(&missing)
+    );
     if required.is_empty() {
         let lost: BTreeSet<_> = missing.iter().filter_map(|permission| consequence(permission)).collect();
         return Check::warning(id, format!("The credentials can't {}.", shown(&missing)))
-            .because(format!("Without it, {}.", lost.into_iter().collect::<Vec<_>>().join(", ")), fix(&missing));
+            .because(format!("Without it, {}.", lost.into_iter().collect::<Vec<_>>().join(", ")), fix);
     }
     Check::error(id, format!("The credentials can't {}.", shown(&required)))
-        .because(format!("An apply fails at the first request that is refused. The role is for {}.", role.is_for), fix(&missing))
+        .because(format!("An apply fails at the first request that is refused. The role is for {}.", role.is_for), fix)
 }
 
-/// The verbs by group and resource.
-fn by_resource<'a>(permissions: &[&'a Permission]) -> BTreeMap<(&'a str, &'a str), Vec<&'a str>> {
-    let mut resources: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// The resources by group and verbs.
+fn alike<'a>(permissions: &[&'a Permission]) -> BTreeMap<(&'a str, Vec<&'a str>), Vec<&'a str>> {
+    let mut verbs: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for permission in permissions {
-        resources.entry((permission.group.as_str(), permission.resource.as_str())).or_default().push(permission.verb.as_str());
+        verbs.entry((permission.group.as_str(), permission.resource.as_str())).or_default().push(permission.verb.as_str());
+    }
+    let mut resources: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for ((group, resource), verbs) in verbs {
+        resources.entry((group, verbs)).or_default().push(resource);
     }
     resources
 }
 
-/// How many resources a result lists.
-const MOST: usize = 5;
-
 /// `create, delete secrets; list deployments of group apps`.
 fn shown(permissions: &[&Permission]) -> String {
-    let of_resource = |((group, resource), verbs): ((&str, &str), Vec<&str>)| {
+    let one = |((group, verbs), resources): ((&str, Vec<&str>), Vec<&str>)| {
         let group = if group.is_empty() { String::new() } else { format!(" of group {group}") };
-        format!("{} {resource}{group}", verbs.join(", "))
+        format!("{} {}{group}", verbs.join(", "), resources.join(", "))
     };
-    let all: Vec<_> = by_resource(permissions).into_iter().map(of_resource).collect();
+    let all: Vec<_> = alike(permissions).into_iter().map(one).collect();
     let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
-    if all.len() > MOST { format!("{shown}; and more of {} other resources", all.len() - MOST) } else { shown }
+    if all.len() > MOST { format!("{shown}; and more") } else { shown }
 }
 
-/// A rule as a role has it.
-fn rule(group: &str, resource: &str, verbs: &[&str]) -> String {
-    format!("{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [{}]}}", verbs.join(", "))
+/// The rules of a role that give these permissions.
+fn rules(permissions: &[&Permission]) -> String {
+    let one = |((group, verbs), resources): ((&str, Vec<&str>), Vec<&str>)| {
+        format!("{{apiGroups: [\"{group}\"], resources: [{}], verbs: [{}]}}", resources.join(", "), verbs.join(", "))
+    };
+    list(&alike(permissions).into_iter().map(one).collect::<Vec<_>>())
 }
+
+/// How many kinds of permissions a result lists.
+const MOST: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -253,7 +256,18 @@ mod tests {
         assert_eq!(check.line(), "error precheck.permissions: mesh-exporter: The credentials can't get, list deployments of group apps.");
         assert!(check.cause.ends_with("The role is for mesh_service_export, where it exports."), "{}", check.cause);
         assert!(check.fix.starts_with("Bind the user ann to the ClusterRole mesh-exporter"), "{}", check.fix);
-        assert!(check.fix.contains("{apiGroups: [\"apps\"], resources: [\"deployments\"], verbs: [get, list]}"), "{}", check.fix);
+        assert!(check.fix.contains("{apiGroups: [\"apps\"], resources: [deployments], verbs: [get, list]}"), "{}", check.fix);
+    }
+
+    #[test]
+    fn resources_with_the_same_verbs_are_named_together() {
+        let check = result("mesh-importer", &rules_of("mesh-reader"), &[]);
+        let seen = "The credentials can't create, delete, patch, update destinationrules, serviceentries of group networking.istio.io.";
+        assert_eq!(check.seen, seen);
+        let rule =
+            "{apiGroups: [\"networking.istio.io\"], resources: [destinationrules, serviceentries], verbs: [create, delete, patch, update]}";
+        assert!(check.fix.contains(rule), "{}", check.fix);
+        assert!(result("mesh-installer", &[], &[]).seen.ends_with("; and more."));
     }
 
     #[test]

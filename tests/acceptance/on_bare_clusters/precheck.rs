@@ -129,7 +129,7 @@ fn missing_permissions_are_named(lab: &Lab, us: &Cluster, workspace: &Workspace)
     let found = summary(workspace);
     for words in [
         "system:serviceaccount:terraform:reader",
-        "resources: [\"serviceentries\"], verbs: [create, delete, patch, update]",
+        "resources: [destinationrules, gateways, serviceentries], verbs: [create, delete, patch, update]",
         "error precheck.permissions: cluster us: mesh-installer: The credentials can't",
     ] {
         assert!(found.contains(words), "no {words}:\n{found}");
