@@ -39,7 +39,7 @@ pub(crate) async fn measure(kubeconfig: &Path) -> Vec<Figure> {
     outcome.expect("the reads")
 }
 
-/// What a round took: the reads of a process or client that has no connection yet, and the same once more.
+/// What a round took: the reads of a process or client that has no connection yet, and those of as many other objects after that.
 struct Round {
     provider: [f64; 2],
     direct: [f64; 2],
@@ -47,15 +47,15 @@ struct Round {
 }
 
 async fn compare(kubeconfig: PathBuf, namespace: String) -> Vec<Figure> {
-    let names: Vec<_> = (0..READS).map(|number| format!("root-{number}")).collect();
+    let names: Vec<_> = (0..2 * READS).map(|number| format!("root-{number}")).collect();
     let states = make(&kubeconfig, &namespace, &names).await;
     let mut rounds = Vec::new();
     for _ in 0..RUNS {
         let (plugin, provider) = configured(&kubeconfig).await;
-        let by_provider = [read(&provider, &states).await, read(&provider, &states).await];
+        let by_provider = [read(&provider, &states[..READS]).await, read(&provider, &states[READS..]).await];
         let memory = resident(plugin.id());
         let client = cluster::client(&kubeconfig).await;
-        let direct = [get(&client, &namespace, &names).await, get(&client, &namespace, &names).await];
+        let direct = [get(&client, &namespace, &names[..READS]).await, get(&client, &namespace, &names[READS..]).await];
         rounds.push(Round { provider: by_provider, direct, memory });
     }
     let figure = |what: String, unit, target, value: &dyn Fn(&Round) -> f64| Figure {
