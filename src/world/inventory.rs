@@ -15,8 +15,8 @@ use crate::{
     mesh::{
         ClusterKey,
         inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
-        labels,
-        remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, REMOTE_SECRETS, replicas},
+        labels, pod,
+        remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, REMOTE_SECRETS},
         signer, trust,
     },
     ports::{Failure, FailureKind},
@@ -168,14 +168,14 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns what the pods of istiod say of the clusters that they read, if they are to read any.
+    /// Returns what the pods of istiod that serve say of the clusters that they read, if they are to read any.
     async fn clusters_pages(&self, objects: &Objects) -> BTreeMap<String, Result<String, String>> {
         if objects.remote_secrets.is_empty() {
             return BTreeMap::new();
         }
         let deadline = self.cluster.part(ANSWER);
         let cluster = self.cluster.within(&deadline);
-        let asked = replicas(&objects.control_plane_pods).into_iter().map(|pod| async move {
+        let asked = pod::serving(&objects.control_plane_pods).into_iter().map(|pod| async move {
             let name = format!("{}/{}", pod.namespace.as_deref().unwrap_or_default(), pod.name);
             match cluster.ask_pod(&pod, ISTIOD_DEBUG_PORT, CLUSTERS_PAGE).await {
                 Err(failure) if failure.kind == FailureKind::Denied => None,

@@ -229,7 +229,8 @@ async fn another_name_of_the_remote_cluster_moves_the_secret() {
 async fn a_secret_of_others_at_the_new_name_is_left_alone() {
     let scene = readable();
     let state = created::<RemoteSecret>(&scene, remote()).await;
-    let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "istio-remote-secret-europe", "namespace": "istio-system"}});
+    let theirs =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "istio-remote-secret-europe", "namespace": "istio-system"}});
     scene.objects.put("us", theirs.clone());
     let renamed = RemoteRef { cluster: text("eu"), cluster_name: text("europe"), namespace: text("istio-system") };
     let (_, diagnostics) = apply::<RemoteSecret>(&scene, &state, RemoteSecretModel { remote: Value::Value(renamed), ..remote() }).await;
