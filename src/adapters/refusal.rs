@@ -223,6 +223,7 @@ fn by_status(attempt: &Attempt<'_>, status: &Status) -> Refusal {
             let failure = new(FailureKind::NotFound, "The object doesn't exist.".to_owned(), "");
             Refusal { is_doubtful: status.reason != "NotFound", ..at_once(failure) }
         }
+        409 if status.reason == "AlreadyExists" => at_once(new(FailureKind::Exists, "It is there already.".to_owned(), "")),
         409 => at_once(new(FailureKind::Conflict, "Another client changed it meanwhile, or owns it.".to_owned(), "")),
         429 | 500 | 502 | 503 | 504 => {
             let failure = new(FailureKind::NotReady, "The API server can't serve the request now.".to_owned(), "");

@@ -31,6 +31,8 @@ pub enum FailureKind {
     Denied,
     /// It doesn't exist.
     NotFound,
+    /// What is to be created is there already.
+    Exists,
     /// Another client owns it, or changed it meanwhile.
     Conflict,
     /// The API server or a webhook refused the object.

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{LiveCluster, World, not_ours};
 use crate::{
-    data::{Deployed, Mark, ObjectRef},
+    data::{Deployed, Kind, Mark, ObjectRef},
     mesh::{ClusterKey, observe::drift::own_differences},
     ports::{Failure, Run},
 };
@@ -51,17 +51,27 @@ impl LiveCluster<'_> {
     /// Creates an object that no one else may change; false if there is another one by its name, which stays as it is. Unlike an apply after a
     /// look, this can't overwrite what somebody has made since.
     pub(crate) async fn create_own(self, manifest: &Json) -> Result<bool, Failure> {
-        if let Some(created) = self.create(manifest).await? {
-            // What differs was changed on the way.
-            if !own_differences(manifest, &created).is_empty() {
-                self.apply_own(manifest).await?;
-            }
-            return Ok(true);
+        Ok(self.is_created(manifest).await? || self.is_created_after_all(manifest).await?)
+    }
+
+    /// Creates an object; false if there is one.
+    async fn is_created(self, manifest: &Json) -> Result<bool, Failure> {
+        let Some(created) = self.create(manifest).await? else { return Ok(false) };
+        // What differs was changed on the way.
+        if !own_differences(manifest, &created).is_empty() {
+            self.apply_own(manifest).await?;
         }
+        Ok(true)
+    }
+
+    /// Looks at the object that was there when one was to be created. One that equals the manifest, with its mark, was made by this run, and the
+    /// answer was lost. One that is gone by now is created.
+    async fn is_created_after_all(self, manifest: &Json) -> Result<bool, Failure> {
         let Some(object) = ObjectRef::of(manifest, "") else { return Ok(false) };
-        let found = self.get(&object).await?;
-        // One that is there and the same is what this call has made: the answer was lost.
-        Ok(found.is_some_and(|found| own_differences(manifest, &found).is_empty()))
+        match self.get(&object).await? {
+            Some(found) => Ok(own_differences(manifest, &found).is_empty()),
+            None => self.is_created(manifest).await,
+        }
     }
 
     /// Creates an object that a look hasn't found (`is_new`), or changes one that is ours. False if somebody has made it since the look, and it
@@ -70,8 +80,8 @@ impl LiveCluster<'_> {
         if is_new {
             return self.create_own(manifest).await;
         }
-        // A Secret has no `spec` that others could add to.
-        if manifest["spec"].is_null() {
+        // It has no `spec` that others could add to.
+        if Kind::of(manifest) == Some(Kind::SECRET) {
             self.apply(manifest).await?;
         } else {
             self.apply_own(manifest).await?;
@@ -88,10 +98,18 @@ impl LiveCluster<'_> {
         reached: &mut Reached<S>,
         import: impl Fn() -> String,
     ) -> Result<(), Error> {
-        if self.put_own(manifest, is_new).await? {
+        if !is_new {
+            return self.put_own(manifest, false).await.map(drop).map_err(Error::from);
+        }
+        if self.is_created(manifest).await? {
             return Ok(());
         }
-        reached.unset();
+        // Until it is known whose the object is that there is, nothing is reached. If it is this run's, a later create knows it by its mark.
+        let was = std::mem::replace(reached, Reached::nothing());
+        if self.is_created_after_all(manifest).await? {
+            *reached = was;
+            return Ok(());
+        }
         let object = ObjectRef::of(manifest, "").map(|object| object.to_string()).unwrap_or_default();
         Err(not_ours(self.key, &object, &import()))
     }

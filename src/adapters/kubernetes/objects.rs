@@ -150,7 +150,7 @@ impl Objects for Kubernetes {
         let call = Call { method: Method::POST, body: manifest.to_string(), ..Call::get(format!("{within}?fieldManager={MANAGER}")) };
         match self.send(&Attempt::new(cluster, Verb::Write, reference), &call, deadline).await {
             Ok(created) => Ok(Some(created)),
-            Err(failure) if failure.kind == FailureKind::Conflict => Ok(None),
+            Err(failure) if failure.kind == FailureKind::Exists => Ok(None),
             Err(failure) => Err(failure),
         }
     }

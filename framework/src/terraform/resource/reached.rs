@@ -27,12 +27,6 @@ impl<S> Reached<S> {
         self.is_complete = true;
     }
 
-    /// Nothing was reached after all: what is in the object's place is somebody else's.
-    pub fn unset(&mut self) {
-        self.status = None;
-        self.is_complete = false;
-    }
-
     /// What was reached last.
     pub fn get(self) -> Option<S> {
         self.status
