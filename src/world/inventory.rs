@@ -149,28 +149,31 @@ impl Reader<'_> {
         self.list(kind, None, &labels::managed_selector()).await
     }
 
-    /// Returns the Gateways of the Gateway API, with which links are made. Few clusters have links: none is seen where the API isn't installed or may
-    /// not be read.
-    async fn api_gateways(&self) -> Vec<Json> {
-        self.list_optional(Kind::API_GATEWAY, self.cluster.list(Kind::API_GATEWAY, None, "").await)
+    /// Returns the Gateways of the Gateway API, with which links are made: none where that isn't installed.
+    async fn api_gateways(&self) -> Option<Vec<Json>> {
+        match self.cluster.list(Kind::API_GATEWAY, None, "").await {
+            Err(failure) if failure.kind == FailureKind::NotFound => Some(Vec::new()),
+            found => self.optional("gateways of the Gateway API", found),
+        }
     }
 
-    /// Returns the remote secrets without their data, which is nobody's business here. None is seen where Secrets may not be read.
-    async fn remote_secrets(&self) -> Vec<Json> {
+    /// Returns the remote secrets without their data, which are nobody's business here.
+    async fn remote_secrets(&self) -> Option<Vec<Json>> {
         let selector = format!("{REMOTE_SECRETS}=true");
-        self.list_optional(Kind::SECRET, self.cluster.list_metadata(Kind::SECRET, None, &selector).await)
+        self.optional("remote secrets", self.cluster.list_metadata(Kind::SECRET, None, &selector).await)
     }
 
-    fn list_optional(&self, kind: Kind, found: Result<Vec<Json>, Failure>) -> Vec<Json> {
+    /// Returns what few clusters have. Without the permission to read it, nothing is said of it.
+    fn optional<T>(&self, what: &str, found: Result<T, Failure>) -> Option<T> {
         match found {
-            Err(failure) if matches!(failure.kind, FailureKind::NotFound | FailureKind::Denied) => Vec::new(),
-            found => self.or_unread(kind.plural, found).unwrap_or_default(),
+            Err(failure) if failure.kind == FailureKind::Denied => None,
+            found => self.or_unread(what, found),
         }
     }
 
     /// Returns what the pods of istiod that serve say of the clusters that they read, if they are to read any.
     async fn clusters_pages(&self, objects: &Objects) -> BTreeMap<String, Result<String, String>> {
-        if objects.remote_secrets.is_empty() {
+        if objects.remote_secrets.as_ref().is_none_or(Vec::is_empty) {
             return BTreeMap::new();
         }
         let deadline = self.cluster.part(ANSWER);

@@ -92,7 +92,7 @@ pub fn link(objects: &mut Objects, network: &str, index: usize) {
     };
     let mut gateway = link.manifest();
     gateway["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
-    objects.api_gateways.push(gateway);
+    objects.api_gateways.get_or_insert_default().push(gateway);
 }
 
 /// Lets a cluster discover another one, with a token that is valid for so many of the last ten days.
@@ -112,7 +112,7 @@ pub fn discover(objects: &mut Objects, name: &str, days_left: i64) {
         gateway: None,
     };
     let kubeconfig = Kubeconfig { server: String::new(), ca_certificate: None, tls_server_name: None, token: Secret::new("") };
-    objects.remote_secrets.push(place.manifest(&kubeconfig, &record));
+    objects.remote_secrets.get_or_insert_default().push(place.manifest(&kubeconfig, &record));
     let read = json!({"id": name, "secretName": format!("istio-system/{}", place.object().name), "syncStatus": "synced"});
     let page = objects.clusters_pages.entry("istio-system/istiod-1".to_owned()).or_insert_with(|| Ok("[]".to_owned()));
     let mut all: Vec<Json> = serde_json::from_str(page.as_ref().unwrap()).unwrap();

@@ -23,9 +23,9 @@ pub struct LinkFacts {
     pub is_taken_up: bool,
 }
 
-pub(super) fn of(objects: &Objects) -> Vec<LinkFacts> {
-    let links = objects.api_gateways.iter().filter(|gateway| gateway["spec"]["gatewayClassName"] == well_known::REMOTE_GATEWAY_CLASS);
-    links.filter_map(link).collect()
+pub(super) fn of(objects: &Objects) -> Option<Vec<LinkFacts>> {
+    let is_link = |gateway: &&Json| gateway["spec"]["gatewayClassName"] == well_known::REMOTE_GATEWAY_CLASS;
+    Some(objects.api_gateways.as_ref()?.iter().filter(is_link).filter_map(link).collect())
 }
 
 fn link(gateway: &Json) -> Option<LinkFacts> {

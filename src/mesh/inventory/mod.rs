@@ -60,10 +60,10 @@ pub struct ClusterInventory {
     pub webhooks: Vec<Webhook>,
     /// The east-west gateways.
     pub gateways: Vec<GatewayFacts>,
-    /// The links to other networks.
-    pub links: Vec<LinkFacts>,
-    /// The clusters that it discovers.
-    pub discovered: Vec<DiscoveredCluster>,
+    /// The links to other networks; `None` if they can't be read.
+    pub links: Option<Vec<LinkFacts>>,
+    /// The clusters that it discovers; `None` if the remote secrets can't be read.
+    pub discovered: Option<Vec<DiscoveredCluster>>,
     /// The hosts that the cluster exports.
     pub exports: Vec<ExportedHost>,
     /// The hosts that it imports.

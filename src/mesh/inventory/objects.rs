@@ -40,10 +40,10 @@ pub struct Objects {
     pub rules: Vec<Json>,
     /// All `Gateway` objects, whoever wrote them.
     pub gateways: Vec<Json>,
-    /// `Gateway` objects of the Gateway API.
-    pub api_gateways: Vec<Json>,
-    /// The remote secrets, without their data.
-    pub remote_secrets: Vec<Json>,
+    /// `Gateway` objects of the Gateway API; `None` if they can't be read.
+    pub api_gateways: Option<Vec<Json>>,
+    /// The remote secrets, without their data; `None` if they can't be read.
+    pub remote_secrets: Option<Vec<Json>>,
     /// By pod of istiod, `NAMESPACE/NAME`: its page of the clusters that it reads, or why it gave none. Empty if there are no remote secrets, or the
     /// credentials don't allow to ask.
     pub clusters_pages: BTreeMap<String, Result<String, String>>,

@@ -27,6 +27,8 @@ const MOST: usize = 3;
 pub enum Reading {
     /// It reads the cluster by this Secret.
     Synced,
+    /// The cluster is its own, which it reads without a Secret.
+    Own,
     /// It doesn't, or not yet; why.
     Not(String),
 }
@@ -67,7 +69,7 @@ pub fn reading(answer: &str, place: &Place) -> Reading {
     };
     match (found["secretName"].as_str(), found["syncStatus"].as_str()) {
         (Some(by), _) if by != ours => Reading::Not(format!("it reads cluster \"{}\" by the Secret {by}", place.name)),
-        (None, _) => Reading::Not(format!("cluster \"{}\" is its own", place.name)),
+        (None, _) => Reading::Own,
         (_, Some(SYNCED)) => Reading::Synced,
         (_, status) => Reading::Not(format!("its status of cluster \"{}\" is \"{}\"", place.name, status.unwrap_or("unknown"))),
     }

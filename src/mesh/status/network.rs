@@ -13,8 +13,8 @@ use crate::mesh::{
 
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let of = |(key, cluster): (&ClusterKey, &ClusterInventory)| {
-        let links = cluster.links.iter().flat_map(|link| [Some(taken_up(link)), address(link, inventory)]).flatten();
-        let discovered = cluster.discovered.iter().flat_map(|found| [token(found, inventory.at), read(found)]).flatten();
+        let links = cluster.links.iter().flatten().flat_map(|link| [Some(taken_up(link)), address(link, inventory)]).flatten();
+        let discovered = cluster.discovered.iter().flatten().flat_map(|found| [token(found, inventory.at), read(found)]).flatten();
         links.chain(discovered).map(|check| check.of(key)).collect::<Vec<_>>()
     };
     inventory.read().flat_map(of).collect()
@@ -55,11 +55,11 @@ fn address(link: &LinkFacts, inventory: &Inventory) -> Option<Check> {
     Some(check.on(&link.full_name))
 }
 
-/// Looks at how long a token is still valid: an apply renews it before a tenth of its time is left.
+/// Looks at how long a token is still valid.
 fn token(found: &DiscoveredCluster, at: OffsetDateTime) -> Option<Check> {
     let id = "discovery.token";
     let (issued_at, expires_at) = found.token?;
-    let fix = "Apply the mesh_remote_secret, which renews it; let a pipeline do that in time.";
+    let fix = "Apply the mesh_remote_secret, which renews the token once less than `renew_before_hours` are left; let a pipeline do that in time.";
     let check = if expires_at <= at {
         Check::error(id, format!("The token for cluster {} has expired at {expires_at}.", found.name))
             .because("istiod sees no change of that cluster's endpoints any more, so calls go to pods that are gone.", fix)
@@ -75,18 +75,28 @@ fn token(found: &DiscoveredCluster, at: OffsetDateTime) -> Option<Check> {
 /// Looks at whether the pods of istiod read a cluster, if they were asked.
 fn read(found: &DiscoveredCluster) -> Option<Check> {
     let id = "discovery.read";
-    let missing = found.readings.iter().filter_map(|(pod, reading)| match reading {
-        Reading::Synced => None,
-        Reading::Not(why) => Some(format!("{pod}: {why}")),
+    let lines = |of: &dyn Fn(&Result<Reading, String>) -> Option<String>| {
+        found.readings.iter().filter_map(|(pod, reading)| Some(format!("{pod}: {}", of(reading)?))).collect::<Vec<_>>()
+    };
+    let missing = lines(&|reading| match reading {
+        Ok(Reading::Not(why)) => Some(why.clone()),
+        _ => None,
     });
-    let missing: Vec<_> = missing.collect();
-    let check = match (found.readings.len(), missing.as_slice()) {
-        (0, _) => return None,
-        (pods, []) => Check::ok(id, format!("{} of istiod read cluster {}.", super::count(pods, "pod"), found.name)),
-        _ => Check::error(id, format!("istiod doesn't read cluster {}: {}.", found.name, list(&missing))).because(
+    let unasked = lines(&|reading| reading.as_ref().err().cloned());
+    let check = if found.readings.is_empty() {
+        return None;
+    } else if !missing.is_empty() {
+        Check::error(id, format!("istiod doesn't read cluster {}: {}.", found.name, list(&missing))).because(
             "Sidecars don't know the endpoints of that cluster, or not those of today.",
             "Check that istiod's pods reach the server of the remote secret, and that its token is accepted: the logs of istiod say so.",
-        ),
+        )
+    } else if !unasked.is_empty() {
+        Check::unknown(id, format!("It can't be told whether istiod reads cluster {}: {}", found.name, list(&unasked))).because(
+            "Whether sidecars know the endpoints of that cluster isn't known.",
+            "Check that the API server reaches istiod's pods, or ask them: istioctl remote-clusters.",
+        )
+    } else {
+        Check::ok(id, format!("{} of istiod read cluster {}.", super::count(found.readings.len(), "pod"), found.name))
     };
     Some(check.on(&found.secret))
 }
@@ -94,12 +104,13 @@ fn read(found: &DiscoveredCluster) -> Option<Check> {
 /// Looks for the link of an importing cluster to an exporter's network. Where istiod reads other clusters, it finds their gateways by itself.
 pub(super) fn link_to(network: &str, importer: &ClusterInventory) -> Option<Check> {
     let id = "import.link";
-    if importer.links.iter().any(|link| link.network == network) {
+    let (Some(links), Some(discovered)) = (&importer.links, &importer.discovered) else { return None };
+    if links.iter().any(|link| link.network == network) {
         return Some(Check::ok(id, format!("A link leads to network {network}.")));
     }
-    importer.discovered.is_empty().then(|| {
-        Check::error(id, format!("No link leads to network {network}.")).because(
-            "The host's endpoints name the network and no address, and istiod knows no gateway of it, so calls fail.",
+    discovered.is_empty().then(|| {
+        Check::warning(id, format!("No link leads to network {network}.")).because(
+            "The host's endpoints name the network and no address. Unless istiod finds its gateway by other means, as by `meshNetworks`, calls fail.",
             "Apply the mesh_link of this cluster to the network.",
         )
     })

@@ -265,13 +265,13 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         addresses: gateway.addresses.clone(),
         port: gateway.port,
     });
-    let links = shown.links.iter().map(|link| Link {
+    let links = shown.links.iter().flatten().map(|link| Link {
         network: link.network.clone(),
         addresses: link.addresses.clone(),
         port: link.port,
         severity: worst.object(key, "link", &link.full_name),
     });
-    let discovers = shown.discovered.iter().map(|found| Discovered {
+    let discovers = shown.discovered.iter().flatten().map(|found| Discovered {
         name: found.name.clone(),
         expires_at: found.token.and_then(|(_, expires_at)| expires_at.format(&Rfc3339).ok()),
         severity: worst.object(key, "discovery", &found.secret),

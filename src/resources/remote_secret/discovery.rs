@@ -86,6 +86,7 @@ impl RemoteSecret {
         for (pod, answer) in pods.iter().zip(answers) {
             match answer.map(|answer| reading(&answer, &self.place)) {
                 Ok(Reading::Synced) => {}
+                Ok(Reading::Own) => missing.push(format!("{pod}: cluster \"{}\" is its own", self.place.name)),
                 Ok(Reading::Not(why)) => missing.push(format!("{pod}: {why}")),
                 Err(failure) if failure.kind == FailureKind::Denied => return Look::Unseen(failure),
                 Err(failure) => missing.push(format!("{pod}: {}", failure.why)),

@@ -170,17 +170,17 @@ pub(super) const BREAKS: &[(Break, &str)] = &[
     (
         |mesh| {
             let us = by_network(mesh);
-            us.api_gateways.clear();
-            us.remote_secrets.clear();
+            us.api_gateways = Some(Vec::new());
+            us.remote_secrets = Some(Vec::new());
         },
-        "error import.link: cluster us: echo.eu.mesh.local: No link leads to network eu-net.",
+        "warning import.link: cluster us: echo.eu.mesh.local: No link leads to network eu-net.",
     ),
     (
-        |mesh| by_network(mesh).api_gateways[0]["status"] = json!({}),
+        |mesh| by_network(mesh).api_gateways.as_mut().unwrap()[0]["status"] = json!({}),
         "error link.ready: cluster us: istio-system/mesh-link-eu-net: istiod has not taken up the Gateway to network eu-net.",
     ),
     (
-        |mesh| by_network(mesh).api_gateways[0]["spec"]["addresses"][0]["value"] = json!("203.0.113.9"),
+        |mesh| by_network(mesh).api_gateways.as_mut().unwrap()[0]["spec"]["addresses"][0]["value"] = json!("203.0.113.9"),
         "warning link.address: cluster us: istio-system/mesh-link-eu-net: It has the address 203.0.113.9, port 15443, and the gateways of network eu-net",
     ),
     (
@@ -193,7 +193,7 @@ pub(super) const BREAKS: &[(Break, &str)] = &[
     ),
     (
         |mesh| _ = by_network(mesh).clusters_pages.insert("istio-system/istiod-1".to_owned(), Err("It is silent.".to_owned())),
-        "error discovery.read: cluster us: istio-system/istio-remote-secret-eu: istiod doesn't read cluster eu: istio-system/istiod-1: It is silent.",
+        "unknown discovery.read: cluster us: istio-system/istio-remote-secret-eu: It can't be told whether istiod reads cluster eu: istio-system/istiod-1: It is silent.",
     ),
 ];
 
