@@ -84,6 +84,7 @@ impl DataSource for MeshPrecheck {
             namespace: spec.namespace.clone(),
             istio_version: version.and_then(|version| Version::parse(version).ok()),
             roles: spec.roles.clone(),
+            takes_ownership: cx.world.takes_ownership,
         };
         Ok(Observed::Found(Status::before(&survey(&clusters, &intent, cx).await, &intent)))
     }
@@ -258,7 +259,7 @@ mod tests {
         let summary = scene.summary(intent(&["mesh-discovery"])).await;
         assert!(
             summary.starts_with(
-                "warning precheck.permissions: cluster eu: mesh-discovery: The credentials can't create, get pods/portforward."
+                "warning precheck.permissions: cluster eu: mesh-discovery: The credentials can't create and get pods/portforward."
             ),
             "{summary}"
         );

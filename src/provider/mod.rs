@@ -90,7 +90,7 @@ impl Provider for Mesh {
                 setup.warn(Error::new(format!("The context of cluster \"{key}\" can change"), why).at(path));
             }
         }
-        let istio_version = configuration.helm.version.clone();
+        let (istio_version, takes_ownership) = (configuration.helm.version.clone(), configuration.helm.takes_ownership);
         let kubernetes = Arc::new(Kubernetes::new(accesses));
         Ok(World {
             clusters: known.map_or(Clusters::Unknown, Clusters::Known),
@@ -109,6 +109,7 @@ impl Provider for Mesh {
             runs: Arc::new(LocalRuns),
             clock: Arc::new(SystemClock),
             istio_version,
+            takes_ownership,
             planned: PlannedMesh::default(),
             propagation: World::PROPAGATION,
         })

@@ -81,6 +81,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The version of Istio for resources that don't set one.
     pub istio_version: Option<String>,
+    /// Whether Helm takes over objects that exist and belong to no release of it.
+    pub takes_ownership: bool,
     /// The clusters and exports that this run has planned.
     pub planned: PlannedMesh,
     /// How long istiod and the proxies need to follow a change, see [`World::PROPAGATION`].
@@ -120,6 +122,7 @@ impl World {
             runs: Arc::new(FakeRuns::default()),
             clock: Arc::new(clock.clone()),
             istio_version: None,
+            takes_ownership: false,
             planned: PlannedMesh::default(),
             propagation: Duration::ZERO,
         }

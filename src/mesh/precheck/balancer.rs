@@ -11,7 +11,7 @@ use crate::mesh::{
 };
 
 /// The platforms, as the `providerID` of nodes begins, on which a controller that belongs to them assigns addresses.
-const PLATFORMS: [&str; 10] = ["aws", "gce", "azure", "digitalocean", "hcloud", "openstack", "linode", "vultr", "scaleway", "k3s"];
+const PLATFORMS: [&str; 8] = ["aws", "gce", "azure", "digitalocean", "hcloud", "linode", "vultr", "scaleway"];
 
 /// In how many namespaces events are looked at.
 const MOST: usize = 3;

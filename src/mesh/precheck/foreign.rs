@@ -8,7 +8,7 @@ use super::{Candidate, Intent, unreadable};
 use crate::{
     data::Kind,
     mesh::{
-        check::{Check, count, list},
+        check::{Check, Severity, count, list},
         helm::control_plane::{self, BASE_RELEASE, ISTIOD_RELEASE},
         inventory,
     },
@@ -86,7 +86,8 @@ pub(super) fn checks(candidate: &Candidate, intent: &Intent) -> Vec<Check> {
     };
     // What else there is belongs to these.
     if !istiods.is_empty() {
-        return istiods.iter().map(|istiod| self::istiod(istiod, candidate, intent)).collect();
+        let has_ours = istiods.iter().any(|istiod| Owner::of(istiod, candidate) == Owner::Us);
+        return istiods.iter().map(|istiod| self::istiod(istiod, has_ours, candidate, intent)).collect();
     }
     let mut checks = Vec::new();
     match &candidate.webhooks {
@@ -97,18 +98,33 @@ pub(super) fn checks(candidate: &Candidate, intent: &Intent) -> Vec<Check> {
         Ok(definitions) => checks.extend(left_definitions(definitions, candidate, intent)),
         Err(why) => checks.push(unreadable(ID, "customresourcedefinitions", why)),
     }
+    if intent.takes_ownership {
+        let taken_over = |check: Check| if check.severity == Severity::Unknown { check } else { taken_over(&check) };
+        checks = checks.into_iter().map(taken_over).collect();
+    }
     if checks.is_empty() {
         checks.push(Check::ok(ID, "There is no Istio that another tool has installed."));
     }
     checks
 }
 
-fn istiod(istiod: &Json, candidate: &Candidate, intent: &Intent) -> Check {
+/// What is left of another Istio, where `helm.take_ownership` is true.
+fn taken_over(check: &Check) -> Check {
+    let taken_over = Check::ok(ID, format!("{} The release of this provider takes it over, as `helm.take_ownership` is true.", check.seen));
+    Check { object: check.object.clone(), ..taken_over }
+}
+
+fn istiod(istiod: &Json, has_ours: bool, candidate: &Candidate, intent: &Intent) -> Check {
     let (namespace, name) = (text(istiod, "namespace"), text(istiod, "name"));
     let version = inventory::version(istiod).map(|version| format!(" {version}")).unwrap_or_default();
     let owner = Owner::of(istiod, candidate);
     let check = match &owner {
         Owner::Us => Check::ok(ID, format!("istiod{version} is there, installed by this provider.")),
+        _ if has_ours => {
+            let seen = format!("istiod{version} is there beside that of this provider: it belongs to {}.", owner.shown());
+            let cause = "Sidecars of one istiod don't get what the other one is configured with.";
+            Check::warning(ID, seen).because(cause, "Uninstall it when its workloads have moved.")
+        }
         Owner::Unread(title, why) => {
             let seen = format!("istiod{version} is there. Who installed it can't be told: the Helm release {title} can't be read. {why}");
             Check::unknown(ID, seen).because(
@@ -172,10 +188,22 @@ fn left_webhook(webhook: &Json, candidate: &Candidate, intent: &Intent) -> Optio
         return None;
     }
     let object = format!("{} {name}", webhook["kind"].as_str().unwrap_or_default());
-    let seen = format!("There is no istiod for it to call. It belongs to {}.", owner.shown());
-    let deletion = || format!("Delete it: kubectl delete {} {name}", webhook["kind"].as_str().unwrap_or_default().to_lowercase());
+    if webhook["webhooks"].as_array().into_iter().flatten().any(|one| one["clientConfig"]["url"].is_string()) {
+        let seen = format!("It calls an istiod outside of the cluster. It belongs to {}.", owner.shown());
+        let cause = "The cluster gets its sidecars from another cluster's istiod, and an istiod of its own would inject them as well.";
+        return Some(
+            Check::error(ID, seen).because(cause, "Use another cluster, or move the workloads and uninstall that Istio first.").on(object),
+        );
+    }
+    let seen = format!("The cluster has no Deployment of istiod for it to call. It belongs to {}.", owner.shown());
+    let deletion = || {
+        format!(
+            "If no istiod of another cluster is behind it, delete it: kubectl delete {} {name}",
+            webhook["kind"].as_str().unwrap_or_default().to_lowercase()
+        )
+    };
     let fix = adoption(&owner, intent).unwrap_or_else(deletion);
-    let unanswered = "The API server calls it, and nobody answers: pods or Istio's objects may not be created.";
+    let unanswered = "Unless another istiod answers it, pods or Istio's objects can't be created.";
     let check = match (&owner, release) {
         (Owner::Unread(..), _) => Check::unknown(ID, seen).because(REFUSAL, "Give the credentials the permission to get and list secrets."),
         (_, Some(_)) => Check::error(ID, seen).because(format!("{REFUSAL} {unanswered}"), fix),

@@ -72,13 +72,14 @@ pub(super) fn check(version: &Seen<String>, istio: Option<&Version>) -> Check {
 
 /// The result for a version of Istio that isn't in the table.
 fn without_row(id: &'static str, version: &str, minor: u64, istio: Option<&Version>, newest: &Support) -> Check {
-    let istio = istio.map(ToString::to_string).unwrap_or_default();
+    let title = istio.map(ToString::to_string).unwrap_or_default();
     let (first, last) = newest.supported;
     let seen = format!(
-        "It is Kubernetes {version}. What Istio {istio} supports isn't known to this version of the provider; Istio 1.{} supports 1.{first} to 1.{last}.",
+        "It is Kubernetes {version}. What Istio {title} supports isn't known to this version of the provider; Istio 1.{} supports 1.{first} to 1.{last}.",
         newest.istio
     );
-    if (first..=last).contains(&minor) {
+    // What is older than the table is no reason to trust its newest row.
+    if istio.is_some_and(|istio| (istio.major, istio.minor) > (1, newest.istio)) && (first..=last).contains(&minor) {
         return Check::ok(id, seen);
     }
     Check::unknown(id, seen).because("Whether Istio supports it isn't known.", TABLE)
@@ -116,6 +117,7 @@ mod tests {
             ("v1.34.4", Some("1.40.0"), Severity::Ok),
             ("v1.40.0", Some("1.40.0"), Severity::Unknown),
             ("v1.24.0", Some("1.20.0"), Severity::Unknown),
+            ("v1.34.4", Some("1.20.0"), Severity::Unknown),
             ("v2.0.0", None, Severity::Unknown),
             ("main", None, Severity::Unknown),
         ] {

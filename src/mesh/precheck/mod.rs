@@ -52,6 +52,8 @@ pub struct Intent {
     pub istio_version: Option<Version>,
     /// The roles that the credentials must have.
     pub roles: BTreeSet<String>,
+    /// Whether Helm takes over objects that exist.
+    pub takes_ownership: bool,
 }
 
 /// What all clusters show, and where the charts come from.
@@ -142,5 +144,5 @@ fn gateway_api(definitions: &Seen<Vec<Json>>) -> Check {
 /// Returns the result of a check whose object can't be read. `what` is plural.
 fn unreadable(id: &'static str, what: &str, why: &str) -> Check {
     Check::unknown(id, format!("It can't be told: the {what} can't be read. {}.", why.trim_end_matches('.')))
-        .because("Whether all is well here isn't known.", format!("Give the credentials the permission to list {what}."))
+        .because("Whether all is well here isn't known.", format!("If a permission is missing, let the credentials list {what}."))
 }

@@ -7,10 +7,7 @@ use serde_json::Value as Json;
 use super::{Candidate, Intent};
 use crate::{
     data::{Kind, Permission, Rule, Rules},
-    mesh::{
-        check::{Check, list},
-        names::Namespace,
-    },
+    mesh::{check::Check, names::Namespace},
 };
 
 /// A role, with what it is for.
@@ -51,12 +48,11 @@ pub const ROLES: [&str; 6] = ["mesh-installer", "mesh-exporter", "mesh-importer"
 /// The roles that a mesh with exports takes.
 pub const DEFAULT_ROLES: [&str; 3] = ["mesh-installer", "mesh-exporter", "mesh-importer"];
 
-/// Resources, by group and name, without which an apply succeeds all the same, and what is then missing; completes "Without it".
+/// Resources, by group and name, without which an apply succeeds all the same, and what is then missing; completes "Without that".
 const OPTIONAL: &[(&str, &str, &str)] = &[
     ("", "pods/portforward", "it isn't verified which CA istiod uses and which clusters it reads"),
     ("", "pods/log", "errors say less about the cause"),
     ("", "events", "errors say less about the cause"),
-    ("apps", "replicasets", "errors say less about the cause"),
     ("", "nodes", "mesh_precheck doesn't see the nodes"),
     ("", "persistentvolumeclaims", LEFT),
     ("apps", "statefulsets", LEFT),
@@ -147,42 +143,57 @@ fn of_role(role: &Role, candidate: &Candidate, intent: &Intent) -> Check {
     if required.is_empty() {
         let lost: BTreeSet<_> = missing.iter().filter_map(|permission| consequence(permission)).collect();
         return Check::warning(id, format!("The credentials can't {}.", shown(&missing)))
-            .because(format!("Without it, {}.", lost.into_iter().collect::<Vec<_>>().join(", ")), fix);
+            .because(format!("Without that, {}.", lost.into_iter().collect::<Vec<_>>().join(", ")), fix);
     }
     Check::error(id, format!("The credentials can't {}.", shown(&required)))
         .because(format!("An apply fails at the first request that is refused. The role is for {}.", role.is_for), fix)
 }
 
-/// The resources by group and verbs.
-fn alike<'a>(permissions: &[&'a Permission]) -> BTreeMap<(&'a str, Vec<&'a str>), Vec<&'a str>> {
-    let mut verbs: BTreeMap<_, Vec<_>> = BTreeMap::new();
+/// What permissions have in common: their group, the names of single objects, and their verbs.
+type Common<'a> = (&'a str, Vec<&'a str>, Vec<&'a str>);
+
+/// The resources by what their permissions have in common.
+fn alike<'a>(permissions: &[&'a Permission]) -> BTreeMap<Common<'a>, Vec<&'a str>> {
+    let mut of_resource: BTreeMap<_, (BTreeSet<_>, BTreeSet<_>)> = BTreeMap::new();
     for permission in permissions {
-        verbs.entry((permission.group.as_str(), permission.resource.as_str())).or_default().push(permission.verb.as_str());
+        let (names, verbs) = of_resource.entry((permission.group.as_str(), permission.resource.as_str())).or_default();
+        names.extend(permission.name.as_deref());
+        verbs.insert(permission.verb.as_str());
     }
     let mut resources: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for ((group, resource), verbs) in verbs {
-        resources.entry((group, verbs)).or_default().push(resource);
+    for ((group, resource), (names, verbs)) in of_resource {
+        resources.entry((group, names.into_iter().collect(), verbs.into_iter().collect())).or_default().push(resource);
     }
     resources
 }
 
-/// `create, delete secrets; list deployments of group apps`.
+/// `create and delete secrets; list deployments of group apps`.
 fn shown(permissions: &[&Permission]) -> String {
-    let one = |((group, verbs), resources): ((&str, Vec<&str>), Vec<&str>)| {
+    let one = |((group, names, verbs), resources): (Common<'_>, Vec<&str>)| {
         let group = if group.is_empty() { String::new() } else { format!(" of group {group}") };
-        format!("{} {}{group}", verbs.join(", "), resources.join(", "))
+        let names = if names.is_empty() { String::new() } else { format!(" {}", names.join(", ")) };
+        format!("{} {}{names}{group}", listed(&verbs), resources.join(", "))
     };
     let all: Vec<_> = alike(permissions).into_iter().map(one).collect();
     let shown = all.iter().take(MOST).cloned().collect::<Vec<_>>().join("; ");
     if all.len() > MOST { format!("{shown}; and more") } else { shown }
 }
 
-/// The rules of a role that give these permissions.
+/// `get, list and delete`.
+fn listed(verbs: &[&str]) -> String {
+    match verbs {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        verbs => verbs.concat(),
+    }
+}
+
+/// The rules of a role that give these permissions, and no more.
 fn rules(permissions: &[&Permission]) -> String {
-    let one = |((group, verbs), resources): ((&str, Vec<&str>), Vec<&str>)| {
-        format!("{{apiGroups: [\"{group}\"], resources: [{}], verbs: [{}]}}", resources.join(", "), verbs.join(", "))
+    let one = |((group, names, verbs), resources): (Common<'_>, Vec<&str>)| {
+        let names = if names.is_empty() { String::new() } else { format!(", resourceNames: [{}]", names.join(", ")) };
+        format!("{{apiGroups: [\"{group}\"], resources: [{}]{names}, verbs: [{}]}}", resources.join(", "), verbs.join(", "))
     };
-    list(&alike(permissions).into_iter().map(one).collect::<Vec<_>>())
+    alike(permissions).into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// How many kinds of permissions a result lists.
@@ -253,7 +264,10 @@ mod tests {
         let without: Vec<_> =
             rules_of("mesh-exporter").into_iter().filter(|rule| !rule.resources.contains(&"deployments".to_owned())).collect();
         let check = result("mesh-exporter", &without, &[]);
-        assert_eq!(check.line(), "error precheck.permissions: mesh-exporter: The credentials can't get, list deployments of group apps.");
+        assert_eq!(
+            check.line(),
+            "error precheck.permissions: mesh-exporter: The credentials can't get and list deployments of group apps."
+        );
         assert!(check.cause.ends_with("The role is for mesh_service_export, where it exports."), "{}", check.cause);
         assert!(check.fix.starts_with("Bind the user ann to the ClusterRole mesh-exporter"), "{}", check.fix);
         assert!(check.fix.contains("{apiGroups: [\"apps\"], resources: [deployments], verbs: [get, list]}"), "{}", check.fix);
@@ -262,12 +276,16 @@ mod tests {
     #[test]
     fn resources_with_the_same_verbs_are_named_together() {
         let check = result("mesh-importer", &rules_of("mesh-reader"), &[]);
-        let seen = "The credentials can't create, delete, patch, update destinationrules, serviceentries of group networking.istio.io.";
+        let seen = "The credentials can't create, delete, patch and update destinationrules, serviceentries of group networking.istio.io.";
         assert_eq!(check.seen, seen);
         let rule =
             "{apiGroups: [\"networking.istio.io\"], resources: [destinationrules, serviceentries], verbs: [create, delete, patch, update]}";
         assert!(check.fix.contains(rule), "{}", check.fix);
         assert!(result("mesh-installer", &[], &[]).seen.ends_with("; and more."));
+        let check = result("mesh-discovery", &[], &[]);
+        let rule =
+            "{apiGroups: [\"\"], resources: [serviceaccounts/token], resourceNames: [istio-reader-service-account], verbs: [create]}";
+        assert!(check.fix.contains(rule), "no more than the role gives: {}", check.fix);
     }
 
     #[test]

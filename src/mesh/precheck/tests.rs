@@ -8,7 +8,12 @@ use super::*;
 use crate::mesh::check::Severity;
 
 pub(super) fn intent() -> Intent {
-    Intent { namespace: Namespace::parse("istio-system").unwrap(), istio_version: None, roles: DEFAULT_ROLES.map(str::to_owned).into() }
+    Intent {
+        namespace: Namespace::parse("istio-system").unwrap(),
+        istio_version: None,
+        roles: DEFAULT_ROLES.map(str::to_owned).into(),
+        takes_ownership: false,
+    }
 }
 
 /// A cluster in which a mesh can be installed.
@@ -208,11 +213,11 @@ fn what_an_istio_has_left_is_reported_if_helm_would_refuse_it() {
     let problems = left(&[injector("istio-sidecar-injector", None), injector("istio-revision-tag-default", None)], &[]);
     assert!(
         problems[0].0.starts_with(
-            "error precheck.istio: cluster eu: MutatingWebhookConfiguration istio-sidecar-injector: There is no istiod for it to call."
+            "error precheck.istio: cluster eu: MutatingWebhookConfiguration istio-sidecar-injector: The cluster has no Deployment of istiod for it"
         ),
         "{problems:?}"
     );
-    assert_eq!(problems[0].1, "Delete it: kubectl delete mutatingwebhookconfiguration istio-sidecar-injector");
+    assert!(problems[0].1.ends_with("delete it: kubectl delete mutatingwebhookconfiguration istio-sidecar-injector"), "{problems:?}");
     assert!(problems[1].0.starts_with("warning precheck.istio: cluster eu: MutatingWebhookConfiguration istio-revision-tag-default:"));
 
     let theirs = ["gateways.networking.istio.io", "telemetries.telemetry.istio.io"].map(|name| definition(name, Some("platform/crds")));
@@ -226,4 +231,30 @@ fn what_an_istio_has_left_is_reported_if_helm_would_refuse_it() {
     let here = definition("gateways.networking.istio.io", Some("istio-system/my-base"));
     let problems = left(&[], &[here]);
     assert!(problems[0].1.starts_with("Take the release over with `adopt = true` in the mesh_cluster."), "{}", problems[0].1);
+}
+
+#[test]
+fn an_istio_that_does_no_harm_is_no_error() {
+    let beside = problems(|candidate| {
+        let canary = istiod("istio-system", "istiod-canary", Some("istio-system/istiod-canary"));
+        candidate.istiods = Ok(vec![istiod("istio-system", "istiod", Some("istio-system/istiod")), canary]);
+        candidate.releases.insert("istio-system/istiod".to_owned(), Ok(Some(true)));
+        candidate.releases.insert("istio-system/istiod-canary".to_owned(), Ok(Some(false)));
+    });
+    assert_eq!(beside.len(), 1, "{beside:?}");
+    assert!(
+        beside[0].0.starts_with("warning precheck.istio: cluster eu: Deployment istio-system/istiod-canary: istiod 1.30.2 is there beside")
+    );
+
+    let mut remote = object("MutatingWebhookConfiguration", None, "istio-sidecar-injector", None);
+    remote["webhooks"] = json!([{"clientConfig": {"url": "https://istiod.example.com:15017/inject"}}]);
+    let elsewhere = problems(|candidate| candidate.webhooks = Ok(vec![remote]));
+    assert!(elsewhere[0].0.ends_with("It calls an istiod outside of the cluster. It belongs to no Helm release."), "{elsewhere:?}");
+    assert!(!elsewhere[0].1.contains("kubectl delete"), "another cluster's istiod injects by it: {elsewhere:?}");
+
+    let mut with = self::candidate();
+    with.definitions = Ok(vec![definition("gateways.networking.istio.io", None)]);
+    let intent = Intent { takes_ownership: true, ..self::intent() };
+    let checks = foreign::checks(&with, &intent);
+    assert_eq!(checks.iter().map(|check| check.severity).collect::<Vec<_>>(), [Severity::Ok], "{}", checks[0].line());
 }
