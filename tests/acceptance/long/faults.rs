@@ -58,6 +58,9 @@ impl Subject {
         let (requests, troubled) = (requests - before.0, troubled - before.1);
         let outcome = if output.status.success() { "succeeded" } else { "failed" };
         println!("{trouble:?}: {} {outcome}, {troubled} of {requests} requests in trouble", arguments[0]);
+        for error in text(&output).lines().filter(|line| line.contains("Error: ")) {
+            println!("  {error}");
+        }
     }
 
     fn counts(&self) -> (usize, usize) {
