@@ -87,12 +87,13 @@ fn what_is_in_the_way_of_a_mesh_is_named_before_anything_is_installed() {
 
 fn foreign_istio_is_named(lab: &Lab, eu: &Cluster, workspace: &Workspace) {
     let charts = lab.charts();
+    // The chart has objects there, wherever its release is.
+    eu.kubectl(&["create", "namespace", "istio-system"]).expect("a namespace");
     let base = ["install", "theirs", "base", "--repo", &charts.http, "--version", charts.version, "-n", "platform", "--create-namespace"];
     eu.helm(&base).expect("the chart base");
     assert_first(workspace, "error precheck.istio: cluster eu: CustomResourceDefinitions: ");
     assert!(summary(workspace).contains("belong to the Helm release platform/theirs: "), "{}", summary(workspace));
 
-    eu.kubectl(&["create", "namespace", "istio-system"]).expect("a namespace");
     eu.apply(ISTIOD).expect("a control plane");
     assert_first(
         workspace,
@@ -125,7 +126,10 @@ fn missing_permissions_are_named(lab: &Lab, us: &Cluster, workspace: &Workspace)
         token.trim()
     );
     workspace.write("main.tf", &format!("{}{PRECHECK}", provider(lab, &access)));
-    assert_first(workspace, "error precheck.permissions: cluster us: mesh-exporter: The credentials can't create, delete, patch, update");
+    assert_first(
+        workspace,
+        "error precheck.permissions: cluster us: mesh-exporter: The credentials can't create, delete, patch and update",
+    );
     let found = summary(workspace);
     for words in [
         "system:serviceaccount:terraform:reader",
