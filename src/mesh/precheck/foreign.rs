@@ -8,7 +8,7 @@ use super::{Candidate, Intent, unreadable};
 use crate::{
     data::Kind,
     mesh::{
-        check::{Check, Severity, count, list},
+        check::{Check, count, list},
         helm::control_plane::{self, BASE_RELEASE, ISTIOD_RELEASE},
         inventory,
     },
@@ -98,20 +98,18 @@ pub(super) fn checks(candidate: &Candidate, intent: &Intent) -> Vec<Check> {
         Ok(definitions) => checks.extend(left_definitions(definitions, candidate, intent)),
         Err(why) => checks.push(unreadable(ID, "customresourcedefinitions", why)),
     }
-    if intent.takes_ownership {
-        let taken_over = |check: Check| if check.severity == Severity::Unknown { check } else { taken_over(&check) };
-        checks = checks.into_iter().map(taken_over).collect();
-    }
     if checks.is_empty() {
         checks.push(Check::ok(ID, "There is no Istio that another tool has installed."));
     }
     checks
 }
 
-/// What is left of another Istio, where `helm.take_ownership` is true.
-fn taken_over(check: &Check) -> Check {
-    let taken_over = Check::ok(ID, format!("{} The release of this provider takes it over, as `helm.take_ownership` is true.", check.seen));
-    Check { object: check.object.clone(), ..taken_over }
+/// The result for objects that Helm refuses to install over, unless `helm.take_ownership` is true.
+fn refused(seen: &str, cause: String, fix: String, intent: &Intent) -> Check {
+    if intent.takes_ownership {
+        return Check::ok(ID, format!("{seen} The release of this provider takes it over, as `helm.take_ownership` is true."));
+    }
+    Check::error(ID, seen).because(cause, fix)
 }
 
 fn istiod(istiod: &Json, has_ours: bool, candidate: &Candidate, intent: &Intent) -> Check {
@@ -206,7 +204,7 @@ fn left_webhook(webhook: &Json, candidate: &Candidate, intent: &Intent) -> Optio
     let unanswered = "Unless another istiod answers it, pods or Istio's objects can't be created.";
     let check = match (&owner, release) {
         (Owner::Unread(..), _) => Check::unknown(ID, seen).because(REFUSAL, "Give the credentials the permission to get and list secrets."),
-        (_, Some(_)) => Check::error(ID, seen).because(format!("{REFUSAL} {unanswered}"), fix),
+        (_, Some(_)) => refused(&seen, format!("{REFUSAL} {unanswered}"), fix, intent),
         (_, None) => Check::warning(ID, seen).because(unanswered, fix),
     };
     Some(check.on(object))
@@ -228,7 +226,7 @@ fn left_definitions(definitions: &[Json], candidate: &Candidate, intent: &Intent
         let check = match &owner {
             Owner::Unread(_, why) => Check::unknown(ID, format!("{seen} It can't be read: {why}"))
                 .because(REFUSAL, "Give the credentials the permission to get and list secrets."),
-            _ => Check::error(ID, seen).because(REFUSAL, adoption(&owner, intent).unwrap_or_else(|| DEFINITIONS.to_owned())),
+            _ => refused(&seen, REFUSAL.to_owned(), adoption(&owner, intent).unwrap_or_else(|| DEFINITIONS.to_owned()), intent),
         };
         check.on("CustomResourceDefinitions")
     };

@@ -248,7 +248,7 @@ fn an_istio_that_does_no_harm_is_no_error() {
 
     let mut remote = object("MutatingWebhookConfiguration", None, "istio-sidecar-injector", None);
     remote["webhooks"] = json!([{"clientConfig": {"url": "https://istiod.example.com:15017/inject"}}]);
-    let elsewhere = problems(|candidate| candidate.webhooks = Ok(vec![remote]));
+    let elsewhere = problems(|candidate| candidate.webhooks = Ok(vec![remote.clone()]));
     assert!(elsewhere[0].0.ends_with("It calls an istiod outside of the cluster. It belongs to no Helm release."), "{elsewhere:?}");
     assert!(!elsewhere[0].1.contains("kubectl delete"), "another cluster's istiod injects by it: {elsewhere:?}");
 
@@ -257,4 +257,6 @@ fn an_istio_that_does_no_harm_is_no_error() {
     let intent = Intent { takes_ownership: true, ..self::intent() };
     let checks = foreign::checks(&with, &intent);
     assert_eq!(checks.iter().map(|check| check.severity).collect::<Vec<_>>(), [Severity::Ok], "{}", checks[0].line());
+    with.webhooks = Ok(vec![remote]);
+    assert_eq!(foreign::checks(&with, &intent)[0].severity, Severity::Error, "that Istio isn't taken over by it");
 }
