@@ -297,6 +297,9 @@ async fn leaves_what_others_make(name: &'static str) -> Vec<String> {
         };
         check(outcome.diagnostics.iter().any(|one| one.summary == "Already exists"), "the create takes it for its own", &outcome);
         check(scene.objects.live(cluster, &reference).as_ref() == Some(&theirs), "the create changes it", &outcome);
+        let outcome = scene.run(&outcome.object, &to).await.1;
+        check(outcome.diagnostics.iter().any(|one| one.summary == "Already exists"), "the next apply takes it for its own", &outcome);
+        check(scene.objects.live(cluster, &reference).as_ref() == Some(&theirs), "the next apply changes it", &outcome);
         let outcome = scene.run(&outcome.object, &Value::Nil).await.1;
         check(!has_errors(&outcome.diagnostics), "the destroy fails", &outcome);
         check(scene.objects.live(cluster, &reference).as_ref() == Some(&theirs), "the destroy changes it", &outcome);

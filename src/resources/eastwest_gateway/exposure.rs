@@ -26,7 +26,7 @@ impl EastwestGateway {
         if !self.exposed.is_empty() {
             self.check_exposure(cx).await?;
             let manifest = exposure::manifest(&self.gateway.namespace, &self.gateway.names, &self.exposed);
-            let was_open = prior.in_place().any(|former| !former.exposed.is_empty() && former.exposure() == self.exposure());
+            let was_open = prior.finished().is_some_and(|former| !former.exposed.is_empty() && former.exposure() == self.exposure());
             let live = self.on(cx).get(&self.exposure()).await?;
             let is_others = !was_open && live.as_ref().is_some_and(|live| !labels::is_ours(live));
             if is_others || !self.on(cx).put_own(&manifest, live.is_none()).await? {

@@ -91,7 +91,7 @@ impl GlobalService {
         prior: &Prior<Self>,
         cx: &Cx<'_, World>,
     ) -> Result<Result<Vec<ObjectRef>, Json>, Failure> {
-        let had: Vec<_> = prior.in_place().flat_map(|prior| prior.objects(cluster)).collect();
+        let had: Vec<_> = prior.finished().into_iter().flat_map(|prior| prior.objects(cluster)).collect();
         let wanted = global.manifests(cluster).into_iter().filter_map(|manifest| ObjectRef::of(&manifest, ""));
         let new: Vec<_> = wanted.filter(|object| !had.contains(object)).collect();
         if new.is_empty() {

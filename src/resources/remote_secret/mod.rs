@@ -204,7 +204,7 @@ impl Resource for RemoteSecret {
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<RemoteSecretStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, object) = (spec.on(cx), spec.place.object());
         let live = if prior.is_none() { cluster.left(&object, || spec.import_id()).await? } else { cluster.get(&object).await? };
-        let is_elsewhere = !prior.is_none() && prior.in_place().all(|prior| prior.place != spec.place);
+        let is_elsewhere = !prior.is_none() && prior.finished().is_none_or(|prior| prior.place != spec.place);
         if is_elsewhere && live.as_ref().is_some_and(|live| !spec.is_own(live)) {
             return Err(not_ours(&spec.cluster, &object.to_string(), &spec.import_id()));
         }

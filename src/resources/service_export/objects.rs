@@ -50,10 +50,10 @@ impl ServiceExport {
         try_join_all(looks).await
     }
 
-    /// Checks that no object of another owner is overwritten: objects that no prior configuration had must not exist. An importer that can't be
+    /// Checks that no object of another owner is overwritten: objects that no finished apply has made must not exist. An importer that can't be
     /// read isn't written to.
     pub(super) async fn claim(&self, export: &Export, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<Claim, Error> {
-        let had = &prior.in_place().flat_map(Self::objects).collect::<Vec<_>>();
+        let had = &prior.finished().into_iter().flat_map(Self::objects).collect::<Vec<_>>();
         let looks = export.members().map(|cluster| async move {
             let new: Vec<_> = references(export, cluster).filter(|object| !had.contains(&(cluster.clone(), object.clone()))).collect();
             (cluster, self.vacant(cluster, &new, prior, cx).await)

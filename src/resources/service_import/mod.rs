@@ -57,8 +57,9 @@ impl ServiceImport {
     /// Checks that nothing of another owner is overwritten, and that the host has no other ServiceEntry of ours in the cluster. Returns the objects
     /// that don't exist yet.
     async fn claim(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<NewObjects, Error> {
-        let had: Vec<_> = prior.in_place().flat_map(|prior| prior.id.objects()).collect();
-        let is_continued = prior.is_none() && self.on(cx).left(&self.id.entry(), || self.import_id()).await?.is_some();
+        let had: Vec<_> = prior.finished().into_iter().flat_map(|prior| prior.id.objects()).collect();
+        // Objects that a failed apply left are the import's own.
+        let is_continued = !prior.is_none() || self.on(cx).left(&self.id.entry(), || self.import_id()).await?.is_some();
         let mut new = NewObjects::default();
         for object in self.id.objects().into_iter().filter(|object| !had.contains(object)) {
             match self.on(cx).get(&object).await? {
