@@ -36,6 +36,15 @@ pub const SYSTEM_NAMESPACE: &str = "istio-system";
 /// The name of a cluster for which `global.multiCluster.clusterName` is not set.
 pub const DEFAULT_CLUSTER_NAME: &str = "Kubernetes";
 
+/// Label of a namespace or pod: the revision of istiod, or a tag of it, that is to inject its proxies. Annotation of a pod: the revision that has.
+pub const REVISION_LABEL: &str = "istio.io/rev";
+
+/// Label that istiod gives each pod into which it injects a sidecar or a gateway's proxy.
+pub const INJECTED_LABEL: &str = "service.istio.io/canonical-name";
+
+/// Label of an injection webhook: a further name of its revision.
+pub const TAG_LABEL: &str = "istio.io/tag";
+
 /// The container of a pod's proxy.
 pub const PROXY_CONTAINER: &str = "istio-proxy";
 

@@ -30,9 +30,9 @@ pub mod trust;
 pub use crate::istio::MutualTlsMode;
 pub use export::{Export, ExportId};
 pub use exposure::ExposedService;
-pub use helm::{ControlPlane, EastwestGatewaySettings, Values};
+pub use helm::{Canary, ControlPlane, EastwestGatewaySettings, Values};
 pub use link::Link;
 pub use names::{
-    ClusterKey, Host, LabelValue, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, ServiceAccountName,
-    ServicePort, TrustDomain, Vip,
+    ClusterKey, Host, LabelValue, Locality, MeshId, Namespace, NetworkName, ObjectName, Protocol, ReleaseName, Revision,
+    ServiceAccountName, ServicePort, TrustDomain, Vip,
 };

@@ -12,6 +12,7 @@ use super::{
     labels::TRUST_RECORD,
     pod::{has_ended, proxy},
 };
+use crate::istio::well_known;
 
 /// For how long a workload's certificate is valid, unless its sidecar says otherwise. It is renewed at half of it.
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
@@ -130,7 +131,7 @@ pub struct Workload {
 
 impl Workload {
     /// Selects the pods of a mesh: injection labels each of them, gateways included.
-    pub const SELECTOR: &str = "service.istio.io/canonical-name";
+    pub const SELECTOR: &str = well_known::INJECTED_LABEL;
 
     /// Reads a pod; `None` if it has no proxy, or has ended.
     pub fn of(pod: &Json) -> Option<Self> {

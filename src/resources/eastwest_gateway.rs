@@ -5,6 +5,7 @@ mod addresses;
 mod adoption;
 mod exposure;
 mod plan;
+mod revision;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
-        ClusterKey, EastwestGatewaySettings, ExposedService, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Values,
+        ClusterKey, EastwestGatewaySettings, ExposedService, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Revision, Values,
         helm::gateway::{CHART, GatewayNames, PORT},
         labels::selector_of,
         observe::ignored::IgnoredField,
@@ -67,6 +68,9 @@ model! {
         /// `NAMESPACE/*` for all of a namespace, for example `["shop/echo"]`. Any workload of the mesh may then call them. The cluster's domain must be
         /// `cluster.local`. Exports don't need it.
         exposed_services: Set<String> => optional(),
+        /// Revision of istiod whose proxy and configuration the gateway gets: `revision` of the `canary` of the `mesh_cluster`, or a tag of it. Defaults
+        /// to the cluster's own istiod. A change rolls the pods; the load balancer stays.
+        revision: String => optional(),
         /// Fixed number of pods. If not set, the chart's autoscaler decides.
         replicas: i64 => optional().at_least(1),
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
@@ -166,6 +170,7 @@ impl EastwestGateway {
         let ranges = parse.each("source_ranges", &model.source_ranges, |text| {
             text.parse::<ipnet::IpNet>().map_err(|_| format!("`{text}` is not a valid CIDR range. Write one such as `203.0.113.0/24`."))
         });
+        let revision = parse.optional("revision", &model.revision, |text| Revision::parse(text));
         let replicas = parse.optional("replicas", &model.replicas, |count| match u32::try_from(*count) {
             Ok(count @ 1..) => Ok(count),
             _ => Err(format!("Must be at least 1, got {count}.")),
@@ -184,6 +189,7 @@ impl EastwestGateway {
                 service_annotations: annotations?,
                 load_balancer_class: class?,
                 source_ranges: ranges?,
+                revision: revision?,
                 replicas: replicas?,
                 values: values?,
             },
@@ -243,6 +249,7 @@ impl Resource for EastwestGateway {
         spec.check_reachable()?;
         cx.world.releases.check().await?;
         let Found { version: found, is_adopted } = spec.own_release(prior, cx).await?;
+        spec.check_revision(cx).await?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let version = spec.wanted_version(cx).or(found);
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
@@ -319,6 +326,7 @@ impl Resource for EastwestGateway {
             service_annotations: some_of(found.service_annotations, |(key, text)| (key, Value::Value(text))),
             load_balancer_class: found.load_balancer_class.into(),
             source_ranges: some_of(found.source_ranges, Value::Value),
+            revision: found.revision.into(),
             replicas: found.replicas.map(i64::from).into(),
             values: found.rest.map(|rest| vec![Value::Value(rest)]).into(),
             // Nothing in the cluster shows what is configured instead of the load balancer's addresses.

@@ -197,6 +197,14 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
             "metadata": {"name": format!("istio-sidecar-injector-{NAMESPACE}")}, "webhooks": [{"clientConfig": {"caBundle": "abc"}}],
         }),
     );
+    session.objects.put(
+        "eu",
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": format!("istio-sidecar-injector-next-{NAMESPACE}"), "labels": {"app": "sidecar-injector", "istio.io/rev": "next"}},
+            "webhooks": [{"clientConfig": {"caBundle": "abc"}}],
+        }),
+    );
     let external = trust::bundle(&ready_made()[0], &ready_made()[1].certificate, &own_root().certificate);
     let namespace = Namespace::parse("external").expect("a namespace");
     let mut external = trust::cacerts_secret(&namespace, &external, &Json::Null, &TrustRecord::default());

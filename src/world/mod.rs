@@ -28,7 +28,7 @@ pub(crate) use inventory::inventory;
 pub use listing::{Discover, InClusters, ListModel};
 pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
 pub(crate) use observation::{in_place, release_drift, seen};
-pub use planned_mesh::{PlannedCluster, PlannedHost, PlannedMesh, PlannedRoot, Source};
+pub use planned_mesh::{PlannedCluster, PlannedGateway, PlannedHost, PlannedMesh, PlannedRoot, Source};
 pub(crate) use precheck::survey;
 pub use shared_reads::SharedReads;
 pub(crate) use signers::Signer;

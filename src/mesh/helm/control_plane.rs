@@ -113,13 +113,17 @@ pub struct ImportedValues {
     pub rest: Option<String>,
 }
 
+/// The webhook that injects sidecars.
+pub(super) const INJECTOR: &str = "istio-sidecar-injector";
+
+/// Returns the name that the chart gives an object outside of any namespace: outside of the usual one, that of istiod is part of it.
+pub(super) fn of_namespace(name: &str, namespace: &Namespace) -> String {
+    if namespace.as_str() == Namespace::ISTIO_SYSTEM { name.to_owned() } else { format!("{name}-{namespace}") }
+}
+
 /// Returns the name of the webhook that injects sidecars, for an istiod in this namespace.
 pub fn injector_webhook(namespace: &Namespace) -> String {
-    if namespace.as_str() == Namespace::ISTIO_SYSTEM {
-        "istio-sidecar-injector".to_owned()
-    } else {
-        format!("istio-sidecar-injector-{namespace}")
-    }
+    of_namespace(INJECTOR, namespace)
 }
 
 /// Returns the name of the webhook that validates configuration, for an istiod in this namespace.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     data::Release,
     istio::well_known,
-    mesh::names::{LabelValue, Namespace, NetworkName, ObjectName, ReleaseName},
+    mesh::names::{LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Revision},
 };
 
 /// The port for mutual TLS from other networks.
@@ -31,6 +31,7 @@ const LABEL: Setting = Setting::new(&["labels", well_known::GATEWAY_LABEL], "lab
 const SERVICE_ANNOTATIONS: Setting = Setting::new(&["service", "annotations"], "service_annotations");
 const LOAD_BALANCER_CLASS: Setting = Setting::new(&["service", "loadBalancerClass"], "load_balancer_class");
 const SOURCE_RANGES: Setting = Setting::new(&["service", "loadBalancerSourceRanges"], "source_ranges");
+const REVISION: Setting = Setting::new(&["revision"], "revision");
 const REPLICAS: Setting = Setting::new(&["replicaCount"], "replicas");
 const AUTOSCALING: Setting = Setting::new(&["autoscaling", "enabled"], "replicas");
 
@@ -87,6 +88,8 @@ pub struct EastwestGatewaySettings {
     pub load_balancer_class: Option<String>,
     /// The ranges that may connect; all if empty.
     pub source_ranges: Vec<IpNet>,
+    /// The revision of istiod that injects the proxy; the cluster's own istiod if `None`.
+    pub revision: Option<Revision>,
     /// A fixed number of pods; `None` leaves it to the chart's autoscaler.
     pub replicas: Option<u32>,
     /// The user's values; later ones win, and the settings above win over them.
@@ -108,6 +111,8 @@ pub struct ImportedValues {
     pub load_balancer_class: Option<String>,
     /// The ranges that may connect.
     pub source_ranges: Vec<String>,
+    /// The revision of istiod.
+    pub revision: Option<String>,
     /// A fixed number of pods.
     pub replicas: Option<u32>,
     /// All other values, as YAML, if there are any.
@@ -185,6 +190,7 @@ impl EastwestGatewaySettings {
         let mut decisions = vec![NETWORK.to(self.network.as_str()), NAME.to(self.names.service()), LABEL.to(self.names.label())];
         decisions.extend(self.service_annotations.iter().map(|(key, value)| SERVICE_ANNOTATIONS.entry(key, value.as_str())));
         decisions.extend(self.load_balancer_class.as_deref().map(|class| LOAD_BALANCER_CLASS.to(class)));
+        decisions.extend(self.revision.as_ref().map(|revision| REVISION.to(revision.as_str())));
         if !self.source_ranges.is_empty() {
             let ranges: Vec<_> = self.source_ranges.iter().map(ToString::to_string).collect();
             decisions.push(SOURCE_RANGES.to(ranges));
@@ -254,7 +260,7 @@ impl EastwestGatewaySettings {
         let is_fixed = AUTOSCALING.read(values).is_some_and(|enabled| *enabled == false);
         let replicas = REPLICAS.read(values).and_then(Json::as_u64).filter(|_| is_fixed).and_then(|count| u32::try_from(count).ok());
 
-        let mut decided = [NETWORK, NAME, LABEL, LOAD_BALANCER_CLASS, SOURCE_RANGES].map(Setting::path).to_vec();
+        let mut decided = [NETWORK, NAME, LABEL, LOAD_BALANCER_CLASS, SOURCE_RANGES, REVISION].map(Setting::path).to_vec();
         decided.extend(service_annotations.keys().map(|key| SERVICE_ANNOTATIONS.path_of(key)));
         if replicas.is_some() {
             decided.extend([REPLICAS, AUTOSCALING].map(Setting::path));
@@ -267,6 +273,7 @@ impl EastwestGatewaySettings {
             service,
             load_balancer_class: LOAD_BALANCER_CLASS.read_text(values),
             source_ranges: SOURCE_RANGES.read(values).and_then(Json::as_array).into_iter().flatten().filter_map(text).collect(),
+            revision: REVISION.read_text(values).filter(|revision| !revision.is_empty()),
             replicas,
             service_annotations,
             rest: values::to_yaml(&setting::without(values, &decided)),
@@ -287,6 +294,7 @@ mod tests {
             service_annotations: BTreeMap::from([("a.example/type".to_owned(), "nlb".to_owned())]),
             load_balancer_class: Some("c".to_owned()),
             source_ranges: vec!["203.0.113.0/24".parse().unwrap()],
+            revision: Some(Revision::parse("canary").unwrap()),
             replicas: Some(2),
             values: vec![Values::parse("resources: {}").unwrap()],
         }
@@ -299,7 +307,7 @@ mod tests {
             json!({
                 "networkGateway": "eu-net", "name": "istio-eastwestgateway", "labels": {"istio": "eastwestgateway"},
                 "service": {"annotations": {"a.example/type": "nlb"}, "loadBalancerClass": "c", "loadBalancerSourceRanges": ["203.0.113.0/24"]},
-                "replicaCount": 2, "autoscaling": {"enabled": false}, "resources": {},
+                "revision": "canary", "replicaCount": 2, "autoscaling": {"enabled": false}, "resources": {},
             })
         );
         assert_eq!(gateway().names.pod_labels(), BTreeMap::from([("istio".to_owned(), "eastwestgateway".to_owned())]));
@@ -356,6 +364,7 @@ mod tests {
     fn values_are_read_as_they_were_written() {
         let found = EastwestGatewaySettings::read_values(&gateway().release(None).values, "istio-eastwestgateway");
         assert_eq!((found.network.as_deref(), found.replicas), (Some("eu-net"), Some(2)));
+        assert_eq!(found.revision.as_deref(), Some("canary"));
         assert_eq!(found.service_annotations, gateway().service_annotations);
         assert!(values::same_yaml(&found.rest.unwrap(), "resources: {}"));
     }

@@ -125,7 +125,7 @@ const UNSUPPORTED: &[Unsupported] = &[
     Unsupported {
         path: &["revision"],
         is_set: |value| value.as_str().map_or(!value.is_null(), |revision| !revision.is_empty()),
-        why: "A cluster has one control plane, without a revision: exports and sidecars would not find one that has a revision. Remove the key.",
+        why: "The istiod of a mesh_cluster has no revision. For a second one beside it, use the attribute `canary`. Remove the key.",
     },
     Unsupported {
         path: &["global", "operatorManageWebhooks"],

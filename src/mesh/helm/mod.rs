@@ -1,5 +1,6 @@
 //! Helm releases of Istio's charts: the user's values, what attributes set over them, and the values of istiod and of east-west gateways.
 
+pub mod canary;
 pub mod control_plane;
 mod discovery;
 pub mod gateway;
@@ -12,6 +13,7 @@ mod setting;
 mod signer;
 pub mod values;
 
+pub use canary::{Canary, ImportedCanary};
 pub use control_plane::ControlPlane;
 pub use gateway::EastwestGatewaySettings;
 pub use lint::Lint;

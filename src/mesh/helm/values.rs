@@ -100,6 +100,13 @@ pub fn merge(base: &Json, over: &Json) -> Json {
     }
 }
 
+/// Returns what a tree has that another one hasn't, or has differently: merged over the other one it gives the tree.
+pub(super) fn added(tree: &Json, to: &Json) -> Json {
+    let (Json::Object(tree), Json::Object(to)) = (tree, to) else { return tree.clone() };
+    let other = tree.iter().filter(|(key, value)| to.get(*key) != Some(*value));
+    Json::Object(other.map(|(key, value)| (key.clone(), to.get(key).map_or_else(|| value.clone(), |to| added(value, to)))).collect())
+}
+
 /// Whether two YAML documents mean the same: layout, comments, order of keys and quotes aside. Invalid ones are the same only
 /// when they are equal.
 pub fn same_yaml(a: &str, b: &str) -> bool {

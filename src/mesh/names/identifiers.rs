@@ -35,6 +35,9 @@ const SUBDOMAIN: Rule = Rule {
 /// A release's name is part of the name of Helm's Secrets, hence the 53.
 const RELEASE: Rule = Rule { longest: 53, ..SUBDOMAIN };
 
+/// A revision of istiod is part of the name of its release: `istiod-canary`.
+const REVISION: Rule = Rule { longest: RELEASE.longest - "istiod-".len(), ..LABEL };
+
 /// The value of a label in Kubernetes.
 const LABEL_VALUE: Rule = Rule {
     characters: "letters, digits, dashes, underscores and dots",
@@ -170,6 +173,8 @@ names! {
     ServiceAccountName = "service account name" SUBDOMAIN "echo";
     /// The name of a Helm release.
     ReleaseName = "Helm release name" RELEASE "istio-eastwestgateway";
+    /// The name of a revision of istiod.
+    Revision = "revision" REVISION "canary";
     /// The value of a label.
     LabelValue = "value of a label" LABEL_VALUE "eastwestgateway";
     /// The name of a network: clusters of one name reach each other's pods directly.

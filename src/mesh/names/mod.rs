@@ -6,11 +6,11 @@ mod locality;
 pub mod port;
 mod vip;
 
-pub use crate::istio::well_known::{NETWORK_LABEL, TLS_MODE_LABEL};
+pub use crate::istio::well_known::{NETWORK_LABEL, REVISION_LABEL, TAG_LABEL, TLS_MODE_LABEL};
 pub use host::Host;
 pub(super) use host::{fnv1a, hashed};
 pub use identifiers::{
-    ClusterKey, LabelValue, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, ServiceAccountName, TrustDomain, check_key,
+    ClusterKey, LabelValue, MeshId, Namespace, NetworkName, ObjectName, ReleaseName, Revision, ServiceAccountName, TrustDomain, check_key,
     check_label_value,
 };
 pub use locality::Locality;

@@ -17,7 +17,8 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
 
 fn version(cluster: &ClusterInventory) -> Option<Check> {
     let id = "sidecar.version";
-    let istiod = cluster.control_plane()?.version.as_ref()?;
+    // A canary's sidecars may be newer than the cluster's own istiod.
+    let istiod = cluster.control_planes.iter().filter_map(|plane| plane.version.as_ref()).max()?;
     let is_far = |version: &Version| version.major != istiod.major || version.minor > istiod.minor || istiod.minor - version.minor > 1;
     let known = || cluster.sidecars.iter().filter_map(|sidecar| Some((sidecar, sidecar.version.as_ref()?)));
     let far: Vec<_> =

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{
-        ClusterKey,
+        Canary, ClusterKey,
         helm::control_plane::{BASE_CHART, BASE_RELEASE, ISTIOD_CHART, ISTIOD_RELEASE},
         observe::operator,
     },
@@ -37,7 +37,12 @@ impl Cluster {
     async fn other_releases(&self, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
         let releases = self.on(cx).releases_of(&[BASE_CHART, ISTIOD_CHART]).await?;
         let here = releases.into_iter().filter(|release| release.namespace == self.namespace());
-        Ok(here.filter(|release| ![BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())).map(explicit).collect())
+        // An interrupted create may have left a canary of ours.
+        let is_own = |release: &Deployed| {
+            let is_canary = release.is_ours && Canary::revision_of(&release.name).is_some();
+            is_canary || [BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())
+        };
+        Ok(here.filter(|release| !is_own(release)).map(explicit).collect())
     }
 
     fn istiod(&self) -> ObjectRef {

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::Cluster;
 use crate::{
     data::{CaUse, Kind, ObjectRef},
-    mesh::{helm::control_plane::ISTIOD_RELEASE, labels, trust},
+    mesh::{Canary, helm::control_plane::ISTIOD_RELEASE, labels, trust},
     ports::Failure,
     world::World,
 };
@@ -98,12 +98,16 @@ impl Cluster {
     /// Restarts istiod's pods one after the other, as `kubectl rollout restart` does.
     pub(super) async fn restart_istiod(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
         let at = cx.world.clock.now().unix_timestamp().to_string();
-        let manifest = json!({
-            "apiVersion": Kind::DEPLOYMENT.api_version(), "kind": Kind::DEPLOYMENT.kind,
-            "metadata": {"name": ISTIOD_RELEASE, "namespace": self.namespace()},
-            "spec": {"template": {"metadata": {"annotations": {labels::RESTARTED_AT: at}}}},
-        });
-        self.on(cx).apply(&manifest).await.map(|_| ())
+        let canary = self.canary.as_ref().map(Canary::release_name);
+        for name in [ISTIOD_RELEASE].into_iter().chain(canary.as_deref()) {
+            let manifest = json!({
+                "apiVersion": Kind::DEPLOYMENT.api_version(), "kind": Kind::DEPLOYMENT.kind,
+                "metadata": {"name": name, "namespace": self.namespace()},
+                "spec": {"template": {"metadata": {"annotations": {labels::RESTARTED_AT: at}}}},
+            });
+            self.on(cx).apply(&manifest).await?;
+        }
+        Ok(())
     }
 }
 

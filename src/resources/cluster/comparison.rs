@@ -24,6 +24,7 @@ use framework::{Cx, Error};
 pub(super) struct Seen {
     pub(super) base: Option<Deployed>,
     pub(super) istiod: Option<Deployed>,
+    pub(super) canary: Option<Deployed>,
     pub(super) namespace: Option<Json>,
     pub(super) policy: Option<Json>,
     pub(super) absent: Absent,
@@ -55,13 +56,20 @@ pub(super) fn explicit(release: Deployed) -> Deployed {
 impl Cluster {
     pub(super) async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Error> {
         let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, self.namespace());
-        let (base, istiod, namespace, policy) = tokio::try_join!(
+        let (base, istiod, canary, namespace, policy) = tokio::try_join!(
             self.release(BASE_RELEASE, cx),
             self.release(ISTIOD_RELEASE, cx),
+            async {
+                match &self.canary {
+                    Some(canary) => self.release(&canary.release_name(), cx).await,
+                    None => Ok(None),
+                }
+            },
             async { self.on(cx).get(&namespace).await.map_err(Error::from) },
             async { self.on(cx).get(&self.peer_authentication()).await.map_err(Error::from) },
         )?;
-        Ok(Seen { base: base.map(explicit), istiod: istiod.map(explicit), namespace, policy, absent: Absent::Gone })
+        let [base, istiod, canary] = [base, istiod, canary].map(|release| release.map(explicit));
+        Ok(Seen { base, istiod, canary, namespace, policy, absent: Absent::Gone })
     }
 
     /// Returns the control plane to install. An istiod that serves the right root, and `is_unmarked`, isn't restarted for the annotation with it.
@@ -72,17 +80,24 @@ impl Cluster {
 
     /// Returns how what was seen differs from what is wanted, one line each. `version` is the one that is set, if one is.
     pub(super) async fn differences(&self, seen: &Seen, version: Option<String>, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {
-        // Both are of one version, also when none is set.
-        let version_of_base = version.clone().or_else(|| seen.istiod.as_ref().map(|istiod| istiod.version.clone()));
+        // All are of one version where none is set.
+        let own_version = version.clone().or_else(|| seen.istiod.as_ref().map(|istiod| istiod.version.clone()));
         let other_root = self.other_root(cx).await?;
         let is_unmarked = seen.istiod.as_ref().is_some_and(|istiod| !ControlPlane::is_for_a_root(&istiod.values));
         let plane = self.plane_beside(is_unmarked, other_root.is_none());
-        let (wanted_base, wanted_istiod) = (plane.base_release(version_of_base), plane.istiod_release(version));
-        let (base_drift, istiod_drift) = tokio::try_join!(
+        let (wanted_base, wanted_istiod) = (plane.base_release(self.version_of_base(own_version.clone())), plane.istiod_release(version));
+        let wanted_canary = self.wanted_canary(&plane, own_version);
+        let (base_drift, istiod_drift, canary_drift) = tokio::try_join!(
             self.drift_of(&wanted_base, seen.base.as_ref(), seen.absent, cx),
             self.drift_of(&wanted_istiod, seen.istiod.as_ref(), seen.absent, cx),
+            async {
+                match &wanted_canary {
+                    Some(wanted) => self.drift_of(wanted, seen.canary.as_ref(), seen.absent, cx).await,
+                    None => Ok(Vec::new()),
+                }
+            },
         )?;
-        Ok([base_drift, istiod_drift, self.differences_beside(seen, other_root)].concat())
+        Ok([base_drift, istiod_drift, canary_drift, self.differences_beside(seen, other_root)].concat())
     }
 
     async fn drift_of(&self, wanted: &Release, live: Option<&Deployed>, absent: Absent, cx: &Cx<'_, World>) -> Result<Vec<String>, Error> {

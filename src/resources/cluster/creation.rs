@@ -4,7 +4,7 @@ use super::Cluster;
 use crate::{
     data::Deployed,
     mesh::{
-        ControlPlane,
+        Canary, ControlPlane,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
     },
     world::{ClusterAccess as _, World, adoptable},
@@ -27,7 +27,8 @@ pub(super) struct Found {
 impl Found {
     /// What the releases show.
     pub(super) fn of(base: Option<Deployed>, istiod: Option<Deployed>) -> Self {
-        let version = base.as_ref().or(istiod.as_ref()).map(|newest| newest.version.clone());
+        // A canary's version is also that of `istio-base`.
+        let version = istiod.as_ref().or(base.as_ref()).map(|installed| installed.version.clone());
         Self { base, istiod, version, ..Self::default() }
     }
 
@@ -79,7 +80,8 @@ impl Cluster {
     /// Removes the marks, that of `istio-base` last: as long as it has one, the create is unfinished.
     pub(super) async fn finish(&self, base: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
         if base.mark.is_some() {
-            for release in [ISTIOD_RELEASE, BASE_RELEASE] {
+            let canary = self.canary.as_ref().map(Canary::release_name);
+            for release in canary.as_deref().into_iter().chain([ISTIOD_RELEASE, BASE_RELEASE]) {
                 self.on(cx).unmark_release(self.namespace(), release).await?;
             }
         }

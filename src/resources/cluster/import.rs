@@ -3,15 +3,18 @@
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
-use super::{Cluster, ClusterCaRef, ClusterModel};
+use super::{CanaryModel, Cluster, ClusterCaRef, ClusterModel};
 use crate::{
-    data::{Kind, ObjectRef},
+    data::{Deployed, Kind, ObjectRef},
     mesh::{
         ClusterKey, ControlPlane,
-        helm::control_plane::{BASE_RELEASE, DEFAULT_CLUSTER_NAME, ISTIOD_CHART, ISTIOD_RELEASE},
+        helm::{
+            ImportedCanary,
+            control_plane::{BASE_RELEASE, DEFAULT_CLUSTER_NAME, ISTIOD_CHART, ISTIOD_RELEASE},
+        },
         trust,
     },
-    ports::Failure,
+    ports::{Failure, FailureKind},
     world::{ClusterAccess, LiveCluster, World, import, listing::Discover},
 };
 use framework::{Cx, Error, Value};
@@ -50,6 +53,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         // The version isn't pinned by what is installed.
         istio_version: Value::Null,
         values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
+        canary: find_canary(live, &istiod).await?.into(),
         base_values: base_values.map(|values| vec![Value::Value(values)]).into(),
         // Which of them are ours, the namespace doesn't show.
         namespace_labels: Value::Null,
@@ -64,6 +68,25 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         drift: Value::Null,
         timeouts: Value::Null,
     })
+}
+
+/// Finds a canary beside an istiod. Where releases of all namespaces can't be listed, there is none to be seen.
+async fn find_canary(cluster: LiveCluster<'_>, istiod: &Deployed) -> Result<Option<CanaryModel>, Failure> {
+    let releases = match cluster.releases_of(&[ISTIOD_CHART]).await {
+        Err(failure) if failure.kind == FailureKind::Denied => return Ok(None),
+        releases => releases?,
+    };
+    // One of another tool stays that tool's: nothing takes it over.
+    let mut here = releases.iter().filter(|release| release.is_ours && release.namespace == istiod.namespace);
+    let model = |release: &Deployed| {
+        let found = ImportedCanary::of(&release.name, &release.values, &istiod.values)?;
+        Some(CanaryModel {
+            revision: Value::Value(found.revision),
+            istio_version: Some(release.version.clone()).filter(|version| *version != istiod.version).into(),
+            values: found.values.map(|values| vec![Value::Value(values)]).into(),
+        })
+    };
+    Ok(here.find_map(model))
 }
 
 /// Returns the mode of a policy that sets nothing else. Any other policy stays its author's, as no attribute can express it.

@@ -5,6 +5,9 @@ mod adoption;
 #[cfg(test)]
 mod adoption_tests;
 mod ca;
+mod canary;
+#[cfg(test)]
+mod canary_tests;
 mod comparison;
 mod creation;
 #[cfg(test)]
@@ -14,6 +17,7 @@ mod in_use;
 mod leftovers;
 mod metadata;
 mod model;
+mod plan;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -25,23 +29,22 @@ use async_trait::async_trait;
 
 use in_use::InUse;
 use metadata::NamespaceMetadata;
+use model::CanaryModel;
 pub(super) use model::ClusterCaRef;
 pub use model::ClusterModel;
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, PlannedCluster, PlannedRoot, World, adopts, in_place, namespace};
+use crate::world::{ClusterAccess, Creation, LiveCluster, World, in_place, namespace};
 use crate::{
     data::{Deployed, Release},
     mesh::{
-        ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
+        Canary, ClusterKey, ControlPlane, MeshId, MutualTlsMode, Namespace, NetworkName, TrustDomain, Values,
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         observe::ignored::IgnoredField,
         signer,
     },
     ports::Failure,
 };
-use framework::{
-    AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Report, Resource, Timeouts, Value,
-};
+use framework::{Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
 /// The member of the mesh to be.
 pub struct Cluster {
@@ -49,6 +52,7 @@ pub struct Cluster {
     plane: ControlPlane,
     metadata: NamespaceMetadata,
     istio_version: Option<String>,
+    canary: Option<Canary>,
     delete_crds: bool,
     ignored: Vec<IgnoredField>,
     adopts: bool,
@@ -131,6 +135,7 @@ impl Resource for Cluster {
             Some((fingerprint?, further?))
         });
         let istio_version = parse.optional("istio_version", &model.istio_version, |text| crate::world::parse_version(text));
+        let canary = parse.nested("canary", &model.canary, canary::parse);
         let metadata = NamespaceMetadata::parse(model, parse);
         let delete_crds = parse.required("delete_crds", &model.delete_crds, |on| Ok::<_, String>(*on));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
@@ -153,6 +158,7 @@ impl Resource for Cluster {
             },
             metadata: metadata?,
             istio_version: istio_version?,
+            canary: canary?,
             delete_crds: delete_crds?,
             ignored: ignored?,
             adopts: adopts?.unwrap_or_default(),
@@ -160,44 +166,7 @@ impl Resource for Cluster {
     }
 
     fn plan(plan: &mut Plan<'_, ClusterModel, World>, _spec: &Parsed<Self>) {
-        crate::world::plan_version(
-            &plan.planned.istio_version,
-            plan.prior.as_ref().map(|prior| &prior.installed_version),
-            &mut plan.planned.installed_version,
-            plan.world,
-            plan.report,
-        );
-        // The apply then waits until istiod has taken it up.
-        if let (Some(world), Some(cluster)) = (plan.world, plan.planned.cluster.as_ref_option())
-            && world.planned.renews_ca(cluster, plan.planned.namespace.as_ref_option().map(String::as_str).unwrap_or_default())
-            && plan.planned.ca.is_value()
-        {
-            plan.planned.ca_in_use = Value::Unknown;
-        }
-        if plan.prior.as_ref() != Some(&plan.planned) {
-            crate::world::check_helm(plan.world, plan.report);
-        }
-        // An unknown CA, as in every first plan, doesn't hide problems with the rest.
-        if let Some(cluster) = plan.known(planned_cluster) {
-            crate::world::check_cluster(plan.world, &cluster.key, AttributePath::new("cluster"), plan.report);
-            let warnings = plan.world.map(|world| world.planned.add_cluster(cluster));
-            warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));
-        }
-        warn_of_another_root(plan);
-        if let Some(plane) = plan.known(parse_plane) {
-            let prior = plan.prior.as_ref().and_then(|prior| parse_plane(prior, &mut Parse::new(&mut Report::new())));
-            if let Some(warning) = prior.and_then(|prior| restart_needed(&prior, &plane)) {
-                plan.report.warning(warning);
-            }
-            for refusal in plane.refusals(!plan.planned.ca.is_null()) {
-                plan.report.error(Error::new(refusal.title(), refusal.message).at(AttributePath::new("values")));
-            }
-            for (attribute, lints) in [("values", plane.lints()), ("base_values", plane.base_lints())] {
-                for lint in lints {
-                    plan.report.warning(Error::new(lint.title(), lint.message).at(AttributePath::new(attribute)));
-                }
-            }
-        }
+        plan::plan(plan);
     }
 
     async fn preview(planned: &mut ClusterModel, cx: &Cx<'_, World>) -> Result<(), Error> {
@@ -214,22 +183,27 @@ impl Resource for Cluster {
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         spec.check_ca(cx).await?;
         spec.check_policy(prior, cx).await?;
+        let outdated = spec.outdated_canaries(prior, found.is_left, cx).await?;
         namespace::mark(spec.on(cx), &spec.plane.namespace, &spec.namespace_labels(), &spec.metadata.annotations).await?;
         if !found.is_adopted {
             reached.set(ClusterStatus::default());
         }
 
         let plane = spec.plane_beside(found.is_unmarked(), spec.serves_the_root(cx).await?);
-        let base = plane.base_release(spec.version(cx, found.version.clone()));
+        let version = spec.version(cx, found.version.clone());
+        let base = plane.base_release(spec.version_of_base(version.clone()));
         let base = spec.install(base, creation.as_ref(), cx).await?;
-        // Both of one version, also when none was asked for.
-        let istiod = spec.install(plane.istiod_release(Some(base.version.clone())), creation.as_ref(), cx).await?;
+        // Both of one version, also when none was asked for; with a canary, `base` may be newer.
+        let version = version.filter(|_| spec.canary.is_some()).unwrap_or_else(|| base.version.clone());
+        let istiod = spec.install(plane.istiod_release(Some(version)), creation.as_ref(), cx).await?;
         // Not before: until all of it is taken over, a destroy must not delete what others have created.
         reached.set(ClusterStatus { installed_version: istiod.version.clone(), ..ClusterStatus::default() });
+        spec.apply_canary(&plane, &istiod.version, creation.as_ref(), cx).await?;
         spec.wait_for_webhooks(cx).await?;
         spec.wait_for_root(cx).await?;
         spec.apply_mtls(prior, found.is_left, cx).await?;
         spec.forget_others(prior, cx).await?;
+        spec.remove_canaries(&outdated, cx).await?;
         spec.finish(&base, cx).await?;
         spec.wait_for_signer(cx).await?;
         reached.set(ClusterStatus { installed_version: istiod.version, in_use: spec.in_use(cx).await, drift: Vec::new() });
@@ -264,6 +238,7 @@ impl Resource for Cluster {
             spec.delete_policy(cx).await?;
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
+        spec.remove_canaries(&spec.canaries(std::iter::once(spec), cx).await?, cx).await?;
         for release in [ISTIOD_RELEASE, BASE_RELEASE] {
             spec.on(cx).uninstall(spec.namespace(), release).await?;
         }
@@ -283,55 +258,6 @@ impl Resource for Cluster {
         model.installed_version = Value::Value(status.installed_version.trim_start_matches('v').to_owned());
         model.ca_in_use = status.in_use.model(std::mem::take(&mut model.ca_in_use));
         model.drift = crate::world::strings(&status.drift);
-    }
-}
-
-/// Reads what other clusters of the mesh need to know about this one.
-fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<PlannedCluster> {
-    let plane = parse_plane(model, &mut Parse::new(&mut Report::new()));
-    Some(PlannedCluster {
-        key: parse.required("cluster", &model.cluster, |key| ClusterKey::parse(key))?,
-        mesh_id: parse.required("mesh_id", &model.mesh_id, |text| MeshId::parse(text))?,
-        network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
-        trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
-        accepted_domains: plane.as_ref().map(ControlPlane::accepted_domains),
-        root: match &model.ca {
-            // An istiod that is taken over keeps the CA that it has, which may lead to the common root.
-            Value::Null if adopts(model.adopt) => PlannedRoot::Unknown,
-            Value::Null if plane.is_some_and(|plane| plane.signs()) => PlannedRoot::OwnOfIstiod,
-            // Null: something else signs, with a root that only the cluster knows; or the values, which may say so, are unknown.
-            Value::Null | Value::Unknown => PlannedRoot::Unknown,
-            Value::Value(ca) => match (&ca.root_fingerprint, &ca.trusted_fingerprints) {
-                (_, Value::Unknown) => PlannedRoot::Unknown,
-                (Value::Value(fingerprint), _) => PlannedRoot::Trusted { signer: fingerprint.clone(), further: further_roots(ca) },
-                _ => PlannedRoot::Unknown,
-            },
-        },
-    })
-}
-
-fn further_roots(ca: &ClusterCaRef) -> Vec<String> {
-    Parse::each_known(&ca.trusted_fingerprints, |root| Ok::<_, String>(root.clone()))
-}
-
-/// Warns that istiod gets another root.
-fn warn_of_another_root(plan: &mut Plan<'_, ClusterModel, World>) {
-    let fingerprint = |model: &ClusterModel| model.ca.as_ref_option().and_then(|ca| ca.root_fingerprint.as_ref_option()).cloned();
-    let Some(prior) = &plan.prior else { return };
-    // A root that all workloads trust already makes no call fail.
-    let is_trusted = |root: &String| prior.ca.as_ref_option().is_some_and(|ca| further_roots(ca).contains(root));
-    let other = fingerprint(&plan.planned).filter(|root| fingerprint(prior).as_ref() != Some(root) && !is_trusted(root));
-    if let Some(root) = other {
-        plan.report.warning(
-            Error::new(
-                "istiod gets another root of trust",
-                format!(
-                    "istiod restarts with the root {root}. Workloads that still have a certificate of another root fail to call those that have a \
-                     new one, until they are restarted or their certificate is renewed, within a day by default."
-                ),
-            )
-            .at(AttributePath::new("ca")),
-        );
     }
 }
 
@@ -363,25 +289,4 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         root: None,
         further_roots: Vec::new(),
     })
-}
-
-/// Warns of a change that running sidecars don't follow: they keep the cluster's name and network with which they were injected.
-fn restart_needed(prior: &ControlPlane, planned: &ControlPlane) -> Option<Error> {
-    let (attribute, before, after, what) = if prior.cluster_name != planned.cluster_name {
-        let what = "istiod accepts only sidecars of its own cluster name: until they restart, they get no new configuration and no new certificates";
-        ("cluster_name", prior.cluster_name.as_str(), planned.cluster_name.as_str(), what)
-    } else if prior.network != planned.network {
-        let what = "sidecars keep the network with which they were injected: until they restart, calls between networks can fail";
-        ("network", prior.network.as_str(), planned.network.as_str(), what)
-    } else if prior.trust_domain != planned.trust_domain {
-        let what = "workloads keep certificates of the old trust domain, which callers that expect the new one refuse, until they restart";
-        ("trust_domain", prior.trust_domain.as_str(), planned.trust_domain.as_str(), what)
-    } else {
-        return None;
-    };
-    let detail = format!(
-        "`{attribute}` changes from `{before}` to `{after}`, and {what}. Right after the apply, restart every workload with a sidecar, and the \
-         gateways: `kubectl rollout restart deployment --namespace NAMESPACE`."
-    );
-    Some(Error::new("Sidecars must restart", detail).at(AttributePath::new(attribute)))
 }

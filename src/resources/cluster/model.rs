@@ -35,6 +35,20 @@ model! {
 }
 
 model! {
+    /// A second istiod beside the cluster's own one.
+    pub struct CanaryModel {
+        /// Name of its revision, for example `canary`: the value of the label `istio.io/rev` of the namespaces and pods that it serves, and
+        /// of `revision` of a `mesh_eastwest_gateway`.
+        revision: String => required(),
+        /// Its version of Istio, for example `1.31.0`; `istio_version` must then be set, too. Defaults to the version of the cluster's own istiod. The
+        /// chart `base` is always of the newer of the two.
+        istio_version: String => optional(),
+        /// Helm values on top of `values`, as YAML documents, for example `revisionTags: [next]`.
+        values: Vec<Value<String>> => optional().equivalent_by(same_values),
+    }
+}
+
+model! {
     /// Makes a Kubernetes cluster a member of the mesh: installs Istio's `base` and `istiod` charts with the settings of a
     /// multi-primary, multi-network mesh, labels the namespace with the network, and waits until istiod's webhooks serve.
     ///
@@ -67,6 +81,10 @@ model! {
         /// Helm values for the `base` chart, as YAML documents; later ones override earlier ones. For example
         /// `base: {enableCRDTemplates: false}` where a platform team manages Istio's custom resource definitions.
         base_values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// A second istiod with a revision of its own, to try a new version or new settings with some of the workloads: those in namespaces or pods
+        /// with the label `istio.io/rev`, and a gateway with `revision`. It has the same settings as the cluster's own istiod but for what is set here, and is
+        /// removed when this is removed, which is refused while anything uses the revision.
+        canary: CanaryModel => optional(),
         /// Labels of the namespace, for example `pod-security.kubernetes.io/enforce = "privileged"`. Only these are set, and removed when they
         /// are no longer set here; other labels stay as they are.
         namespace_labels: BTreeMap<String, Value<String>> => optional(),

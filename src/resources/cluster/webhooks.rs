@@ -17,7 +17,7 @@ impl Cluster {
     pub(super) async fn wait_for_webhooks(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = self.on(cx);
         let outcome = async {
-            self.wait_for_injection(cluster).await?;
+            self.wait_for_injection(&self.plane.injector_webhook(), cx).await?;
             self.wait_for_validation(cluster, cx).await
         };
         match outcome.await {
@@ -26,15 +26,16 @@ impl Cluster {
         }
     }
 
-    async fn wait_for_injection(&self, cluster: LiveCluster<'_>) -> Result<(), Failure> {
-        let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, self.plane.injector_webhook());
+    /// Waits until an istiod has its certificate in the webhook by which it injects sidecars.
+    pub(super) async fn wait_for_injection(&self, webhook: &str, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        let injector = ObjectRef::cluster_wide(Kind::MUTATING_WEBHOOK, webhook);
         let has_bundle = |live: Option<&Json>| {
             let webhooks = live.and_then(|live| live["webhooks"].as_array());
             webhooks.is_some_and(|webhooks| {
                 webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty()))
             })
         };
-        cluster.wait(&injector, "istiod to put its certificate into the injection webhook", &has_bundle).await.map(|_| ())
+        self.on(cx).wait(&injector, "istiod to put its certificate into the injection webhook", &has_bundle).await.map(|_| ())
     }
 
     /// Offers an invalid configuration as a dry run until it is istiod that rejects it. Where another webhook or policy rejects it first,

@@ -2,7 +2,7 @@
 //! every export behind the gateway is planned as an update.
 
 use super::{EastwestGateway, EastwestGatewayModel, addresses::parse_external};
-use crate::world::{World, check_cluster, check_helm, plan_version, strings};
+use crate::world::{PlannedGateway, World, check_cluster, check_helm, plan_version, strings};
 use framework::{AttributePath, Error, Parse, Parsed, Plan, Report, Value};
 
 /// Beginnings of drift lines about objects that have no influence on the load balancer.
@@ -27,10 +27,15 @@ pub(super) fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Pars
     }
     if let Parsed::Ready(spec) = spec {
         check_cluster(plan.world, &spec.cluster, AttributePath::new("cluster"), plan.report);
-        let name = format!("{}/{}", spec.namespace(), spec.gateway.names.release);
-        if let Some(warning) = plan.world.and_then(|world| world.planned.add_gateway(&spec.cluster, name, spec.gateway.names.label())) {
-            plan.report.warning(warning);
-        }
+        let gateway = PlannedGateway {
+            cluster: spec.cluster.clone(),
+            name: format!("{}/{}", spec.namespace(), spec.gateway.names.release),
+            label: spec.gateway.names.label().to_owned(),
+            revision: spec.gateway.revision.clone(),
+            version: plan.planned.installed_version.as_ref_option().and_then(|version| semver::Version::parse(version).ok()),
+        };
+        let warnings = plan.world.map(|world| world.planned.add_gateway(gateway));
+        warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));
         for lint in spec.gateway.lints() {
             plan.report.warning(Error::new(lint.title(), lint.message).at(AttributePath::new("values")));
         }

@@ -57,12 +57,13 @@ pub(super) fn configurations(name: &str, root_fingerprint: &str, request: &str) 
             "namespace": NAMESPACE, "ca": {"cluster": "eu", "root_fingerprint": root_fingerprint, "trusted_fingerprints": [trusted_fingerprint()]}, "istio_version": "1.30.0",
             "values": ["global: {hub: h}"], "base_values": ["base: {enableCRDTemplates: false}"],
             "namespace_labels": {"pod-security.kubernetes.io/enforce": "privileged"}, "namespace_annotations": {"a.example/b": "c"},
+            "canary": {"revision": "next", "istio_version": "1.31.0", "values": ["revisionTags: [trial]"]},
             "dns_capture": false, "mtls_mode": "STRICT", "delete_crds": true,
             "ignore_drift": ["Deployment mesh-system/istiod: spec.replicas"], "adopt": true, "timeouts": timeouts,
         })],
         "mesh_eastwest_gateway" => vec![json!({
             "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "istio_version": "1.30.0",
-            "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2,
+            "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2, "revision": "next",
             "external_addresses": ["198.51.100.9"], "external_port": 15443, "exposed_services": ["shop/echo"], "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"], "timeouts": timeouts,
         })],
         "mesh_link" => vec![json!({

@@ -1,9 +1,10 @@
 //! Planned clusters, and what is wrong between those of one mesh.
 
 use framework::{AttributePath, Error};
+use semver::Version;
 
 use super::names;
-use crate::mesh::{ClusterKey, MeshId, NetworkName, TrustDomain};
+use crate::mesh::{ClusterKey, MeshId, NetworkName, Revision, TrustDomain};
 
 /// A cluster as far as its plan knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct PlannedCluster {
     pub accepted_domains: Option<Vec<String>>,
     /// Where its root of trust comes from.
     pub root: PlannedRoot,
+    /// The version of its istiod, unless unknown.
+    pub version: Option<Version>,
+    /// The revision and the version of its canary, if there is one.
+    pub canary: Option<(Revision, Option<Version>)>,
 }
 
 /// The root of trust of a planned cluster.
@@ -45,6 +50,21 @@ impl PlannedCluster {
             return true;
         };
         ours == theirs || accepted.iter().any(|domain| domain == theirs.as_str())
+    }
+
+    /// Returns the version of the istiod of a revision, as far as it is known. A revision may also be a tag, which could be of either.
+    pub(super) fn version_of(&self, revision: Option<&Revision>) -> Option<&Version> {
+        match (revision, &self.canary) {
+            (None, _) => self.version.as_ref(),
+            (Some(wanted), Some((revision, version))) if wanted == revision => version.as_ref(),
+            (Some(_), _) => None,
+        }
+    }
+
+    /// Whether Istio doesn't support the two versions in one mesh, as far as both are known.
+    fn is_far_from(&self, other: &Self) -> bool {
+        let versions = self.version.as_ref().zip(other.version.as_ref());
+        versions.is_some_and(|(one, other)| one.major != other.major || one.minor.abs_diff(other.minor) > 1)
     }
 
     /// Returns a warning for each conflict with other clusters.
@@ -75,6 +95,16 @@ impl PlannedCluster {
                     "Cluster `{key}` of mesh `{mesh}` has the trust domain `{domain}`, and {different} another. Workloads refuse clients of a \
                      trust domain that is neither theirs nor an alias of it. Set the same `trust_domain` in all clusters of the mesh, or list the \
                      others' in `trust_domain_aliases` of each."
+                ),
+            );
+        }
+        if let (Some(version), Some(far)) = (&self.version, differing(&|other| self.is_far_from(other))) {
+            warn(
+                "istio_version",
+                "Clusters of one mesh have versions too far apart",
+                format!(
+                    "Cluster `{key}` of mesh `{mesh}` is planned with version {version} of Istio, and {far} with one that is more than one minor \
+                     version away. Istio supports neighbouring minor versions in one mesh: upgrade the older ones first, one minor version at a time."
                 ),
             );
         }

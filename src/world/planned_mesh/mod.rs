@@ -1,7 +1,8 @@
-//! The clusters and hosts that one run of the CLI plans, and what is wrong between them. The CLI plans all resources in one process, so
+//! The clusters, gateways and hosts that one run of the CLI plans, and what is wrong between them. The CLI plans all resources in one process, so
 //! here they meet, each as it is planned: a conflict is reported by the later one.
 
 mod clusters;
+mod gateways;
 mod hosts;
 #[cfg(test)]
 mod tests;
@@ -11,11 +12,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use framework::{AttributePath, Error};
+use framework::Error;
 
 use crate::mesh::{ClusterKey, TrustDomain};
 
 pub use clusters::{PlannedCluster, PlannedRoot};
+pub use gateways::PlannedGateway;
 pub use hosts::{PlannedHost, Source};
 
 /// What one run has planned so far.
@@ -26,8 +28,8 @@ pub struct PlannedMesh(Mutex<Planned>);
 struct Planned {
     clusters: BTreeMap<ClusterKey, PlannedCluster>,
     hosts: BTreeMap<Source, PlannedHost>,
-    /// The label of each gateway's pods, by cluster and name.
-    gateways: BTreeMap<(ClusterKey, String), String>,
+    /// Gateways by cluster and name.
+    gateways: BTreeMap<(ClusterKey, String), PlannedGateway>,
     /// The cluster and the namespace of each CA that gets another certificate.
     renewed: BTreeSet<(String, String)>,
 }
@@ -48,21 +50,13 @@ impl PlannedMesh {
         planned.hosts.values().filter(|other| other.source != host.source).flat_map(|other| host.conflicts(other)).collect()
     }
 
-    /// Adds or updates a gateway with the label of its pods, and returns a warning if another one of the cluster has the same label.
-    pub fn add_gateway(&self, cluster: &ClusterKey, name: String, label: &str) -> Option<Error> {
+    /// Adds or updates a gateway, and returns a warning for each conflict with the gateways and with its cluster, as far as they are planned.
+    pub fn add_gateway(&self, gateway: PlannedGateway) -> Vec<Error> {
         let mut planned = self.lock();
-        let is_alike =
-            |((other, other_name), theirs): &(&(ClusterKey, String), &String)| other == cluster && *other_name != name && *theirs == label;
-        let other = planned.gateways.iter().find(is_alike).map(|((_, other), _)| other.clone());
-        let warning = other.map(|other| {
-            let detail = format!(
-                "The pods of the gateways {name} and {other} of cluster `{cluster}` both have the label `istio: {label}`, by which exports choose a \
-                 gateway, so each of the two passes on what is exported by the other. Set `label` of one of them to another value."
-            );
-            Error::new("Gateways share a label", detail).at(AttributePath::new("label"))
-        });
-        planned.gateways.insert((cluster.clone(), name), label.to_owned());
-        warning
+        let shared = gateway.shares_its_label(planned.gateways.values());
+        let far = planned.clusters.get(&gateway.cluster).and_then(|cluster| gateway.is_far_from(cluster));
+        planned.gateways.insert((gateway.cluster.clone(), gateway.name.clone()), gateway);
+        shared.into_iter().chain(far).collect()
     }
 
     /// Notes that the CA of an istiod gets another certificate.

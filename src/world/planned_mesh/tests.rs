@@ -1,7 +1,9 @@
 //! What one run plans, and the conflicts that are reported.
 
+use semver::Version;
+
 use super::*;
-use crate::mesh::{ExportId, Host, MeshId, Namespace, NetworkName, Vip, export::ImportId};
+use crate::mesh::{ExportId, Host, MeshId, Namespace, NetworkName, Revision, Vip, export::ImportId};
 
 fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
     PlannedCluster {
@@ -18,7 +20,39 @@ fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
                 PlannedRoot::Trusted { signer: roots.next().unwrap(), further: roots.collect() }
             }
         },
+        version: None,
+        canary: None,
     }
+}
+
+fn gateway(cluster: &str, name: &str, label: &str) -> PlannedGateway {
+    let cluster = ClusterKey::parse(cluster).unwrap();
+    PlannedGateway { cluster, name: name.to_owned(), label: label.to_owned(), revision: None, version: None }
+}
+
+fn version(text: &str) -> Option<Version> {
+    Version::parse(text).ok()
+}
+
+#[test]
+fn versions_that_istio_does_not_support_together_are_named() {
+    let with = |key: &str, text: &str| PlannedCluster { version: version(text), ..cluster(key, "m", &format!("{key}-net"), "r") };
+    let mesh = PlannedMesh::default();
+    mesh.add_cluster(with("us", "1.29.3"));
+    assert_eq!(summaries(&mesh.add_cluster(with("eu", "1.30.0"))), [""; 0]);
+    let warnings = mesh.add_cluster(with("ap", "1.31.0"));
+    assert_eq!(summaries(&warnings), ["Clusters of one mesh have versions too far apart"]);
+    assert!(warnings[0].detail.contains("and `us` with one that"), "{}", warnings[0].detail);
+
+    let canary = Some((Revision::parse("next").unwrap(), version("1.31.0")));
+    mesh.add_cluster(PlannedCluster { canary, ..with("eu", "1.30.0") });
+    let added = |text: &str, revision: &str| {
+        let gateway = gateway("eu", "istio-system/gateway", "gateway");
+        mesh.add_gateway(PlannedGateway { revision: Revision::parse(revision).ok(), version: version(text), ..gateway }).len()
+    };
+    assert_eq!([added("1.30.1", ""), added("1.29.0", ""), added("", "")], [0, 0, 0]);
+    assert_eq!([added("1.31.0", ""), added("1.28.0", "")], [1, 1], "newer than istiod, and two minor versions older");
+    assert_eq!([added("1.31.0", "next"), added("1.29.0", "next"), added("1.31.0", "tag")], [0, 1, 0]);
 }
 
 fn export(exporter: &str, host: &str, importers: &[&str], vip: &str) -> PlannedHost {
@@ -96,14 +130,13 @@ fn trust_domains_that_accept_each_other_are_no_conflict() {
 
 #[test]
 fn gateways_that_open_each_others_exports_are_reported() {
-    let (mesh, eu, us) = (PlannedMesh::default(), ClusterKey::parse("eu").unwrap(), ClusterKey::parse("us").unwrap());
-    let added =
-        |cluster: &ClusterKey, name: &str, label: &str| mesh.add_gateway(cluster, name.to_owned(), label).map(|warning| warning.summary);
-    assert_eq!(added(&eu, "istio-system/istio-eu", "eu"), None);
-    assert_eq!(added(&eu, "istio-system/istio-eu", "eu"), None, "the same gateway, planned again");
-    assert_eq!(added(&us, "istio-system/eu", "eu"), None, "another cluster");
-    assert_eq!(added(&eu, "gateways/eu", "eu").as_deref(), Some("Gateways share a label"));
-    assert_eq!(added(&eu, "gateways/eu", "other"), None);
+    let mesh = PlannedMesh::default();
+    let added = |cluster: &str, name: &str, label: &str| summaries(&mesh.add_gateway(gateway(cluster, name, label))).join(", ");
+    assert_eq!(added("eu", "istio-system/istio-eu", "eu"), "");
+    assert_eq!(added("eu", "istio-system/istio-eu", "eu"), "", "the same gateway, planned again");
+    assert_eq!(added("us", "istio-system/eu", "eu"), "", "another cluster");
+    assert_eq!(added("eu", "gateways/eu", "eu"), "Gateways share a label");
+    assert_eq!(added("eu", "gateways/eu", "other"), "");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests that take longer than a pull request may wait: `make test-long`. docs/reliability.md has their last results.
 
+mod canary;
 mod changes;
 mod faults;
 mod mesh;

@@ -35,12 +35,12 @@ fn set(workspace: &Workspace, charts: &Charts, control_planes: [&str; 2], gatewa
     workspace.write("versions.tf.json", &locals.to_string());
 }
 
-fn older(charts: &Charts) -> &'static str {
+pub(super) fn older(charts: &Charts) -> &'static str {
     charts.older_version.expect("an older Istio; `lab build istio-older` and `lab up` make one")
 }
 
 /// The versions that the proxies of a cluster's workloads have, by their own account.
-fn proxy(cluster: &Cluster, namespace: &str, deployment: &str) -> String {
+pub(super) fn proxy(cluster: &Cluster, namespace: &str, deployment: &str) -> String {
     let version = ["exec", "-n", namespace, deployment, "-c", "istio-proxy", "--", "pilot-agent", "version", "--short"];
     cluster.kubectl(&version).expect("a version").trim().to_owned()
 }

@@ -4,6 +4,7 @@
 mod balancer;
 mod ca_request;
 mod callers;
+pub(crate) mod canary;
 mod discovery;
 mod drift;
 mod failover;
@@ -84,6 +85,7 @@ on_the_mesh_of! {
     tofu {
         balancer::a_new_address_is_followed_in_place,
         balancer::an_address_that_never_comes_is_reported_with_its_cause,
+        canary::a_canary_serves_what_asks_for_it_and_stays_while_anything_does,
         discovery::both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call,
         drift::fields_that_others_own_are_no_drift,
         ingress::an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host,

@@ -343,9 +343,9 @@ fn a_new_trust_domain_is_warned_of() {
         super::parse_plane(&super::super::testing::model(&planned), &mut framework::Parse::new(&mut framework::Report::new()))
             .expect("a plane")
     };
-    let warning = super::restart_needed(&plane("corp.local"), &plane("new.local")).expect("a warning");
+    let warning = super::plan::restart_needed(&plane("corp.local"), &plane("new.local")).expect("a warning");
     assert!(warning.detail.contains("from `corp.local` to `new.local`"), "{}", warning.detail);
-    assert!(super::restart_needed(&plane("corp.local"), &plane("corp.local")).is_none());
+    assert!(super::plan::restart_needed(&plane("corp.local"), &plane("corp.local")).is_none());
 }
 
 #[tokio::test]
