@@ -3,5 +3,6 @@
 mod examples;
 mod functions;
 mod input;
+mod managed_clusters;
 mod module;
 mod public;
