@@ -1,5 +1,6 @@
 //! Tests of the CLIs with the built provider that contact no cluster. They run beside those on the lab.
 
+mod ephemeral;
 mod examples;
 mod functions;
 mod input;
