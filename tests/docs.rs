@@ -1,5 +1,5 @@
 //! The documents in `docs/` are generated from the schemas and the examples. This test fails when they differ;
-//! `make docs` (which sets `UPDATE_DOCS=1`) writes them.
+//! `make docs` (which sets `UPDATE_DOCS=1`) writes them. What others say of tests, these must have.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test that goes wrong is to stop
 
@@ -48,6 +48,59 @@ fn the_documents_are_those_of_the_schemas() {
             let file = format!("{folder}/{}", entry.expect("an entry").file_name().to_string_lossy());
             assert!(wanted.iter().any(|(name, _)| *name == file), "docs/{file} documents nothing; remove it");
         }
+    }
+}
+
+/// Whether a file has a test of this name, or, of the tests that share a mesh, a function that the list in their `mod.rs` names.
+fn has_test(file: &str, name: &str) -> bool {
+    let read = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default();
+    let text = read(file);
+    let Some((before, _)) = text.split_once(&format!("fn {name}(")) else { return false };
+    let mut lines = before.lines().rev().skip_while(|line| ["", "async", "pub(super)"].contains(&line.trim()));
+    if lines.by_ref().take_while(|line| line.trim().starts_with("#[")).any(|line| line.contains("test")) {
+        return true;
+    }
+    let Some((folder, module)) = file.trim_end_matches(".rs").rsplit_once('/') else { return false };
+    read(&format!("{folder}/mod.rs")).contains(&format!(" {module}::{name},"))
+}
+
+#[test]
+fn each_complaint_has_a_test_that_exists() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/design/complaints.md")).expect("the page");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let numbered: Vec<_> = rows.iter().filter(|row| row[0].parse::<u32>().is_ok()).collect();
+    assert_eq!(numbered.iter().map(|row| row[0].parse().expect("a number")).collect::<Vec<u32>>(), (1..=20).collect::<Vec<_>>());
+    for row in numbered {
+        assert_eq!(row.len(), 4, "{row:?}");
+        // A path is followed by the names of tests in that file.
+        let (mut file, mut count) = ("", 0);
+        for quoted in row[3].split('`').skip(1).step_by(2) {
+            if Path::new(quoted).extension().is_some_and(|ending| ending == "rs") {
+                file = quoted;
+            } else {
+                assert!(has_test(file, quoted), "docs/design/complaints.md, {}: `{file}` has no test `{quoted}`", row[0]);
+                count += 1;
+            }
+        }
+        assert!(count > 0, "docs/design/complaints.md, {}: no test", row[0]);
+    }
+}
+
+#[test]
+fn a_function_that_is_no_test_is_not_taken_for_one() {
+    assert!(has_test("tests/docs.rs", "each_complaint_has_a_test_that_exists"));
+    assert!(has_test("tests/acceptance/on_a_mesh/secrets.rs", "secrets_are_in_no_state_plan_or_log"));
+    for (file, name) in [
+        ("tests/docs.rs", "provider_page"),
+        ("tests/docs.rs", "each_complaint"),
+        ("tests/acceptance/on_a_mesh/secrets.rs", "another"),
+        ("nowhere.rs", "provider_page"),
+    ] {
+        assert!(!has_test(file, name), "{file}: {name}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What a resource is created with, and what it is updated to.
-fn configurations(name: &str, root: &Json) -> [Json; 2] {
+pub(super) fn configurations(name: &str, root: &Json) -> [Json; 2] {
     match name {
         "mesh_cluster_ca_request" => [json!({"cluster": "eu"}), json!({"cluster": "eu", "rotation": 1})],
         "mesh_root_ca" => [json!({"cluster": "us"}), json!({"cluster": "us", "rotation": 1})],
@@ -72,19 +72,19 @@ fn configurations(name: &str, root: &Json) -> [Json; 2] {
 }
 
 /// A CLI with a provider over clusters of its own.
-struct Scene {
+pub(super) struct Scene {
     name: &'static str,
-    objects: Arc<FakeObjects>,
-    releases: Arc<FakeReleases>,
-    faulty: Faulty,
-    mesh: FakeMesh,
-    session: plugin_host::Session,
-    root: Json,
+    pub(super) objects: Arc<FakeObjects>,
+    pub(super) releases: Arc<FakeReleases>,
+    pub(super) faulty: Faulty,
+    pub(super) mesh: FakeMesh,
+    pub(super) session: plugin_host::Session,
+    pub(super) root: Json,
 }
 
 impl Scene {
     /// With all that the resource needs in place.
-    async fn new(name: &'static str) -> Self {
+    pub(super) async fn new(name: &'static str) -> Self {
         let (objects, releases) = (Arc::new(FakeObjects::default()), Arc::new(FakeReleases::default()));
         for cluster in ["us", "eu"] {
             // A namespace of somebody else: one of ours that is empty stays behind if a destroy fails between its last object and itself.
@@ -111,7 +111,7 @@ impl Scene {
     }
 
     /// A process of the provider.
-    async fn begin(mesh: &FakeMesh) -> plugin_host::Session {
+    pub(super) async fn begin(mesh: &FakeMesh) -> plugin_host::Session {
         let mut session = plugin_host::Session::begin(serve(mesh.clone()).await.0).await;
         let attributes = session.schema.provider.clone().and_then(|schema| schema.block).expect("a block").attributes;
         assert!(!has_errors(&session.configure(&rules::config(&attributes, &[])).await));
@@ -119,21 +119,25 @@ impl Scene {
     }
 
     /// The configuration of the resource with this number.
-    fn config(&self, number: usize) -> Value {
-        let configuration = &configurations(self.name, &self.root)[number];
+    pub(super) fn config(&self, number: usize) -> Value {
+        self.config_of(&configurations(self.name, &self.root)[number])
+    }
+
+    /// A configuration of the resource.
+    pub(super) fn config_of(&self, configuration: &Json) -> Value {
         let set: Vec<_> = configuration.as_object().expect("an object").iter().map(|(key, set)| (key.as_str(), value(set))).collect();
         self.session.config(self.name, &set)
     }
 
     /// Makes the gateways' Services, with addresses, as their chart and the cloud do.
-    fn make_services(&self) {
+    pub(super) fn make_services(&self) {
         for cluster in ["us", "eu"] {
             self.objects.put(cluster, balancer("198.51.100.9"));
         }
     }
 
     /// A run of the CLI: refreshes, plans and applies.
-    async fn run(&mut self, object: &Object, config: &Value) -> (Action, Outcome) {
+    pub(super) async fn run(&mut self, object: &Object, config: &Value) -> (Action, Outcome) {
         self.make_services();
         let object = self.session.refresh(self.name, object).await.object;
         let plan = self.session.plan(self.name, &object, config).await;
@@ -141,7 +145,7 @@ impl Scene {
     }
 
     /// Applies without a fault.
-    async fn settled(&mut self, object: &Object, config: &Value) -> Object {
+    pub(super) async fn settled(&mut self, object: &Object, config: &Value) -> Object {
         let outcome = self.run(object, config).await.1;
         assert!(!has_errors(&outcome.diagnostics), "{}: {:#?}", self.name, outcome.diagnostics);
         outcome.object

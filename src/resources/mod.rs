@@ -4,6 +4,8 @@ mod authority;
 mod ca_request;
 mod cluster;
 mod cluster_ca;
+#[cfg(test)]
+mod complaints;
 mod eastwest_gateway;
 #[cfg(test)]
 mod faults;

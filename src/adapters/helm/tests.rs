@@ -291,6 +291,28 @@ async fn settings_are_passed_to_helm() {
     }
 }
 
+/// Helm by itself would go on in the client with a release that Helm 3 has made, and refuse fields that a person has changed.
+#[tokio::test]
+async fn helm_4_writes_by_server_side_apply_whoever_has_made_the_release_and_helm_3_as_it_always_has() {
+    for (version, writes_by_server) in [("v4.3.1", true), ("v3.19.0", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = helm(folder.path());
+        let program = folder.path().join("helm");
+        let script = fs::read_to_string(&program).unwrap();
+        fs::write(&program, script.replace("v4.3.1", version)).unwrap();
+        // The revision in place says nothing of its apply method, as those of Helm 3 do.
+        let (clusters, _) = scripted(|_, line| match line {
+            line if line.contains("?labelSelector") => list(&[&revision(1, "deployed", "")]),
+            _ => ok(&revision(1, "deployed", "")),
+        });
+        Helm::new(settings, Arc::new(clusters)).apply("eu", &release(), None, &minutes()).await.unwrap();
+        let line = fs::read_to_string(folder.path().join("verbs")).unwrap();
+        for argument in ["--server-side=true", "--force-conflicts"] {
+            assert_eq!(line.contains(argument), writes_by_server, "{version}: {argument}: {line}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_release_in_config_maps_is_read_from_there() {
     let folder = tempfile::tempdir().unwrap();

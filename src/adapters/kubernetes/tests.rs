@@ -70,6 +70,21 @@ async fn an_object_that_does_not_exist_is_none() {
     assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap(), None);
 }
 
+/// With a `resourceVersion` an API server may answer from its cache, and what was made a moment ago would count as gone.
+#[tokio::test(start_paused = true)]
+async fn a_read_is_of_the_newest_version() {
+    let (clusters, asked) = scripted(|_, line| match line {
+        line if line.contains("/cacerts") => ok(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cacerts"}})),
+        _ => ok(&json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": []})),
+    });
+    clusters.get("eu", &secret(), &minutes()).await.unwrap();
+    clusters.list("eu", Kind::SECRET, Some("istio-system"), "owner=helm", &minutes()).await.unwrap();
+    clusters.list_metadata("eu", Kind::SECRET, Some("istio-system"), "owner=helm", &minutes()).await.unwrap();
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|line| !line.contains("resourceVersion")), "{asked:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_is_not_installed_has_no_objects() {
     let (clusters, _) = scripted(|_, line| match line {

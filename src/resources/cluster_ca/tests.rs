@@ -199,6 +199,36 @@ async fn a_renewal_that_lacks_the_roots_key_fails_in_the_plan() {
     assert!(unchanged(own(key)).errors.is_empty());
 }
 
+/// The CLI doesn't keep a write-only value: a change of anything else comes with the same key again, or with none, and the same version.
+#[tokio::test]
+async fn a_root_of_ones_own_outlives_a_change_of_anything_else() {
+    let scene = scene();
+    let company = Company::new(&scene);
+    let own = |organization: &str, renew_before_days: i64, key: Value<String>| ClusterCaModel {
+        cluster: text("eu"),
+        root_certificate: text(&company.root.certificate),
+        root_private_key_wo: key,
+        root_private_key_wo_version: Value::Value(1),
+        organization: text(organization),
+        renew_before_days: Value::Value(renew_before_days),
+        ..ClusterCaModel::default()
+    };
+    let key = || text(company.root.key.reveal());
+    let live = || scene.objects.live("eu", &secret("cacerts")).unwrap()["data"].clone();
+    let state = created::<ClusterCa>(&scene, own("Corp", 60, key())).await;
+    let first = live();
+
+    let (state, diagnostics) = apply::<ClusterCa>(&scene, &state, own("Corp", 90, Value::Null)).await;
+    assert!(diagnostics.errors.is_empty() && live() == first, "nothing is to be signed: {:?}", diagnostics.errors);
+    let (state, diagnostics) = apply::<ClusterCa>(&scene, &state, own("Corp EU", 90, key())).await;
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_ne!(live()["ca-cert.pem"], first["ca-cert.pem"], "the new subject has a new intermediate");
+    assert_eq!(live()["root-cert.pem"], first["root-cert.pem"], "of the same root");
+    let (kept, diagnostics) = apply::<ClusterCa>(&scene, &state, own("Corp US", 90, Value::Null)).await;
+    assert_eq!(diagnostics.errors[0].summary, "Missing root_private_key_wo", "what the key is missing for is no silent loss");
+    assert_eq!(kept, state);
+}
+
 #[tokio::test]
 async fn a_ready_made_intermediate_is_verified_written_and_read_back() {
     let scene = scene();
