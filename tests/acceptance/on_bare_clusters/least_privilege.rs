@@ -1,25 +1,32 @@
 //! Accounts with the roles of `examples/rbac` and no other rights.
 
-use mesh_lab::Cluster;
+use mesh_lab::{Cluster, echo_manifest};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, both, example, example_file, lab},
+    fixture::{REQUIREMENT, bare_clusters, both, example, example_file, gateway_api, lab, remove_gateway_api},
     workspace::{Workspace, clis, unwrapped},
 };
 
-const ROLES: [&str; 4] = ["mesh-installer", "mesh-exporter", "mesh-importer", "mesh-reader"];
+const ROLES: [&str; 5] = ["mesh-installer", "mesh-exporter", "mesh-importer", "mesh-discovery", "mesh-reader"];
 
-/// Gives each role to an account of its name.
+/// The account of a team that does all but install, and its roles.
+const TEAM: (&str, [&str; 3]) = ("team", ["mesh-exporter", "mesh-importer", "mesh-discovery"]);
+
+/// Gives each role to an account of its name, and those of the team to its account.
 fn make_accounts(cluster: &Cluster) {
     cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: terraform}\n").expect("a namespace");
     for role in ROLES {
-        let account = format!(
-            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {role}, namespace: terraform}}\n---\napiVersion: \
-             rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {role}}}\nroleRef: {{apiGroup: rbac.authorization.k8s.io, kind: \
-             ClusterRole, name: {role}}}\nsubjects: [{{kind: ServiceAccount, name: {role}, namespace: terraform}}]\n"
-        );
-        cluster.apply(&format!("{}---\n{account}", example_file(&format!("rbac/{role}.yaml")))).expect("an account");
+        let accounts = if TEAM.1.contains(&role) { vec![role, TEAM.0] } else { vec![role] };
+        let subjects: Vec<_> =
+            accounts.iter().map(|account| json!({"kind": "ServiceAccount", "name": account, "namespace": "terraform"})).collect();
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": role},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}, "subjects": subjects,
+        });
+        let account = |name| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "terraform"}});
+        let objects: Vec<_> = accounts.into_iter().map(account).chain([binding]).map(|object| format!("---\n{object}\n")).collect();
+        cluster.apply(&format!("{}{}", example_file(&format!("rbac/{role}.yaml")), objects.concat())).expect("an account");
     }
 }
 
@@ -52,6 +59,83 @@ variable "access" {
 "#;
 
 const CLUSTERS: &str = "clusters = { for key, access in var.access : key => merge(access, { cluster_ca_certificate = base64decode(access.cluster_ca_certificate) }) }";
+
+/// What whoever reads may look at.
+const LOOKS: &str = r#"
+data "mesh_status" "all" {}
+data "mesh_topology" "all" {}
+data "mesh_services" "eu" {
+  cluster    = "eu"
+  namespaces = ["echo"]
+}
+output "problems" { value = data.mesh_status.all.summary }
+output "picture" { value = data.mesh_topology.all.mermaid }
+output "services" { value = keys(data.mesh_services.eu.services) }
+"#;
+
+const REQUEST: &str = r#"
+resource "mesh_cluster_ca_request" "eu" {
+  cluster   = "eu"
+  namespace = "requested"
+}
+"#;
+
+/// All that a team manages beside an export from one cluster to the other.
+fn of_a_team(platform: &Workspace) -> String {
+    let gateway = |key: &str| {
+        let state = platform.state(&format!("mesh_eastwest_gateway.this[\"{key}\"]"));
+        json!({"cluster": key, "namespace": "istio-system", "name": "istio-eastwestgateway", "network": state["network"], "addresses": state["addresses"]})
+    };
+    let gateways = json!({"us": gateway("us"), "eu": gateway("eu")});
+    format!(
+        r#"
+        {REQUIREMENT}
+        {ACCESS}
+        provider "mesh" {{
+          {CLUSTERS}
+        }}
+        locals {{
+          gateways = {gateways}
+          others   = {{ us = "eu", eu = "us" }}
+        }}
+        resource "mesh_link" "to" {{
+          for_each  = local.others
+          cluster   = each.key
+          network   = local.gateways[each.value].network
+          addresses = local.gateways[each.value].addresses
+        }}
+        resource "mesh_global_service" "echo" {{
+          host             = "echo.mesh.local"
+          namespace        = "echo"
+          service          = "echo"
+          service_accounts = ["echo"]
+          trust_domain     = "corp.local"
+          gateways         = local.gateways
+          weights          = {{ us = 1 }}
+          depends_on       = [mesh_link.to]
+        }}
+        resource "mesh_service_export" "echo" {{
+          host             = "echo.eu.mesh.local"
+          gateway          = local.gateways.eu
+          namespace        = "echo"
+          service          = "echo"
+          service_accounts = ["echo"]
+          trust_domain     = "corp.local"
+          importers        = []
+        }}
+        resource "mesh_service_import" "echo" {{
+          cluster = "us"
+          service = mesh_service_export.echo.import
+        }}
+        resource "mesh_remote_secret" "read" {{
+          for_each       = local.others
+          cluster        = each.key
+          remote         = {{ cluster = each.value }}
+          remote_gateway = local.gateways[each.value]
+        }}
+        "#
+    )
+}
 
 /// The check before an install has nothing to say of an account with these roles, nor of the mesh that is there.
 fn assert_all_allowed(workspace: &Workspace, roles: &str) {
@@ -125,9 +209,11 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
         // Whoever reads may plan and look at everything, and change nothing.
         give_access(&team, &us_reader, &eu_reader);
         team.assert_settled();
-        team.write("status.tf", "data \"mesh_status\" \"all\" {}\noutput \"problems\" { value = data.mesh_status.all.summary }\n");
+        team.write("status.tf", LOOKS);
         let status = unwrapped(&team.succeed(&["plan", "-no-color"]));
-        assert!(!status.contains("cluster.readable") && !status.contains("unknown "), "{status}");
+        let problems = status.split("problems = ").nth(1).expect("the output");
+        assert!(!problems.contains("cluster.readable") && !problems.contains("unknown "), "{status}");
+        assert!(status.contains("1 host") && status.contains("echo/echo"), "{status}");
         team.write("status.tf", "");
         team.edit("vip = \"240.0.0.9\"", "vip = \"240.0.0.10\"");
         let refused = unwrapped(&team.fail(&["apply", "-auto-approve", "-no-color"]));
@@ -138,6 +224,28 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
         give_access(&team, &access(&us, "mesh-importer"), &access(&eu, "mesh-exporter"));
         team.apply();
         team.destroy();
+        for cluster in [&us, &eu] {
+            cluster.apply(&gateway_api()).expect("the Gateway API");
+            cluster.apply(&echo_manifest(cluster.name())).expect("echo");
+        }
+        let everything = Workspace::new(&cli, &of_a_team(&platform));
+        let (us_team, eu_team) = of(TEAM.0);
+        give_access(&everything, &us_team, &eu_team);
+        everything.apply();
+        everything.assert_settled();
+        give_access(&everything, &us_reader, &eu_reader);
+        everything.assert_settled();
+        give_access(&everything, &us_team, &eu_team);
+        everything.edit("{ us = 1 }", "{ us = 0 }");
+        everything.apply();
+        everything.destroy();
+        [&us, &eu].into_iter().for_each(remove_gateway_api);
+
+        let request = Workspace::new(&cli, &format!("{REQUIREMENT}\n{ACCESS}\nprovider \"mesh\" {{\n  {CLUSTERS}\n}}\n{REQUEST}"));
+        give_access(&request, &us_installer, &eu_installer);
+        request.apply();
+        request.assert_settled();
+        request.destroy();
         give_access(&platform, &us_installer, &eu_installer);
         platform.destroy();
         for cluster in [&us, &eu] {
