@@ -80,3 +80,6 @@ pub const ISTIOD_DEBUG_PORT: u16 = 15014;
 
 /// The page of that port with the clusters whose Services istiod reads.
 pub const CLUSTERS_PAGE: &str = "/debug/clusterz";
+
+/// The page of that port with the gateways to other networks that istiod knows.
+pub const NETWORKS_PAGE: &str = "/debug/networkz";

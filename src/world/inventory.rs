@@ -16,7 +16,7 @@ use crate::{
         ClusterKey,
         inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
         labels, pod,
-        remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, REMOTE_SECRETS},
+        remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, NETWORKS_PAGE, REMOTE_SECRETS},
         signer, trust,
     },
     ports::{Failure, FailureKind},
@@ -25,6 +25,9 @@ use framework::Cx;
 
 /// How long the reading of one cluster may take. One that doesn't answer holds up the others no longer than this.
 const TIME: Duration = Duration::from_secs(20);
+
+/// Answers of istiod by pod, `NAMESPACE/NAME`, or why there is none. Those that may not be asked are left out.
+type Pages = BTreeMap<String, Result<String, String>>;
 
 /// How long a pod of istiod may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -110,16 +113,17 @@ impl Reader<'_> {
         };
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
-        let (homes, pods, deployments, gateway_pods, clusters_pages) = tokio::join!(
+        let (homes, pods, deployments, gateway_pods, (clusters_pages, networks_pages)) = tokio::join!(
             join_all(namespaces.iter().map(|namespace| self.home(namespace, &objects.control_plane_pods))),
             self.pods(&exporting),
             self.deployments(&objects.gateway_services),
             self.gateway_pods(&objects.gateway_services),
-            self.clusters_pages(&objects),
+            self.pages(&objects),
         );
         objects.gateway_deployments = deployments;
         objects.gateway_pods = gateway_pods;
         objects.clusters_pages = clusters_pages;
+        objects.networks_pages = networks_pages;
         for (namespace, config, roots) in homes {
             objects.namespaces.extend(namespace);
             objects.mesh_configs.extend(config);
@@ -171,16 +175,21 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns what the pods of istiod that serve say of the clusters that they read, if they are to read any.
-    async fn clusters_pages(&self, objects: &Objects) -> BTreeMap<String, Result<String, String>> {
-        if objects.remote_secrets.as_ref().is_none_or(Vec::is_empty) {
-            return BTreeMap::new();
-        }
+    /// Returns what the pods of istiod that serve say of the clusters that they read, if they are to read any, and of the gateways to other networks.
+    async fn pages(&self, objects: &Objects) -> (Pages, Pages) {
+        let pods = || pod::serving(&objects.control_plane_pods);
+        let clusters = if objects.remote_secrets.as_ref().is_none_or(Vec::is_empty) { Vec::new() } else { pods() };
+        let networks = if inventory::reaches_others(objects) { pods() } else { Vec::new() };
+        tokio::join!(self.page(CLUSTERS_PAGE, clusters), self.page(NETWORKS_PAGE, networks))
+    }
+
+    /// Returns what pods of istiod have on a page.
+    async fn page(&self, page: &str, pods: Vec<ObjectRef>) -> Pages {
         let deadline = self.cluster.part(ANSWER);
         let cluster = self.cluster.within(&deadline);
-        let asked = pod::serving(&objects.control_plane_pods).into_iter().map(|pod| async move {
+        let asked = pods.into_iter().map(|pod| async move {
             let name = format!("{}/{}", pod.namespace.as_deref().unwrap_or_default(), pod.name);
-            match cluster.ask_pod(&pod, ISTIOD_DEBUG_PORT, CLUSTERS_PAGE).await {
+            match cluster.ask_pod(&pod, ISTIOD_DEBUG_PORT, page).await {
                 Err(failure) if failure.kind == FailureKind::Denied => None,
                 answer => Some((name, answer.map_err(|failure| failure.why))),
             }

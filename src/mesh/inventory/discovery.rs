@@ -9,7 +9,7 @@ use super::Objects;
 use crate::{
     istio::well_known::REMOTE_CLUSTER,
     mesh::{
-        labels::REMOTE_RECORD,
+        labels::{self, REMOTE_RECORD},
         names::{ClusterKey, Namespace},
         remote_secret::{Place, Reading, TokenRecord, reading},
     },
@@ -20,6 +20,8 @@ use crate::{
 pub struct DiscoveredCluster {
     /// Istio's name for it; that of the Secret if only the data have it.
     pub name: String,
+    /// Its key in the provider's `clusters`, if it is one of them; where the Secret doesn't tell, Istio's name is taken for it.
+    pub key: Option<ClusterKey>,
     /// `NAMESPACE/NAME` of the Secret.
     pub secret: String,
     /// For when its token is valid; `None` if that isn't recorded, as `istioctl` doesn't.
@@ -46,6 +48,7 @@ fn discovered(secret: &Json, pages: &BTreeMap<String, Result<String, String>>) -
     let record = metadata["annotations"][REMOTE_RECORD].as_str().and_then(TokenRecord::read);
     Some(DiscoveredCluster {
         name: name.to_owned(),
+        key: labels::remote_of(secret).or_else(|| ClusterKey::parse(name).ok()),
         secret: format!("{namespace}/{secret_name}"),
         token: record.map(|record| (record.issued_at, record.expires_at)),
         readings: readings.collect(),

@@ -79,6 +79,7 @@ pub fn by_network() -> Mesh {
     us.entries[0]["spec"]["endpoints"] = json!([{"network": "eu-net"}]);
     link(us, "eu-net", 0);
     discover(us, "eu", 5);
+    know(us, "eu", 0);
     mesh
 }
 
@@ -93,6 +94,28 @@ pub fn link(objects: &mut Objects, network: &str, index: usize) {
     let mut gateway = link.manifest();
     gateway["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
     objects.api_gateways.get_or_insert_default().push(gateway);
+    know_at(objects, "itself", network, &address(index));
+}
+
+/// Lets the pod of istiod that tells of the networks know the gateway of a cluster with this number.
+pub fn know(objects: &mut Objects, cluster: &str, index: usize) {
+    know_at(objects, cluster, &format!("{cluster}-net"), &address(index));
+}
+
+/// Lets it know a gateway in a cluster to a network at an address.
+pub fn know_at(objects: &mut Objects, cluster: &str, network: &str, address: &str) {
+    let gateway = json!({
+        "Network": network, "Cluster": cluster, "Addr": address, "Port": 15443, "HBONEPort": 0, "ServiceAccount": {"Namespace": "", "Name": ""},
+    });
+    add_to_page(&mut objects.networks_pages, gateway);
+}
+
+/// Adds to the answer of a pod of istiod.
+fn add_to_page(pages: &mut BTreeMap<String, Result<String, String>>, entry: Json) {
+    let page = pages.entry("istio-system/istiod-1".to_owned()).or_insert_with(|| Ok("[]".to_owned()));
+    let mut all: Vec<Json> = serde_json::from_str(page.as_ref().unwrap()).unwrap();
+    all.push(entry);
+    *page = Ok(json!(all).to_string());
 }
 
 /// Lets a cluster discover another one, with a token that is valid for so many of the last ten days.
@@ -114,10 +137,7 @@ pub fn discover(objects: &mut Objects, name: &str, days_left: i64) {
     let kubeconfig = Kubeconfig { server: String::new(), ca_certificate: None, tls_server_name: None, token: Secret::new("") };
     objects.remote_secrets.get_or_insert_default().push(place.manifest(&kubeconfig, &record));
     let read = json!({"id": name, "secretName": format!("istio-system/{}", place.object().name), "syncStatus": "synced"});
-    let page = objects.clusters_pages.entry("istio-system/istiod-1".to_owned()).or_insert_with(|| Ok("[]".to_owned()));
-    let mut all: Vec<Json> = serde_json::from_str(page.as_ref().unwrap()).unwrap();
-    all.push(read);
-    *page = Ok(json!(all).to_string());
+    add_to_page(&mut objects.clusters_pages, read);
 }
 
 /// Puts manifests into a cluster.

@@ -8,6 +8,7 @@ mod export;
 #[allow(clippy::missing_panics_doc)]
 pub mod fixture;
 mod gateway;
+mod known;
 mod link;
 mod objects;
 mod pod;
@@ -24,6 +25,7 @@ pub use control_plane::{ControlPlane, Home, INJECTORS, Webhook, WebhookPurpose, 
 pub use discovery::DiscoveredCluster;
 pub use export::{ExportedHost, ImportRule, ImportedHost, exporting_namespaces};
 pub use gateway::GatewayFacts;
+pub use known::{KnownGateway, KnownGateways, reaches_others};
 pub use link::LinkFacts;
 pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};
@@ -64,6 +66,8 @@ pub struct ClusterInventory {
     pub links: Option<Vec<LinkFacts>>,
     /// The clusters that it discovers; `None` if the remote secrets can't be read.
     pub discovered: Option<Vec<DiscoveredCluster>>,
+    /// The gateways to other networks that the pods of istiod know. Empty if none were asked.
+    pub known_gateways: KnownGateways,
     /// The hosts that the cluster exports.
     pub exports: Vec<ExportedHost>,
     /// The hosts that it imports.
@@ -86,6 +90,7 @@ impl ClusterInventory {
             gateways: gateway::of(objects),
             links: link::of(objects),
             discovered: discovery::of(objects),
+            known_gateways: known::of(objects),
             exports: export::exported(key, objects),
             imports: export::imported(key, objects),
             without_rule: export::without_rule(objects),

@@ -47,6 +47,8 @@ pub struct Objects {
     /// By pod of istiod, `NAMESPACE/NAME`: its page of the clusters that it reads, or why it gave none. Empty if there are no remote secrets, or the
     /// credentials don't allow to ask.
     pub clusters_pages: BTreeMap<String, Result<String, String>>,
+    /// In the same way, its page of the gateways to other networks that it knows. Empty as well if there are neither remote secrets nor links.
+    pub networks_pages: BTreeMap<String, Result<String, String>>,
     /// Pods with a sidecar.
     pub sidecars: Vec<Json>,
     /// Pods of the namespaces that export; `None` if they weren't read.

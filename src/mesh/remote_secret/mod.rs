@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
-pub use crate::istio::well_known::{CLUSTERS_PAGE, ISTIOD_CONTAINER, ISTIOD_DEBUG_PORT, ISTIOD_PODS, REMOTE_SECRETS};
+pub use crate::istio::well_known::{CLUSTERS_PAGE, ISTIOD_CONTAINER, ISTIOD_DEBUG_PORT, ISTIOD_PODS, NETWORKS_PAGE, REMOTE_SECRETS};
 pub use kubeconfig::Kubeconfig;
 pub use replica::{Reading, loses_endpoints, reading, replicas, told, version};
 pub use server::ServerUrl;

@@ -3,6 +3,7 @@
 mod cluster;
 mod export;
 mod gateway;
+mod known;
 mod network;
 mod sidecar;
 #[cfg(test)]
@@ -43,8 +44,10 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("gateway.address", "The east-west gateways have an address for other clusters."),
     ("link.ready", "istiod uses each link to another network."),
     ("link.address", "Links have the current address of the network's gateway."),
+    ("link.gateway", "All pods of istiod know the gateway that each link leads to."),
     ("discovery.token", "The tokens by which istiod reads other clusters stay valid for a tenth of their time at least."),
     ("discovery.read", "All pods of istiod read the clusters that they discover."),
+    ("discovery.gateway", "All pods of istiod know the gateways of the clusters that they discover."),
     ("export.open", "A Gateway opens each exported host on the east-west gateway."),
     ("export.pods", "Each exported host has ready pods, all with a sidecar."),
     ("export.served", "Clients of each exported host get a certificate of its pods from the east-west gateway."),

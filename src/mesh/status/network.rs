@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::{Check, list};
+use super::{Check, known, list};
 use crate::mesh::{
     inventory::{ClusterInventory, DiscoveredCluster, Inventory, LinkFacts},
     names::ClusterKey,
@@ -13,9 +13,11 @@ use crate::mesh::{
 
 pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
     let of = |(key, cluster): (&ClusterKey, &ClusterInventory)| {
-        let links = cluster.links.iter().flatten().flat_map(|link| [Some(taken_up(link)), address(link, inventory)]).flatten();
-        let discovered = cluster.discovered.iter().flatten().flat_map(|found| [token(found, inventory.at), read(found)]).flatten();
-        links.chain(discovered).map(|check| check.of(key)).collect::<Vec<_>>()
+        let of_link = |link| [Some(taken_up(link)), address(link, inventory), known::by_link(link, cluster)];
+        let of_found = |found| [token(found, inventory.at), read(found), known::by_discovery(found, cluster, inventory)];
+        let links = cluster.links.iter().flatten().flat_map(of_link);
+        let discovered = cluster.discovered.iter().flatten().flat_map(of_found);
+        links.chain(discovered).flatten().map(|check| check.of(key)).collect::<Vec<_>>()
     };
     inventory.read().flat_map(of).collect()
 }

@@ -3,7 +3,10 @@
 use mesh_lab::{Cluster, ClusterName, client_manifest, echo_manifest};
 use serde_json::Value as Json;
 
-use super::Mesh;
+use super::{
+    Mesh,
+    status::{WAYS, wait_for},
+};
 use crate::{
     traffic::{call_from, is_ok, repeat_until},
     workspace::{Workspace, unwrapped},
@@ -45,6 +48,7 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
 
     answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
     answered_by(eu, &[ClusterName::Us, ClusterName::Eu]);
+    the_status_tells_what_istiod_knows_of_the_gateway(mesh);
     scale(us, 0);
     answered_by(us, &[ClusterName::Eu]);
     tokens_are_renewed_while_calls_go_on(mesh);
@@ -78,6 +82,29 @@ fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
         assert!(failed.contains(words), "{words}: {failed}");
     }
     assert!(workspace.state("mesh_remote_secret.this[\"us\"]")["expires_at"].is_string(), "what was made is in the state");
+}
+
+/// istiod takes the port of the other cluster's gateway off a label: with a wrong one, all objects are right and calls fail.
+fn the_status_tells_what_istiod_knows_of_the_gateway(mesh: &Mesh) {
+    let sight = mesh.beside(WAYS);
+    wait_for(&sight, "ok: ");
+    let checks = sight.succeed(&["output", "-raw", "ways"]);
+    assert_eq!(checks.matches("ok discovery.gateway: 1 pod of istiod know where network").count(), 2, "{checks}");
+
+    let label = |port: &str| {
+        let text = format!("networking.istio.io/gatewayPort{port}");
+        let arguments = ["label", "service", "-n", "istio-system", "istio-eastwestgateway", "--overwrite", text.as_str()];
+        mesh.eu.kubectl(&arguments).expect("labelled");
+    };
+    label("=15021");
+    wait_for(
+        &sight,
+        "error discovery.gateway: cluster us: istio-system/istio-remote-secret-eu: istiod doesn't know the way to network eu-net: ",
+    );
+    let summary = sight.succeed(&["output", "-raw", "summary"]);
+    assert!(summary.contains(" port 15021, and the gateway of cluster eu has "), "{summary}");
+    label("-");
+    wait_for(&sight, "ok: ");
 }
 
 /// Calls until each of the clusters has answered, and no other does any more.

@@ -2,7 +2,10 @@
 
 use mesh_lab::Cluster;
 
-use super::Mesh;
+use super::{
+    Mesh,
+    status::{WAYS, wait_for},
+};
 use crate::{
     fixture::{gateway_api, remove_gateway_api},
     traffic::{Calls, call_host_until_ok},
@@ -53,6 +56,11 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
         workspace.assert_settled();
         assert_eq!(workspace.state("mesh_link.us_to_eu")["addresses"][0], *moved);
         call_host_until_ok(lab);
+        // istiod resolves a host name, and knows its address.
+        let sight = mesh.beside(WAYS);
+        wait_for(&sight, "ok: ");
+        let known = sight.succeed(&["output", "-raw", "ways"]);
+        assert!(known.contains("ok link.gateway: 1 pod of istiod know where network eu-net is reached."), "{known}");
     }
 
     let elsewhere = r#"[{"op":"replace","path":"/spec/listeners/0/port","value":443}]"#;

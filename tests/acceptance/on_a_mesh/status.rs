@@ -33,6 +33,19 @@ check "mesh" {
 }
 "#;
 
+/// What istiod knows of gateways to other networks, a line each, beside the summary.
+pub(super) const WAYS: &str = r#"
+data "mesh_status" "mesh" {}
+
+output "summary" {
+  value = data.mesh_status.mesh.summary
+}
+
+output "ways" {
+  value = join("\n", [for check in data.mesh_status.mesh.checks : "${check.severity} ${check.id}: ${check.seen}" if endswith(check.id, ".gateway")])
+}
+"#;
+
 /// The exported pods accept no mutual TLS.
 const NO_MUTUAL_TLS: &str = r"
 apiVersion: security.istio.io/v1
@@ -150,7 +163,7 @@ fn first_line(sight: &Workspace) -> String {
 }
 
 /// Looks at the mesh until the first line is the expected one.
-fn wait_for(sight: &Workspace, line: &str) {
+pub(super) fn wait_for(sight: &Workspace, line: &str) {
     let begin = Instant::now();
     loop {
         sight.apply();

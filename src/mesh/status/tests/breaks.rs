@@ -180,8 +180,16 @@ pub(super) const BREAKS: &[(Break, &str)] = &[
         "error link.ready: cluster us: istio-system/mesh-link-eu-net: istiod has not taken up the Gateway to network eu-net.",
     ),
     (
-        |mesh| by_network(mesh).api_gateways.as_mut().unwrap()[0]["spec"]["addresses"][0]["value"] = json!("203.0.113.9"),
+        |mesh| {
+            let us = by_network(mesh);
+            us.api_gateways.as_mut().unwrap()[0]["spec"]["addresses"][0]["value"] = json!("203.0.113.9");
+            fixture::know_at(us, "itself", "eu-net", "203.0.113.9");
+        },
         "warning link.address: cluster us: istio-system/mesh-link-eu-net: It has the address 203.0.113.9, port 15443, and the gateways of network eu-net",
+    ),
+    (
+        |mesh| _ = by_network(mesh).networks_pages.insert("istio-system/istiod-2".to_owned(), Ok("null".to_owned())),
+        "error link.gateway: cluster us: istio-system/mesh-link-eu-net: istiod doesn't know the way to network eu-net: istio-system/istiod-2 knows no gateway.",
     ),
     (
         |mesh| fixture::discover(by_network(mesh), "ap", -1),
@@ -194,6 +202,16 @@ pub(super) const BREAKS: &[(Break, &str)] = &[
     (
         |mesh| _ = by_network(mesh).clusters_pages.insert("istio-system/istiod-1".to_owned(), Err("It is silent.".to_owned())),
         "unknown discovery.read: cluster us: istio-system/istio-remote-secret-eu: It can't be told whether istiod reads cluster eu: istio-system/istiod-1: It is silent.",
+    ),
+    (
+        |mesh| {
+            let us = by_network(mesh);
+            us.api_gateways = Some(Vec::new());
+            us.networks_pages.clear();
+            fixture::know_at(us, "eu", "eu-net", "203.0.113.9");
+        },
+        "error discovery.gateway: cluster us: istio-system/istio-remote-secret-eu: istiod doesn't know the way to network eu-net: istio-system/istiod-1 \
+         knows 203.0.113.9 port 15443, and the gateway of cluster eu has 198.51.100.10 port 15443.",
     ),
 ];
 

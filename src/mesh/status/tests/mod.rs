@@ -1,6 +1,7 @@
 //! One mesh that is well, and one for each way to break it.
 
 mod breaks;
+mod known;
 
 use std::collections::BTreeSet;
 
