@@ -190,13 +190,14 @@ pub const MANAGER: &str = "terraform-provider-mesh";
 mod tests {
     use super::*;
 
-    const ROLES: [&str; 6] = [
+    const ROLES: [&str; 7] = [
         include_str!("../../examples/rbac/mesh-installer.yaml"),
         include_str!("../../examples/rbac/mesh-exporter.yaml"),
         include_str!("../../examples/rbac/mesh-importer.yaml"),
         include_str!("../../examples/rbac/mesh-reader.yaml"),
         include_str!("../../examples/rbac/mesh-discovery.yaml"),
         include_str!("../../examples/rbac/mesh-caller.yaml"),
+        include_str!("../../examples/rbac/mesh-inspector.yaml"),
     ];
 
     #[test]

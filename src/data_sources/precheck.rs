@@ -33,7 +33,7 @@ model! {
         /// Version of Istio's charts to be installed, for example `1.31.0`. Defaults to the provider's `helm.version`, or else to the newest version.
         istio_version: String => optional(),
         /// Roles of the guide [Least privilege](../guides/least-privilege.md) whose rules the credentials must have: `mesh-installer`, `mesh-exporter`,
-        /// `mesh-importer`, `mesh-discovery`, `mesh-caller` or `mesh-reader`. Empty for none. Defaults to the first three.
+        /// `mesh-importer`, `mesh-discovery`, `mesh-caller`, `mesh-reader` or `mesh-inspector`. Empty for none. Defaults to the first three.
         roles: Set<String> => optional(),
         /// The worst severity of all checks: `ok`, `warning`, `unknown` or `error`.
         verdict: String => computed(),

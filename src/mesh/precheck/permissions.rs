@@ -40,17 +40,27 @@ const ALL: &[Role] = &[
         manifest: include_str!("../../../examples/rbac/mesh-reader.yaml"),
         is_for: "plans, mesh_status and the other data sources",
     },
+    Role {
+        name: "mesh-inspector",
+        manifest: include_str!("../../../examples/rbac/mesh-inspector.yaml"),
+        is_for: "the checks of mesh_status that ask istiod and the east-west gateways",
+    },
 ];
 
 /// The names of all roles.
-pub const ROLES: [&str; 6] = ["mesh-installer", "mesh-exporter", "mesh-importer", "mesh-discovery", "mesh-caller", "mesh-reader"];
+pub const ROLES: [&str; 7] =
+    ["mesh-installer", "mesh-exporter", "mesh-importer", "mesh-discovery", "mesh-caller", "mesh-reader", "mesh-inspector"];
 
 /// The roles that a mesh with exports takes.
 pub const DEFAULT_ROLES: [&str; 3] = ["mesh-installer", "mesh-exporter", "mesh-importer"];
 
 /// Resources, by group and name, without which an apply succeeds all the same, and what is then missing; completes "Without that".
 const OPTIONAL: &[(&str, &str, &str)] = &[
-    ("", "pods/portforward", "it isn't verified which CA istiod uses and which clusters it reads"),
+    (
+        "",
+        "pods/portforward",
+        "it isn't verified which CA istiod uses, which clusters it reads, which gateways it knows, and what gateways present",
+    ),
     ("", "pods/log", "errors say less about the cause"),
     ("", "events", "errors say less about the cause"),
     ("", "nodes", "mesh_precheck doesn't see the nodes"),

@@ -148,6 +148,30 @@ fn assert_all_allowed(workspace: &Workspace, roles: &str) {
     assert!(planned.contains("+ problems = \"ok: "), "{roles}: {planned}");
 }
 
+/// The role is a second one, bound in istiod's namespace, which is the gateway's as well.
+fn a_reader_who_may_forward_ports_also_asks_pods(team: &Workspace, clusters: &[&Cluster]) {
+    team.write(
+        "status.tf",
+        "data \"mesh_status\" \"all\" {}\noutput \"problems\" { value = data.mesh_status.all.summary }\noutput \"ids\" { value = join(\",\", \
+         data.mesh_status.all.checks[*].id) }\n",
+    );
+    let looked = || unwrapped(&team.succeed(&["plan", "-no-color"]));
+    let asking = ["ca.used", "export.served"];
+    let plain = looked();
+    assert!(plain.contains("istiod.ready") && !asking.iter().any(|id| plain.contains(id)), "{plain}");
+    for cluster in clusters {
+        cluster.apply(&example_file("rbac/mesh-inspector.yaml")).expect("a role");
+        let binding = ["--clusterrole=mesh-inspector", "--serviceaccount=terraform:mesh-reader"];
+        cluster.kubectl(&[&["create", "rolebinding", "-n", "istio-system", "inspector"][..], &binding].concat()).expect("bound");
+    }
+    let inspected = looked();
+    assert!(asking.iter().all(|id| inspected.contains(id)) && !inspected.contains("unknown "), "{inspected}");
+    for cluster in clusters {
+        cluster.kubectl(&["delete", "rolebinding", "-n", "istio-system", "inspector"]).expect("deleted");
+        cluster.kubectl(&["delete", "clusterrole", "mesh-inspector"]).expect("deleted");
+    }
+}
+
 #[test]
 fn accounts_with_the_roles_of_the_guide_suffice() {
     for cli in clis(&lab()) {
@@ -214,6 +238,7 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
         let problems = status.split("problems = ").nth(1).expect("the output");
         assert!(!problems.contains("cluster.readable") && !problems.contains("unknown "), "{status}");
         assert!(status.contains("1 host") && status.contains("echo/echo"), "{status}");
+        a_reader_who_may_forward_ports_also_asks_pods(&team, &[&us, &eu]);
         team.write("status.tf", "");
         team.edit("vip = \"240.0.0.9\"", "vip = \"240.0.0.10\"");
         let refused = unwrapped(&team.fail(&["apply", "-auto-approve", "-no-color"]));
