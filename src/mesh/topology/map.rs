@@ -87,9 +87,13 @@ impl Topology {
         let map = Map::of(self.clusters.len());
         let index_of = |key: &str| self.clusters.iter().position(|cluster| cluster.key == key);
         let calls = self.calls();
-        let arrows = calls.iter().filter_map(|((from, to), calls)| Some((from, to, map.arrow(index_of(from)?, index_of(to)?), calls)));
+        // The worse, the later, so that what fails lies above what succeeds.
+        let mut calls: Vec<_> = calls.iter().collect();
+        calls.sort_by_key(|(_, calls)| calls.severity);
+        let arrows = calls.into_iter().filter_map(|((from, to), calls)| Some((from, to, map.arrow(index_of(from)?, index_of(to)?), calls)));
+        let are_many = self.clusters.len() > MOST_LABELLED;
         Some(html! {
-            svg viewBox={ "0 0 960 " (at(map.height)) } role="img" aria-label="Map of the mesh" {
+            svg.many[are_many] viewBox={ "0 0 960 " (at(map.height)) } role="img" aria-label="Map of the mesh" {
                 defs {
                     @for kind in ["ok", "warning", "unknown", "error"] {
                         marker id={ "to-" (kind) } viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto" {
@@ -103,7 +107,7 @@ impl Topology {
                         path marker-end={ "url(#to-" (calls.severity.as_str()) ")" } d={
                             "M" (at(arrow.start.0)) " " (at(arrow.start.1)) "Q" (at(arrow.bend.0)) " " (at(arrow.bend.1)) " " (at(arrow.end.0)) " " (at(arrow.end.1))
                         } {}
-                        @if self.clusters.len() <= MOST_LABELLED { text x=(at(arrow.label.0)) y=(at(arrow.label.1 + 4.0)) { (calls.hosts) } }
+                        @if !are_many { text x=(at(arrow.label.0)) y=(at(arrow.label.1 + 4.0)) { (calls.hosts) } }
                     }
                 }
                 @for (cluster, place) in self.clusters.iter().zip(&map.places) { (node(cluster, *place)) }
@@ -122,8 +126,8 @@ fn node(cluster: &Cluster, place: (f64, f64)) -> Markup {
         g class={ "node " (cluster.severity.as_str()) } {
             title { (cluster.key) ": " (cluster.severity.as_str()) }
             rect x=(at(place.0 - BOX.0)) y=(at(place.1 - BOX.1)) width=(at(2.0 * BOX.0)) height=(at(2.0 * BOX.1)) rx="10" {}
-            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(&cluster.key, 18)) }
-            text x=(at(place.0)) y=(at(place.1 + 16.0)) { (shortened(second, 22)) }
+            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(&cluster.key, 16)) }
+            text x=(at(place.0)) y=(at(place.1 + 16.0)) { (shortened(second, 19)) }
         }
     }
 }

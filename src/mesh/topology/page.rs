@@ -92,16 +92,18 @@ impl Topology {
     /// A row for each cluster that calls, and a column for each that is called.
     fn matrix(&self) -> Markup {
         let calls = self.calls();
+        // Where there is no map, there is no room for numbers of several digits and a sign either.
+        let is_small = self.clusters.len() > MOST_CLUSTERS;
         html! {
-            p.note { "Exported hosts that a cluster (row) can call in another one (column):" }
-            div.scroll { table class=(if self.clusters.len() > MOST_CLUSTERS { "matrix small" } else { "matrix" }) {
+            p.note { "Exported hosts that a cluster (row) can call in another one (column). × is an error, ! a warning, ? what isn't known." }
+            div.scroll { table class=(if is_small { "matrix small" } else { "matrix" }) {
                 thead { tr {
                     th {}
                     @for to in &self.clusters { th scope="col" title=(to.key) { span { (shortened(&to.key, 16)) } } }
                 } }
                 tbody { @for from in &self.clusters { tr {
                     th scope="row" title=(from.key) { (shortened(&from.key, 24)) }
-                    @for to in &self.clusters { (cell(from, to, calls.get(&(from.key.as_str(), to.key.as_str())))) }
+                    @for to in &self.clusters { (cell(from, to, calls.get(&(from.key.as_str(), to.key.as_str())), is_small)) }
                 } } }
             } }
         }
@@ -145,11 +147,13 @@ fn problem_item(problem: &Problem) -> Markup {
     }
 }
 
-fn cell(from: &Cluster, to: &Cluster, calls: Option<&Calls>) -> Markup {
+/// In a small cell, the sign of a problem takes the place of the number.
+fn cell(from: &Cluster, to: &Cluster, calls: Option<&Calls>, is_small: bool) -> Markup {
     html! {
         @if from.key == to.key { td.self {} } @else if let Some(calls) = calls {
-            td class=(calls.severity.as_str()) title={ (from.key) " → " (to.key) ": " (calls.severity.as_str()) } {
-                (calls.hosts) @match calls.severity { Severity::Ok => "", Severity::Warning => "!", Severity::Unknown => "?", Severity::Error => "×" }
+            td class=(calls.severity.as_str()) title={ (from.key) " → " (to.key) ": " (counted(calls.hosts, "host")) ", " (calls.severity.as_str()) } {
+                @if !is_small || calls.severity == Severity::Ok { (calls.hosts) }
+                @match calls.severity { Severity::Ok => "", Severity::Warning => "!", Severity::Unknown => "?", Severity::Error => "×" }
             }
         } @else { td {} }
     }

@@ -1,9 +1,11 @@
 //! The pictures of meshes: complete, escaped, bounded, and the same each time.
 
+mod browser;
+
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, pod, roots, two_clusters};
+use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, roots, two_clusters};
 
 fn topology(mesh: &Mesh) -> Topology {
     Topology::of(&inventory(mesh))
@@ -127,9 +129,11 @@ fn what_is_not_drawn_is_said() {
     assert!(!topology(&two_clusters()).mermaid().contains("not drawn"));
 }
 
+/// A name that tries to be more than text.
+const HOSTILE: &str = "\"]</style><script>alert(1)</script><img src=x onerror=alert(2)>'`&";
+
 #[test]
 fn whatever_a_cluster_holds_is_escaped() {
-    const HOSTILE: &str = "\"]</style><script>alert(1)</script><img src=x onerror=alert(2)>'`&";
     let mut mesh = two_clusters();
     let us = mesh.get_mut("us").unwrap();
     us.namespaces[0]["metadata"]["labels"]["topology.istio.io/network"] = json!(HOSTILE);
@@ -147,76 +151,4 @@ fn whatever_a_cluster_holds_is_escaped() {
     assert_eq!(page.matches("<script>").count(), 1, "only our own");
     let chart = topology.mermaid();
     assert!(!chart.contains("<script") && !chart.contains("<img") && chart.contains("#60;script"), "{chart}");
-}
-
-/// Looks at pages with Chromium: no element wider than the window, and a search that hides rows. Writes pictures to `target/topology`.
-#[test]
-#[ignore = "needs Chromium: apt install chromium"]
-fn pages_are_shown_in_a_browser() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/topology");
-    std::fs::create_dir_all(&folder).unwrap();
-    let pages = [
-        ("2x1", topology(&two_clusters()).html()),
-        ("broken", Topology::of(&broken()).html()),
-        ("10x100", topology(&large(10, 100)).html()),
-        ("50x1000", topology(&large(50, 1000)).html()),
-    ];
-    for (name, page) in pages {
-        let file = folder.join(format!("{name}.html"));
-        std::fs::write(&file, &page).unwrap();
-        for (theme, scheme) in [("light", "1"), ("dark", "0")] {
-            let picture = folder.join(format!("{name}-{theme}.png"));
-            let theme = format!("--blink-settings=preferredColorScheme={scheme}");
-            chromium(&[&format!("--screenshot={}", picture.display()), "--window-size=1280,1600", &theme], &file);
-            assert!(std::fs::metadata(&picture).unwrap().len() > 10_000, "{}", picture.display());
-        }
-        let probe = "<script>var f=document.querySelector('input'),r=document.querySelectorAll('.searched tbody tr');\
-                     if(f){f.value=r[0].cells[0].textContent;f.dispatchEvent(new Event('input'))}\
-                     document.title='width '+(document.documentElement.scrollWidth-innerWidth)+' shown '+\
-                     Array.from(r).filter(function(x){return !x.hidden}).length</script></body>";
-        let probed = folder.join(format!("{name}-probed.html"));
-        std::fs::write(&probed, page.replace("</body>", probe)).unwrap();
-        for width in ["1280", "600"] {
-            let dom = chromium(&["--dump-dom", &format!("--window-size={width},900")], &probed);
-            let title = dom.split("<title>").nth(1).and_then(|rest| rest.split('<').next()).unwrap_or_default();
-            assert_eq!(title, "width 0 shown 1", "{name} in a window of {width}");
-        }
-        std::fs::remove_file(probed).unwrap();
-    }
-}
-
-/// Takes the picture that the README shows: three clusters, of which one doesn't serve.
-#[test]
-#[ignore = "needs Chromium: apt install chromium; writes docs/topology.png"]
-fn the_picture_of_the_readme_is_taken() {
-    let hosts = [
-        ("eu", "echo.eu.mesh.local"),
-        ("eu", "cart.eu.mesh.local"),
-        ("us", "search.us.mesh.local"),
-        ("us", "stock.us.mesh.local"),
-        ("asia", "pay.asia.mesh.local"),
-    ];
-    let mut mesh = mesh(&["asia", "eu", "us"], &hosts);
-    let asia = mesh.get_mut("asia").unwrap();
-    asia.gateway_deployments[0]["spec"]["replicas"] = json!(2);
-    asia.pods = Some(vec![pod("echo-1", true, false)]);
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (page, picture) = (root.join("target/topology.html"), root.join("docs/topology.png"));
-    std::fs::write(&page, topology(&mesh).html()).unwrap();
-    let light = "--blink-settings=preferredColorScheme=1";
-    chromium(&[&format!("--screenshot={}", picture.display()), "--window-size=1000,1120", light], &page);
-    let size = std::fs::metadata(&picture).unwrap().len();
-    assert!((10_000..150_000).contains(&size), "{size} bytes");
-}
-
-/// Runs Chromium without a window; what it prints.
-fn chromium(arguments: &[&str], file: &std::path::Path) -> String {
-    let output = std::process::Command::new("chromium")
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=2000"])
-        .args(arguments)
-        .arg(format!("file://{}", file.display()))
-        .output()
-        .expect("chromium starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
