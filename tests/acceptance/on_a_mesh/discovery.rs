@@ -55,6 +55,7 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
     scale(us, 1);
     us.wait_ready("echo", "echo").expect("ready");
 
+    only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh);
     a_manual_change_is_planned_and_mended(us, workspace);
     a_secret_of_others_is_imported(us, workspace);
 
@@ -82,6 +83,50 @@ fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
         assert!(failed.contains(words), "{words}: {failed}");
     }
     assert!(workspace.state("mesh_remote_secret.this[\"us\"]")["expires_at"].is_string(), "what was made is in the state");
+}
+
+/// What istiod needs of the Multi-Cluster Services API: the kind ServiceExport, of which it reads no more than that an object exists.
+const SERVICE_EXPORTS: &str = r"
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: serviceexports.multicluster.x-k8s.io
+  annotations: {api-approved.kubernetes.io: https://github.com/kubernetes/enhancements/pull/1748}
+spec:
+  group: multicluster.x-k8s.io
+  scope: Namespaced
+  names: {plural: serviceexports, singular: serviceexport, kind: ServiceExport}
+  versions:
+  - {name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+";
+
+/// The example of the guide.
+const SERVICE_EXPORT: &str = "apiVersion: multicluster.x-k8s.io/v1alpha1\nkind: ServiceExport\nmetadata: {name: echo, namespace: echo}\n";
+
+fn only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let before = workspace.read("main.tf");
+    for cluster in [us, eu] {
+        cluster.apply(SERVICE_EXPORTS).expect("a definition");
+    }
+    let told = "concat(var.values.istiod, [yamlencode({ env = { ENABLE_MCS_SERVICE_DISCOVERY = \"true\" } })])";
+    workspace.edit("  values       = var.values.istiod\n", &format!("  values       = {told}\n"));
+    workspace.apply();
+    workspace.assert_settled();
+    answered_by(us, &[ClusterName::Us]);
+    answered_by(eu, &[ClusterName::Eu]);
+    eu.apply(SERVICE_EXPORT).expect("exported");
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    answered_by(eu, &[ClusterName::Eu]);
+    eu.kubectl(&["delete", "serviceexports.multicluster.x-k8s.io", "-n", "echo", "echo"]).expect("deleted");
+    answered_by(us, &[ClusterName::Us]);
+
+    workspace.write("main.tf", &before);
+    workspace.apply();
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    for cluster in [us, eu] {
+        cluster.kubectl(&["delete", "customresourcedefinition", "serviceexports.multicluster.x-k8s.io"]).expect("deleted");
+    }
 }
 
 /// istiod takes the port of the other cluster's gateway off a label: with a wrong one, all objects are right and calls fail.
