@@ -11,6 +11,10 @@ use crate::ports::{Failure, FailureKind};
 /// plan seems to hang.
 const RESTART: Duration = Duration::from_secs(5);
 
+/// How long a server is tried again that is overloaded and says itself when it wants to be asked again. It refuses whom it likes, so that one of
+/// many reads is refused several times in succession.
+const OVERLOAD: Duration = Duration::from_secs(30);
+
 /// How long a kind may take from its definition until it is served.
 const DEFINITION: Duration = Duration::from_secs(30);
 
@@ -165,7 +169,11 @@ pub(super) fn of(attempt: &Attempt<'_>, server: &Server, refused: Refused) -> Re
     match refused {
         Refused::Status(status, after) => {
             let seconds = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|seconds| *seconds > 0);
-            Refusal { after: after.or(seconds.map(|seconds| Duration::from_secs(seconds.into()))), ..by_status(attempt, &status) }
+            let after = after.or(seconds.map(|seconds| Duration::from_secs(seconds.into())));
+            let refusal = by_status(attempt, &status);
+            let is_told = after.is_some() && matches!(status.code, 429 | 503) && attempt.verb != Verb::TryOut;
+            let patience = if is_told { refusal.patience.max(OVERLOAD) } else { refusal.patience };
+            Refusal { patience, after, ..refusal }
         }
         Refused::Garbled(raw) => Refusal::unreachable(attempt, server, raw),
         Refused::NoAnswer(error) => Refusal::unreachable(attempt, server, &chain(&error)),

@@ -295,11 +295,30 @@ async fn the_time_that_a_server_wants_to_be_left_alone_is_respected() {
     // A refresh that would have to wait for longer than it is patient fails at once.
     let begin = tokio::time::Instant::now();
     let (clusters, _) = scripted(|_, _| {
-        let body = json!({"kind": "Status", "code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 20}});
+        let body = json!({"kind": "Status", "code": 429, "reason": "TooManyRequests", "details": {"retryAfterSeconds": 40}});
         (429, body.to_string())
     });
     assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap_err().kind, FailureKind::NotReady);
     assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_outlasts_an_overload_in_which_the_server_says_when_to_ask_again() {
+    let overloaded = json!({
+        "kind": "Status", "code": 429, "reason": "TooManyRequests", "message": "slow down", "details": {"retryAfterSeconds": 1},
+    });
+    let refusals = overloaded.to_string();
+    let (clusters, asked) = scripted(move |count, _| if count < 8 { (429, refusals.clone()) } else { ok(&entry()) });
+    assert!(clusters.get("eu", &secret(), &minutes()).await.unwrap().is_some());
+    assert_eq!(asked.lock().unwrap().len(), 9);
+    // One that never ends is reported, and what only asks how things are now waits for nothing.
+    let (begin, refusals) = (tokio::time::Instant::now(), overloaded.to_string());
+    let (clusters, _) = scripted(move |_, _| (429, refusals.clone()));
+    assert_eq!(clusters.get("eu", &secret(), &minutes()).await.unwrap_err().kind, FailureKind::NotReady);
+    assert!((25..32).contains(&begin.elapsed().as_secs()), "{:?}", begin.elapsed());
+    let begin = tokio::time::Instant::now();
+    assert_eq!(clusters.dry_run("eu", &entry(), &minutes()).await.unwrap_err().kind, FailureKind::NotReady);
+    assert_eq!(begin.elapsed().as_secs(), 0);
 }
 
 #[tokio::test(start_paused = true)]
