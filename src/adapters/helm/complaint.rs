@@ -126,9 +126,53 @@ const SORTS: &[Sort] = &[
         why: "Helm can't reach a server.",
         advice: "The message below names it: check its address in the provider's configuration and the network on the way.",
     },
+    Sort {
+        phrases: PASSING,
+        kind: FailureKind::Unreachable,
+        why: "A server answered that it can't serve now, or the connection to it ended.",
+        advice: "The message below is Helm's own. Apply again once the server, and what is on the way to it, is well.",
+    },
 ];
 
 const CHART: &str = "Check the provider's `helm.repository` and the version: `helm.version`, or `istio_version` of the resource.";
+
+/// Helm's words on an API server that doesn't answer now and will later, in lower case.
+const PASSING: &[&str] = &[
+    "connection reset by peer",
+    "connection refused",
+    "broken pipe",
+    ": eof",
+    "unexpected eof",
+    "http2: server sent goaway",
+    "http2: client connection lost",
+    "http2: client connection force closed",
+    "server closed idle connection",
+    "use of closed network connection",
+    "i/o timeout",
+    "tls handshake timeout",
+    "no route to host",
+    "etcdserver: ",
+    "too many requests",
+    "unable to handle the request",
+    "the server is currently unable",
+    "an error on the server (",
+    "request did not complete within",
+    "in the time allotted",
+    "no endpoints available for service",
+];
+
+/// A policy's own words: a request that it has refused is refused again, whatever trouble there was besides.
+const POLICIES: &[&str] = &["denied the request", "denied request:", "violates podsecurity", "exceeded quota", "is forbidden"];
+
+/// Returns whether a failure, explained by [`complaint`], is an API server's passing trouble.
+pub(super) fn is_passing(failure: &Failure) -> bool {
+    let lower = failure.raw.as_deref().unwrap_or_default().to_lowercase();
+    let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+    // The other kinds have a cause of their own: credentials, values, another release's object, time that is over.
+    let is_unexplained = matches!(failure.kind, FailureKind::Unreachable | FailureKind::NotReady | FailureKind::Other);
+    // An uninstall doesn't say what kept it from deleting.
+    is_unexplained && !has(POLICIES) && (has(PASSING) || lower.starts_with("failed to delete release: "))
+}
 
 /// Explains the text that Helm wrote to standard error.
 pub(super) fn complaint(title: &str, errors: &str) -> Failure {
@@ -157,6 +201,41 @@ fn is_of_chart(lower: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passing_trouble_of_an_api_server_is_told_from_what_lasts() {
+        for (errors, passes) in [
+            ("Error: create: failed to create: Post \"https://eu/api/v1/namespaces/istio-system/secrets\": EOF", true),
+            (
+                "Error: kubernetes cluster unreachable: Get \"https://eu/version\": read tcp 10.0.0.1:5->10.0.0.2:443: read: connection reset by peer",
+                true,
+            ),
+            ("Error: update: failed to update: etcdserver: request timed out", true),
+            ("Error: UPGRADE FAILED: the server is currently unable to handle the request (patch services istiod)", true),
+            ("Error: UPGRADE FAILED: http2: server sent GOAWAY and closed the connection; LastStreamID=11", true),
+            (
+                "Error: Internal error occurred: failed calling webhook \"namespace.sidecar-injector.istio.io\": Post \"https://istiod\": dial tcp 10.0.0.1:443: connect: connection refused",
+                true,
+            ),
+            ("Error: failed to delete release: istiod", true),
+            (
+                "Error: admission webhook \"a\" denied the request: no owner; failed calling webhook \"b\": connect: connection refused",
+                false,
+            ),
+            (
+                "Error: Kubernetes cluster unreachable: Get \"https://eu\": getting credentials: exec: Get \"https://sso\": connection refused",
+                false,
+            ),
+            ("Error: UPGRADE FAILED: context deadline exceeded", false),
+            ("Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", false),
+            ("Error: execution error at (istiod/templates/zzz_profile.yaml:30:11): unexpected EOF", false),
+            ("Error: services \"istiod\" is forbidden: User \"ann\" cannot patch resource \"services\"; too many requests", false),
+            ("Error: something else", false),
+        ] {
+            assert_eq!(is_passing(&complaint("Can't", errors)), passes, "{errors}");
+        }
+        assert!(!is_passing(&Failure::new(FailureKind::Other, "Can't", "Helm can't be run.")));
+    }
 
     #[test]
     fn error_messages_of_helm_are_recognized() {

@@ -1,8 +1,10 @@
 //! Helm releases: written by the real program, read natively from Helm's own storage.
 
+mod again;
 mod chart;
 mod charts;
 mod complaint;
+mod install;
 mod post_renderer;
 mod program;
 mod settings;
@@ -10,6 +12,7 @@ mod source;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod uninstall;
 mod workspace;
 
 pub use post_renderer::PostRenderer;
@@ -27,14 +30,14 @@ use tokio::sync::OnceCell;
 
 use super::{Kubernetes, runs};
 use crate::{
-    data::{Deployed, Kind, Mark, ObjectRef, Release},
+    data::{Deployed, Mark, ObjectRef, Release},
     ports::{Failure, FailureKind, Objects as _, Releases},
 };
 use charts::Charts;
 use framework::Deadline;
+use install::Installation;
 use program::Program;
 use storage::Worker;
-use workspace::Workspace;
 
 /// The least time that Helm is to end before the operation's deadline. Helm's clock starts only when it begins to wait.
 const RESERVE: Duration = Duration::from_secs(15);
@@ -153,50 +156,6 @@ impl Helm {
         }
     }
 
-    /// Uninstalls the release of which `revision` is the newest. Returns the objects that it leaves in place, each with the reason.
-    async fn uninstall(&self, at: &At<'_>, revision: &Json, deadline: &Deadline) -> Result<Vec<String>, Failure> {
-        let title = Self::title("remove", at.name, at.cluster);
-        let live = self.read(at.cluster, revision, deadline).await?;
-        let program = self.program().await?;
-        let workspace = Workspace::for_release(&*self.clusters.kubeconfig(at.cluster)?, &Json::Null, self.storage()?)?;
-        // An uninstall that is cut short leaves the release `uninstalling`; by this mark the next run knows that it was ours.
-        let mark = storage::removal_mark(self.storage()?, revision, &workspace.run(), end_of(deadline));
-        match self.clusters.apply(at.cluster, &mark, deadline).await {
-            // The revision is gone meanwhile.
-            Err(failure) if failure.kind == FailureKind::Conflict => {}
-            marked => drop(marked?),
-        }
-        let arguments =
-            ["uninstall", at.name, "--namespace", at.namespace, "--ignore-not-found", "--wait", "--timeout", &timeout(deadline)];
-        program.run(&title, &arguments.map(str::to_owned), &workspace, deadline).await?;
-        // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
-        let manifest = live.map(|live| live.manifest).unwrap_or_default();
-        // Istio's definitions stay by themselves; whether they do is an attribute's matter.
-        let objects = manifest.iter().filter_map(|manifest| Some((manifest, ObjectRef::of(manifest, at.namespace)?)));
-        let (kept, removed): (Vec<_>, Vec<_>) = objects
-            .filter(|(_, object)| object.kind != Kind::CRD)
-            .partition(|(manifest, _)| manifest["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep");
-        let removals: Vec<_> = removed.into_iter().map(|(_, object)| self.removed(at, object, deadline)).collect();
-        let left: Vec<_> = stream::iter(removals).buffer_unordered(AT_ONCE).try_collect().await?;
-        let kept = kept.into_iter().map(|(_, object)| format!("{object}: the chart says to keep it (`helm.sh/resource-policy`)"));
-        Ok(kept.chain(left.into_iter().flatten()).collect())
-    }
-
-    /// Waits until an object of an uninstalled release is gone, and deletes it if Helm has not. What another release has taken over stays, with
-    /// a line that says so.
-    async fn removed(&self, at: &At<'_>, object: ObjectRef, deadline: &Deadline) -> Result<Option<String>, Failure> {
-        let Some(live) = self.clusters.get(at.cluster, &object, deadline).await? else { return Ok(None) };
-        let metadata = &live["metadata"];
-        let annotation = |name: &str| metadata["annotations"][format!("meta.helm.sh/release-{name}")].as_str().unwrap_or_default();
-        if metadata["deletionTimestamp"].is_null() && (annotation("name"), annotation("namespace")) != (at.name, at.namespace) {
-            return Ok(Some(match annotation("name") {
-                "" => format!("{object}: it no longer belongs to the release"),
-                other => format!("{object}: it belongs to the Helm release {}/{other} now", annotation("namespace")),
-            }));
-        }
-        self.clusters.delete_exactly(at.cluster, &object, metadata["uid"].as_str().unwrap_or_default(), deadline).await.map(|()| None)
-    }
-
     /// Reads the revision with this metadata. `None` if it is gone meanwhile, as the oldest are when a new one is made.
     async fn read(&self, cluster: &str, revision: &Json, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
         let text = |field: &str| revision["metadata"][field].as_str().unwrap_or_default();
@@ -272,37 +231,7 @@ impl Releases for Helm {
         let program = self.program().await?;
         let title = Self::title("install", &release.name, cluster);
         let chart = self.charts.get(program, &self.settings, &title, &release.chart, release.version.as_deref(), deadline).await?;
-        let at = At { cluster, namespace: &release.namespace, name: &release.name };
-        if let Some(revision) = self.settled(&title, &at, deadline).await?.filter(storage::is_uninstalling) {
-            tracing::info!(cluster, release = at.name, "finishing an uninstall that was cut short, before the release is installed again");
-            // What is left in place is adopted by the install.
-            self.uninstall(&at, &revision, deadline).await?;
-        }
-        let settings = &self.settings;
-        let mut workspace = Workspace::for_release(&*self.clusters.kubeconfig(cluster)?, &release.values, self.storage()?)?;
-        let mut arguments = vec!["upgrade".to_owned(), "--install".to_owned(), release.name.clone(), chart.display().to_string()];
-        arguments.extend(["--namespace".to_owned(), release.namespace.clone()]);
-        arguments.extend(["--values".to_owned(), workspace.values().display().to_string()]);
-        arguments.extend(["--labels".to_owned(), storage::labels(&workspace.run(), end_of(deadline), mark)]);
-        arguments.extend(["--wait".to_owned(), "--history-max".to_owned(), settings.max_history.to_string()]);
-        arguments.extend(["--timeout".to_owned(), timeout(deadline)]);
-        if program.is_helm_4() {
-            // Fields that a person changed are set back; without this Helm refuses to touch them. By itself Helm would go on in the client with a
-            // release that Helm 3 made, and there it can't be forced.
-            arguments.extend(["--server-side=true", "--force-conflicts"].map(str::to_owned));
-        }
-        let switches = [
-            ("--take-ownership", settings.takes_ownership || release.takes_ownership),
-            ("--disable-openapi-validation", !settings.validates_openapi),
-        ];
-        arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(flag, _)| flag.to_owned()));
-        if let Some(renderer) = &settings.post_renderer {
-            arguments.extend(renderer.arguments(&mut workspace, program.is_helm_4())?);
-        }
-        program.run(&title, &arguments, &workspace, deadline).await.map_err(|failure| failure.seen(PostRenderer::errors(&workspace)))?;
-        self.get(cluster, &release.namespace, &release.name, deadline)
-            .await?
-            .ok_or_else(|| Failure::new(FailureKind::Other, title, "Helm reported success, but its storage has no release of that name."))
+        Installation { helm: self, program, chart, release, mark, title, deadline }.run(cluster).await
     }
 
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure> {
@@ -374,7 +303,7 @@ impl Releases for Helm {
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<String>, Failure> {
         let at = At { cluster, namespace, name };
         match self.settled(&Self::title("remove", name, cluster), &at, deadline).await? {
-            Some(revision) => self.uninstall(&at, &revision, deadline).await,
+            Some(revision) => self.uninstall(&at, revision, deadline).await,
             None => Ok(Vec::new()),
         }
     }

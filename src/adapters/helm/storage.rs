@@ -84,6 +84,11 @@ const UNTIL: &str = "mesh.terraform.io/until";
 /// The label with the run of Helm that uninstalls the release.
 const REMOVED_BY: &str = "mesh.terraform.io/removed-by";
 
+/// Returns the run that a revision was made by, or by which one before it was: somebody else's Helm hands on the labels.
+pub(super) fn run(revision: &Json) -> Option<&str> {
+    revision["metadata"]["labels"][RUN].as_str()
+}
+
 /// Returns the labels of a revision that is to be made by a run, as an argument of Helm.
 pub(super) fn labels(run: &str, until: OffsetDateTime, mark: Option<&Mark>) -> String {
     let own = [(INSTALLED_BY, MANAGER.to_owned()), (RUN, run.to_owned()), (UNTIL, until.unix_timestamp().to_string())];
