@@ -1,7 +1,7 @@
 //! What one run has read from a cluster and written to it, in an order of its own: each event has a number, higher than those of all before.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +12,12 @@ use std::{
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use super::{FEW, Place, query::Query};
+use super::{
+    FEW,
+    found::Found,
+    query::Query,
+    writes::{Knowledge, Writes},
+};
 use crate::{
     data::{Kind, ObjectRef},
     ports::{Failure, FailureKind},
@@ -24,7 +29,7 @@ const KEPT: usize = 64;
 /// The answer to a query, with the number of the event of its sending.
 #[derive(Clone)]
 pub(super) struct Answered {
-    pub(super) objects: Arc<BTreeMap<Place, Json>>,
+    pub(super) objects: Arc<Found>,
     pub(super) sent: u64,
 }
 
@@ -60,44 +65,12 @@ type Slot = Arc<tokio::sync::Mutex<Option<Last>>>;
 /// A kind in a namespace, or in all.
 type Collection = (Kind, Option<String>);
 
-/// What writes of this process tell about an object beyond what a query has shown.
-pub(super) enum Knowledge {
-    /// Nothing: it wasn't written since.
-    Nothing,
-    /// It was written, and is this now; `None` if it was deleted.
-    Live(Option<Json>),
-    /// It is being written, or a write has failed. With the manifest, if that tells the labels; null for a deletion.
-    Doubt(Option<Json>),
-}
-
-#[derive(Default)]
-struct Written {
-    /// The last event of a write.
-    at: u64,
-    pending: usize,
-    /// Whether writes have met, so that no answer is known to be the last one's.
-    is_contested: bool,
-    /// What the last write's answer showed.
-    live: Option<Option<Json>>,
-    /// What is being written.
-    manifest: Option<Json>,
-}
-
-impl Written {
-    fn knowledge(&self) -> Knowledge {
-        match &self.live {
-            Some(live) if self.pending == 0 => Knowledge::Live(live.clone()),
-            _ => Knowledge::Doubt(self.manifest.clone()),
-        }
-    }
-}
-
 #[derive(Default)]
 pub(super) struct SharedCluster {
     events: AtomicU64,
     forgotten: AtomicU64,
     slots: Mutex<HashMap<Query, Slot>>,
-    written: Mutex<HashMap<ObjectRef, Written>>,
+    written: Mutex<Writes>,
     /// By kind and namespace: the first few names or selectors that were asked for.
     asked: Mutex<HashMap<Collection, BTreeSet<String>>>,
 }
@@ -141,17 +114,12 @@ impl SharedCluster {
 
     /// Returns what is known of an object from writes that ended after the event `sent`.
     pub(super) fn knowledge(&self, object: &ObjectRef, sent: u64) -> Knowledge {
-        match lock(&self.written).get(object) {
-            Some(written) if written.at > sent || written.pending > 0 => written.knowledge(),
-            _ => Knowledge::Nothing,
-        }
+        lock(&self.written).knowledge(object, sent)
     }
 
     /// Returns the same for all objects of a kind that were written since.
     pub(super) fn written_since(&self, kind: Kind, sent: u64) -> Vec<(ObjectRef, Knowledge)> {
-        let written = lock(&self.written);
-        let since = written.iter().filter(|(object, written)| object.kind == kind && (written.at > sent || written.pending > 0));
-        since.map(|(object, written)| (object.clone(), written.knowledge())).collect()
+        lock(&self.written).since(kind, sent)
     }
 }
 
@@ -165,14 +133,8 @@ pub(crate) struct Writing {
 impl Writing {
     pub(super) fn begin(of: Arc<SharedCluster>, object: ObjectRef, manifest: Option<&Json>) -> Self {
         {
-            let mut all = lock(&of.written);
-            let written = all.entry(object.clone()).or_default();
-            written.is_contested |= written.pending > 0;
-            written.pending += 1;
-            written.at = of.tick();
-            let labels = |live: &Json| Json::from_iter([("metadata", live["metadata"].clone())]);
-            written.manifest = manifest.map(labels).or_else(|| written.live.take()?.as_ref().map(labels));
-            written.live = None;
+            let mut written = lock(&of.written);
+            written.begin(&object, manifest, of.tick());
         }
         Self { of, object, live: None }
     }
@@ -188,12 +150,8 @@ impl Drop for Writing {
         if self.object.kind == Kind::NAMESPACE {
             self.of.forgotten.store(self.of.tick(), Ordering::SeqCst);
         }
-        let mut all = lock(&self.of.written);
-        let written = all.entry(self.object.clone()).or_default();
-        written.pending = written.pending.saturating_sub(1);
-        written.at = self.of.tick();
-        written.live = self.live.take().filter(|_| !written.is_contested);
-        written.is_contested &= written.pending > 0;
+        let mut written = lock(&self.of.written);
+        written.end(&self.object, self.live.take(), self.of.tick());
     }
 }
 

@@ -12,9 +12,11 @@
 //! done about it. An apply reads what it decides on directly.
 
 mod cluster;
+mod found;
 mod query;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,9 +32,10 @@ use crate::{
     mesh::labels,
     ports::{Failure, FailureKind, Objects},
 };
-use cluster::{Answered, Knowledge, SharedCluster};
+use cluster::{Answered, SharedCluster};
 pub(crate) use cluster::{Forgetting, Writing};
 use query::Query;
+use writes::Knowledge;
 
 /// How long an answer is used by further reads.
 const SHARED: Duration = Duration::from_secs(5);
@@ -118,11 +121,11 @@ impl SharedReads {
         if let Some(wide) = Self::wide_of(&of, object) {
             match self.answer(objects, cluster, &of, &wide, deadline).await {
                 Ok(answered) => match of.knowledge(object, answered.sent) {
-                    Knowledge::Nothing if answered.objects.contains_key(&place) => return Ok(answered.objects.get(&place).cloned()),
+                    Knowledge::Nothing if answered.objects.has(&place) => return Ok(answered.objects.get(&place).cloned()),
                     // An object without our label isn't among those with it.
                     Knowledge::Nothing if wide.is_filtered() && owner == Owner::Anyone => {}
                     Knowledge::Nothing => return Ok(None),
-                    Knowledge::Live(live) => return Ok(live),
+                    Knowledge::Live(live) => return Ok(live.map(Arc::unwrap_or_clone)),
                     Knowledge::Doubt(_) => return objects.get(cluster, object, deadline).await,
                 },
                 // Credentials may allow to read objects, and not to list them.
@@ -133,7 +136,7 @@ impl SharedReads {
         let answered = self.answer(objects, cluster, &of, &Query::Object(object.clone()), deadline).await?;
         match of.knowledge(object, answered.sent) {
             Knowledge::Nothing => Ok(answered.objects.get(&place).cloned()),
-            Knowledge::Live(live) => Ok(live),
+            Knowledge::Live(live) => Ok(live.map(Arc::unwrap_or_clone)),
             Knowledge::Doubt(_) => objects.get(cluster, object, deadline).await,
         }
     }
@@ -153,7 +156,7 @@ impl SharedReads {
             match self.answer(objects, cluster, &of, &names, deadline).await {
                 Ok(answered) => {
                     return Ok(match of.knowledge(object, answered.sent) {
-                        Knowledge::Nothing => answered.objects.contains_key(&query::place(object)),
+                        Knowledge::Nothing => answered.objects.has(&query::place(object)),
                         Knowledge::Live(live) => live.is_some(),
                         Knowledge::Doubt(_) => true,
                     });
@@ -185,7 +188,7 @@ impl SharedReads {
         let answered = self.answer(objects, cluster, &of, &query, deadline).await?;
         let is_within = |place: &Place| namespace.is_none_or(|namespace| place.0 == namespace);
         let among = |live: &Json| selects(labels, live);
-        let found = answered.objects.iter().filter(|(place, live)| is_within(place) && among(live));
+        let found = answered.objects.selected(labels).filter(|(place, _)| is_within(place));
         let mut found: BTreeMap<Place, Json> = found.map(|(place, live)| (place.clone(), live.clone())).collect();
         for (object, knowledge) in of.written_since(kind, answered.sent) {
             let place = query::place(&object);
@@ -194,11 +197,11 @@ impl SharedReads {
             }
             let live = match knowledge {
                 Knowledge::Nothing => continue,
-                Knowledge::Live(live) => live,
+                Knowledge::Live(live) => live.filter(|live| among(live)).map(Arc::unwrap_or_clone),
                 Knowledge::Doubt(Some(manifest)) if !among(&manifest) && !found.contains_key(&place) => continue,
-                Knowledge::Doubt(_) => objects.get(cluster, &object, deadline).await?,
+                Knowledge::Doubt(_) => objects.get(cluster, &object, deadline).await?.filter(among),
             };
-            match live.filter(among) {
+            match live {
                 Some(live) => found.insert(place, live),
                 None => found.remove(&place),
             };
@@ -222,7 +225,7 @@ impl SharedReads {
         if !of.written_since(kind, answered.sent).is_empty() {
             return objects.list_metadata(cluster, kind, namespace, labels, deadline).await;
         }
-        Ok(answered.objects.values().cloned().collect())
+        Ok(answered.objects.all().cloned().collect())
     }
 
     /// Returns the LIST that answers for an object, if many of its kind are asked for.

@@ -1,11 +1,9 @@
 //! The requests whose answers are shared.
 
-use std::collections::BTreeMap;
-
 use framework::Deadline;
 use serde_json::Value as Json;
 
-use super::{OTHERS, OWN, Place};
+use super::{OTHERS, OWN, Place, found::Found};
 use crate::{
     data::{Kind, ObjectRef},
     ports::{Failure, Objects},
@@ -37,8 +35,8 @@ impl Query {
         if matches!(self, Self::Object(_)) { "read" } else { "list" }
     }
 
-    /// Sends the request, and returns the objects by their places.
-    pub(super) async fn send(&self, objects: &dyn Objects, cluster: &str, deadline: &Deadline) -> Result<BTreeMap<Place, Json>, Failure> {
+    /// Sends the request, and returns what it has found.
+    pub(super) async fn send(&self, objects: &dyn Objects, cluster: &str, deadline: &Deadline) -> Result<Found, Failure> {
         let mut found = match self {
             Self::Object(object) => {
                 let live = objects.get(cluster, object, deadline).await?;
