@@ -8,8 +8,10 @@
 mod cli;
 mod cluster;
 mod clusters;
+mod curve;
 mod exports;
 mod figure;
+mod growth;
 mod program;
 mod reads;
 mod startup;
@@ -20,10 +22,23 @@ use program::Program;
 /// The program that is measured.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_terraform-provider-mesh");
 
-/// How many exports to measure: `EXPORTS="10 100 1000"`, of which the last takes ten minutes; without it, the first two.
+/// How many exports to measure: `EXPORTS="10 100 1000 3000"`, of which the last two take minutes; without it, the first two.
 fn sizes() -> Vec<usize> {
     let text = std::env::var("EXPORTS").unwrap_or_else(|_| "10 100".to_owned());
     text.split_whitespace().map(|size| size.parse().expect("a number")).collect()
+}
+
+/// The parts of the benchmark.
+const PARTS: [&str; 5] = ["startup", "cli", "reads", "clusters", "exports"];
+
+/// Which parts to measure: `PARTS="cli reads"`; without it, all.
+fn parts() -> Vec<String> {
+    let text = std::env::var("PARTS").unwrap_or_else(|_| PARTS.join(" "));
+    let parts: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+    for part in &parts {
+        assert!(PARTS.contains(&part.as_str()), "PARTS must be of {PARTS:?}, got {part}");
+    }
+    parts
 }
 
 #[tokio::main]
@@ -31,15 +46,33 @@ async fn main() {
     // Cargo adds an option of its own.
     let peers = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).map(Program::new);
     let programs: Vec<_> = std::iter::once(Program::new(PROGRAM)).chain(peers).collect();
-    let mut figures = startup::measure(&programs).await;
-    figures.extend(cli::measure(&programs));
+    let (sizes, parts) = (sizes(), parts());
+    let is_wanted = |part: &str| parts.iter().any(|wanted| wanted == part);
+    exports::check(&sizes);
+    let (mut figures, mut growth) = (Vec::new(), Vec::new());
+    if is_wanted("startup") {
+        figures.extend(startup::measure(&programs).await);
+    }
+    if is_wanted("cli") {
+        figures.extend(cli::measure(&programs));
+    }
     match cluster::kubeconfig() {
         Some(kubeconfig) => {
-            figures.extend(reads::measure(&kubeconfig).await);
-            figures.extend(clusters::measure().await);
-            figures.extend(exports::measure(&sizes()).await);
+            if is_wanted("reads") {
+                figures.extend(reads::measure(&kubeconfig).await);
+            }
+            if is_wanted("clusters") {
+                figures.extend(clusters::measure().await);
+            }
+            if is_wanted("exports") {
+                let (of_exports, sizes) = exports::measure(&sizes).await;
+                figures.extend(of_exports);
+                growth = sizes;
+            }
         }
         None => println!("This doesn't run on the lab (`make bench` does): no cluster is read."),
     }
     figure::print(&programs, &figures);
+    growth::print(&growth);
+    curve::update(&growth);
 }

@@ -14,11 +14,12 @@ use serde_json::json;
 use crate::{
     cluster,
     figure::{Figure, median, milliseconds},
+    growth::Size,
     workspace::Workspace,
 };
 
 /// How many exports, how often that many are measured, and how many times as long as the floor applies and destroys may take.
-const SIZES: [(usize, usize, f64, f64); 3] = [(10, 3, 1.3, 1.5), (100, 3, 1.3, 1.5), (1000, 1, 1.5, 2.0)];
+const SIZES: [(usize, usize, f64, f64); 4] = [(10, 3, 1.3, 1.5), (100, 3, 1.3, 1.5), (1000, 1, 1.5, 2.0), (3000, 1, 1.5, 2.0)];
 
 /// Requests that the floor has in flight.
 const AT_ONCE: usize = 20;
@@ -28,6 +29,9 @@ const PLAN: (f64, f64) = (25.0, 600.0);
 
 /// The most memory that the provider may hold while a plan refreshes 1,000 exports, in MiB.
 const MEMORY: f64 = 40.0;
+
+/// The most milliseconds that it may add to such a plan.
+const SHARE: f64 = 2000.0;
 
 /// The kinds of an export's objects, by cluster: the exporter is the EU.
 const KINDS: [(&str, &str); 4] = [("eu", "ServiceEntry"), ("eu", "Gateway"), ("us", "ServiceEntry"), ("us", "DestinationRule")];
@@ -40,20 +44,29 @@ struct Scene {
     namespace: String,
 }
 
+/// Stops if one of the numbers isn't one of [`SIZES`], before anything is measured.
+pub(crate) fn check(sizes: &[usize]) {
+    for size in sizes {
+        assert!(SIZES.iter().any(|known| known.0 == *size), "EXPORTS must be of 10, 100, 1000 and 3000, got {size}");
+    }
+}
+
 /// Measures as many exports at a time as `sizes` has, each one of [`SIZES`].
-pub(crate) async fn measure(sizes: &[usize]) -> Vec<Figure> {
+pub(crate) async fn measure(sizes: &[usize]) -> (Vec<Figure>, Vec<Size>) {
     let Ok(terraform) = which::which("terraform") else {
         println!("There is no terraform on the PATH: no exports are measured.");
-        return Vec::new();
+        return Default::default();
     };
     let scene = Scene::new().await;
-    let mut figures = Vec::new();
+    let (mut figures, mut growth) = (Vec::new(), Vec::new());
     for (count, runs, of_apply, of_destroy) in SIZES.into_iter().filter(|size| sizes.contains(&size.0)) {
         println!("measuring {count} exports");
-        figures.extend(scene.compare(&terraform, count, runs, [of_apply, of_destroy]).await);
+        let (of_size, size) = scene.compare(&terraform, count, runs, [of_apply, of_destroy]).await;
+        figures.extend(of_size);
+        growth.push(size);
     }
     scene.remove().await;
-    figures
+    (figures, growth)
 }
 
 /// What one round took, in milliseconds: apply, plan without changes, destroy.
@@ -61,8 +74,8 @@ struct Round {
     provider: [f64; 3],
     /// The same objects: written, listed, deleted.
     floor: [f64; 3],
-    /// A plan of as many resources that have no provider to ask.
-    bare_plan: f64,
+    /// The same works of as many `terraform_data`, which have nobody to ask: with the exports' arguments as input, but for the plan.
+    bare: [f64; 3],
     /// The most memory that the provider held in the plan, in MiB.
     memory: f64,
 }
@@ -92,27 +105,36 @@ impl Scene {
         cluster::remove_namespace(&self.eu, &self.namespace).await;
     }
 
-    async fn compare(&self, terraform: &Path, count: usize, runs: usize, limits: [f64; 2]) -> Vec<Figure> {
+    async fn compare(&self, terraform: &Path, count: usize, runs: usize, limits: [f64; 2]) -> (Vec<Figure>, Size) {
         let mut rounds = Vec::new();
         let servers = ["us", "eu"].map(|key| self.lab.cluster(key).expect("a cluster").kubeconfig_path().display().to_string());
         let access = servers.map(|path| format!("config_path = \"{path}\""));
         let workspace = Workspace::new(terraform, &self.configuration(&access, count));
         let bare = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n  count = {count}\n}}\n"));
+        let input = format!("  count = {count}\n  input = {{{}}}\n", self.arguments());
+        let laden = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n{input}}}\n"));
         bare.run(&["apply", "-auto-approve"]);
         for _ in 0..runs {
             let apply = workspace.run(&["apply", "-auto-approve"]).milliseconds;
             let plan = workspace.run(&["plan", "-detailed-exitcode"]);
             let bare_plan = bare.run(&["plan", "-detailed-exitcode"]).milliseconds;
+            let bare = ["apply", "destroy"].map(|work| laden.run(&[work, "-auto-approve"]).milliseconds);
             let (listed, objects) = self.list(count).await;
             let destroy = workspace.run(&["destroy", "-auto-approve"]).milliseconds;
             let written = self.each(&objects, Work::Write).await;
             let deleted = self.each(&objects, Work::Delete).await;
             let provider = [apply, plan.milliseconds, destroy];
-            rounds.push(Round { provider, floor: [written, listed, deleted], bare_plan, memory: plan.memory });
+            rounds.push(Round { provider, floor: [written, listed, deleted], bare: [bare[0], bare_plan, bare[1]], memory: plan.memory });
         }
         // The proxies have a runtime of their own, which this one's threads can't wait for.
         let requests = std::thread::scope(|scope| scope.spawn(|| self.count(terraform, count)).join().expect("the counts"));
-        figures(count, &rounds, limits, requests)
+        let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value));
+        let works = [
+            [of(&|round| round.provider[0]), of(&|round| round.floor[0])],
+            [of(&|round| round.provider[1]), of(&|round| round.bare[1])],
+            [of(&|round| round.provider[2]), of(&|round| round.floor[2])],
+        ];
+        (figures(count, &rounds, limits, requests), Size { exports: count, works })
     }
 
     /// Returns how many requests an apply, a plan without changes and a destroy take, counted by a proxy before each API server.
@@ -131,7 +153,7 @@ impl Scene {
     }
 
     fn configuration(&self, [us, eu]: &[String; 2], count: usize) -> String {
-        let namespace = &self.namespace;
+        let arguments = self.arguments();
         format!(
             r#"
             terraform {{
@@ -143,7 +165,18 @@ impl Scene {
               clusters = {{ us = {{ {us} }}, eu = {{ {eu} }} }}
             }}
             resource "mesh_service_export" "it" {{
-              count            = {count}
+              count = {count}
+              {arguments}
+            }}
+            "#
+        )
+    }
+
+    /// What an export is configured with.
+    fn arguments(&self) -> String {
+        let namespace = &self.namespace;
+        format!(
+            r#"
               host             = "svc-${{count.index}}.bench.mesh.local"
               gateway          = {{ cluster = "eu", namespace = "{namespace}", name = "gateway", addresses = ["198.51.100.9"] }}
               namespace        = "{namespace}"
@@ -151,7 +184,6 @@ impl Scene {
               service_accounts = ["echo"]
               trust_domain     = "bench.local"
               importers        = ["us"]
-            }}
             "#
         )
     }
@@ -226,16 +258,19 @@ fn figures(count: usize, rounds: &[Round], [of_apply, of_destroy]: [f64; 2], req
         figure(&format!("{count} exports: apply"), "ms", None, &|round| round.provider[0]),
         figure("… the same objects written by kube's client", "ms", None, &|round| round.floor[0]),
         figure("… ratio", "×", Some(of_apply), &|round| round.provider[0] / round.floor[0]),
+        figure("… apply of as many terraform_data", "ms", None, &|round| round.bare[0]),
         requests(0, None),
         figure(&format!("{count} exports: plan without changes"), "ms", at(100, PLAN.1), &|round| round.provider[1]),
         figure("… the same objects listed by kube's client", "ms", None, &|round| round.floor[1]),
-        figure("… plan of as many terraform_data", "ms", None, &|round| round.bare_plan),
-        figure("… ratio to that", "×", at(1000, 1.5), &|round| round.provider[1] / round.bare_plan),
+        figure("… plan of as many terraform_data", "ms", None, &|round| round.bare[1]),
+        figure("… ratio to that", "×", at(1000, 1.5), &|round| round.provider[1] / round.bare[1]),
+        figure("… above that", "ms", at(1000, SHARE), &|round| round.provider[1] - round.bare[1]),
         requests(1, at(100, PLAN.0)),
         figure("… most memory of the provider", "MiB", at(1000, MEMORY), &|round| round.memory),
         figure(&format!("{count} exports: destroy"), "ms", None, &|round| round.provider[2]),
         figure("… the same objects deleted by kube's client", "ms", None, &|round| round.floor[2]),
         figure("… ratio", "×", Some(of_destroy), &|round| round.provider[2] / round.floor[2]),
+        figure("… destroy of as many terraform_data", "ms", None, &|round| round.bare[2]),
         requests(2, None),
     ]
 }

@@ -31,6 +31,11 @@ pub(crate) fn print(programs: &[Program], figures: &[Figure]) {
     head.extend(programs[1..].iter().map(|peer| peer.name.clone()));
     let mut rows = vec![head.clone(), vec![String::new(); head.len()]];
     rows.extend(figures.iter().map(|figure| figure.row(programs.len())));
+    table(&rows);
+}
+
+/// Prints rows as a Markdown table; the second one is the line below the head.
+pub(crate) fn table(rows: &[Vec<String>]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     for (number, row) in rows.iter().enumerate() {
         let fill = if number == 1 { '-' } else { ' ' };
