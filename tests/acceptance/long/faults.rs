@@ -58,8 +58,9 @@ impl Subject {
         let (requests, troubled) = (requests - before.0, troubled - before.1);
         let outcome = if output.status.success() { "succeeded" } else { "failed" };
         println!("{trouble:?}: {} {outcome}, {troubled} of {requests} requests in trouble", arguments[0]);
-        for error in text(&output).lines().filter(|line| line.contains("Error: ")) {
-            println!("  {error}");
+        if !output.status.success() {
+            let printed = text(&output);
+            println!("{}", printed.get(printed.find("Error: ").unwrap_or_default()..).unwrap_or_default());
         }
     }
 
@@ -97,6 +98,7 @@ in_the_midst_of! {
     internal_errors: Trouble::InternalError, 10, "terraform";
     a_load_balancer_without_a_backend: Trouble::Unavailable, 10, "tofu";
     connections_that_are_reset: Trouble::Reset, 5, "terraform";
+    a_connection_that_is_reset_now_and_then: Trouble::Reset, 100, "tofu";
     answers_that_are_lost: Trouble::AnswerLost, 10, "tofu";
     answers_that_are_cut_off: Trouble::Truncated, 10, "terraform";
     silence: Trouble::Silence(Duration::from_secs(30)), 60, "tofu";
