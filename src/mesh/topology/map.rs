@@ -126,7 +126,7 @@ fn node(cluster: &Cluster, place: (f64, f64)) -> Markup {
         g class={ "node " (cluster.severity.as_str()) } {
             title { (cluster.key) ": " (cluster.severity.as_str()) }
             rect x=(at(place.0 - BOX.0)) y=(at(place.1 - BOX.1)) width=(at(2.0 * BOX.0)) height=(at(2.0 * BOX.1)) rx="10" {}
-            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(&cluster.key, 16)) }
+            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(&cluster.key, 14)) }
             text x=(at(place.0)) y=(at(place.1 + 16.0)) { (shortened(second, 19)) }
         }
     }
