@@ -74,7 +74,7 @@ impl<'a> Tries<'a> {
     }
 
     /// A failure with what stopped the tries before it, if there were any.
-    fn told(&self, failure: Failure) -> Failure {
+    pub(super) fn told(&self, failure: Failure) -> Failure {
         if self.stopped_by.is_empty() {
             return failure;
         }

@@ -1,5 +1,7 @@
 //! Uninstalls.
 
+use std::collections::BTreeSet;
+
 use framework::Deadline;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
@@ -20,13 +22,21 @@ impl Helm {
     pub(super) async fn uninstall(&self, at: &At<'_>, mut newest: Json, deadline: &Deadline) -> Result<Vec<String>, Failure> {
         let title = Self::title("remove", at.name, at.cluster);
         let live = self.read(at.cluster, &newest, deadline).await?;
+        let uid = |revision: &Json| revision["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let known: BTreeSet<_> = self.revisions(at.cluster, at.namespace, at.name, deadline).await?.iter().map(uid).collect();
         let mut tries = Tries::of(at);
         while let Err(stopped) = self.run_uninstall(&title, at, &newest, deadline).await {
             tries.again(stopped, deadline).await?;
-            match self.settled(&title, at, deadline).await? {
-                Some(left) => newest = left,
+            match self.settled(&title, at, deadline).await {
+                Ok(Some(left)) if known.contains(&uid(&left)) => newest = left,
+                Ok(Some(_)) => {
+                    let why = "Somebody has installed a release of that name while this one was uninstalled. It was left as it is.";
+                    let failure = Failure::new(FailureKind::Conflict, title, why);
+                    return Err(tries.told(failure.advice("See what it is with `helm history`.")));
+                }
                 // Only objects can be left.
-                None => break,
+                Ok(None) => break,
+                Err(failure) => return Err(tries.told(failure)),
             }
         }
         // Not all of Helm's versions wait for what finalizers hold, such as a load balancer's Service.
