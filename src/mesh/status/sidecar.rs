@@ -17,9 +17,13 @@ pub(super) fn checks(inventory: &Inventory) -> Vec<Check> {
 
 fn version(cluster: &ClusterInventory) -> Option<Check> {
     let id = "sidecar.version";
-    // A canary's sidecars may be newer than the cluster's own istiod.
-    let istiod = cluster.control_planes.iter().filter_map(|plane| plane.version.as_ref()).max()?;
-    let is_far = |version: &Version| version.major != istiod.major || version.minor > istiod.minor || istiod.minor - version.minor > 1;
+    // A sidecar may be a canary's.
+    let istiods: Vec<_> = cluster.control_planes.iter().filter_map(|plane| plane.version.as_ref()).collect();
+    let istiod = istiods.iter().max()?;
+    let is_far_from = |istiod: &Version, version: &Version| {
+        version.major != istiod.major || version.minor > istiod.minor || istiod.minor - version.minor > 1
+    };
+    let is_far = |version: &Version| istiods.iter().all(|istiod| is_far_from(istiod, version));
     let known = || cluster.sidecars.iter().filter_map(|sidecar| Some((sidecar, sidecar.version.as_ref()?)));
     let far: Vec<_> =
         known().filter(|(_, version)| is_far(version)).map(|(sidecar, version)| format!("{} ({version})", sidecar.pod)).collect();

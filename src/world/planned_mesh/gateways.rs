@@ -34,24 +34,20 @@ impl PlannedGateway {
         Some(Error::new("Gateways share a label", detail).at(AttributePath::new("label")))
     }
 
-    /// Returns a warning if the proxy is newer than its istiod, or more than one minor version older: Istio supports neither.
+    /// Returns a warning if the gateway is more than one minor version older than its istiod. A newer chart is no harm: the proxy in its pods is
+    /// istiod's.
     pub(super) fn is_far_from(&self, cluster: &PlannedCluster) -> Option<Error> {
         let istiod = cluster.version_of(self.revision.as_ref())?;
         let own = self.version.as_ref()?;
-        let (is_newer, is_old) = ((own.major, own.minor) > (istiod.major, istiod.minor), own.minor + 1 < istiod.minor);
-        if !is_newer && !is_old && own.major == istiod.major {
+        if own.major == istiod.major && own.minor + 1 >= istiod.minor {
             return None;
         }
-        let advice = if is_newer {
-            "Upgrade the mesh_cluster first, or set `revision` of the gateway to that of its `canary`, and let the gateway follow."
-        } else {
-            "Upgrade the gateway before istiod goes on to the next minor version."
-        };
         let detail = format!(
-            "The gateway {} of cluster `{}` is planned with version {own}, and its istiod with {istiod}. Istio supports proxies of istiod's minor \
-             version and of the one before. {advice}",
+            "The gateway {} of cluster `{}` is planned with version {own}, and its istiod with {istiod}. Its pods keep the proxy that they were \
+             started with, and Istio supports proxies of istiod's minor version and of the one before. Upgrade the gateway before istiod goes on to \
+             the next minor version.",
             self.name, self.cluster
         );
-        Some(Error::new("The versions of gateway and istiod are too far apart", detail).at(AttributePath::new("istio_version")))
+        Some(Error::new("The gateway is too old for its istiod", detail).at(AttributePath::new("istio_version")))
     }
 }
