@@ -31,8 +31,8 @@ pub trait Releases: Send + Sync {
     /// Returns the release, or `None` if it doesn't exist.
     async fn get(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Option<Deployed>, Failure>;
 
-    /// Returns the releases of some charts, in all namespaces. One that can't be read is left out.
-    async fn list(&self, cluster: &str, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure>;
+    /// Returns the releases of some charts, in one namespace or all. One that can't be read is left out.
+    async fn list(&self, cluster: &str, namespace: Option<&str>, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure>;
 
     /// Uninstalls, and waits until its objects are gone. One that is gone already is fine. Returns the objects that were left in place, each
     /// with the reason.

@@ -354,7 +354,7 @@ impl Resource for EastwestGateway {
 #[async_trait]
 impl Discover for EastwestGateway {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let gateways = cx.cluster(cluster).releases_of(&[CHART]).await?;
+        let gateways = cx.cluster(cluster).releases_of(None, &[CHART]).await?;
         // Ingress gateways are of the same chart, and of no network.
         let eastwest =
             gateways.into_iter().filter(|gateway| EastwestGatewaySettings::read_values(&gateway.values, &gateway.name).network.is_some());

@@ -274,9 +274,9 @@ impl Releases for Helm {
         Ok(())
     }
 
-    async fn list(&self, cluster: &str, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
+    async fn list(&self, cluster: &str, namespace: Option<&str>, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
         let mut revisions =
-            self.clusters.list_metadata(cluster, self.storage()?.kind(), None, "owner=helm,status!=superseded", deadline).await?;
+            self.clusters.list_metadata(cluster, self.storage()?.kind(), namespace, "owner=helm,status!=superseded", deadline).await?;
         revisions.sort_by_key(storage::revision);
         let newest: BTreeMap<_, _> = revisions.iter().map(|secret| (storage::release(secret), secret)).collect();
         // Which chart it is of is known only from the release itself.

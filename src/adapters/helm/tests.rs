@@ -188,7 +188,7 @@ async fn a_release_that_can_not_be_read_does_not_hide_the_others() {
         }
     });
     let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
-    let found = helm.list("eu", &["istiod"], &minutes()).await.unwrap();
+    let found = helm.list("eu", None, &["istiod"], &minutes()).await.unwrap();
     assert_eq!(found.iter().map(|release| release.name.as_str()).collect::<Vec<_>>(), ["istiod"]);
 }
 

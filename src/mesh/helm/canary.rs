@@ -1,6 +1,8 @@
 //! A second istiod in a cluster, which serves only the workloads that ask for its revision: with a new version or new settings, before the
 //! cluster's own istiod gets them.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value as Json;
 
 use super::{
@@ -11,7 +13,10 @@ use super::{
 use crate::{
     data::Release,
     istio::well_known,
-    mesh::names::{Namespace, Revision},
+    mesh::{
+        names::{Namespace, Revision},
+        pod,
+    },
 };
 
 const REVISION: Setting = Setting::new(&["revision"], "canary.revision");
@@ -46,15 +51,18 @@ impl Canary {
     /// The selector of the pods that have a proxy of any revision.
     pub const INJECTED: &str = well_known::INJECTED_LABEL;
 
-    /// Whether the proxy of a pod is of a revision. A pod that ends needs no istiod any more.
+    /// Whether the proxy of a pod is of a revision. A pod that has ended, or ends, needs no istiod any more.
     pub fn has_injected(revision: &str, pod: &Json) -> bool {
-        let metadata = &pod["metadata"];
-        metadata["annotations"][well_known::REVISION_LABEL] == revision && metadata["deletionTimestamp"].is_null()
+        pod["metadata"]["annotations"][well_known::REVISION_LABEL] == revision && !pod::has_ended(pod)
     }
 
-    /// Returns the selector of the namespaces whose new pods get a sidecar of a revision.
-    pub fn namespaces_of(revision: &str) -> String {
-        format!("{}={revision}", well_known::REVISION_LABEL)
+    /// Returns the names by which namespaces ask for a revision: its own, and the tags that its injection webhooks have.
+    pub fn names_of<'a>(revision: &'a str, injectors: &'a [Json]) -> BTreeSet<&'a str> {
+        let labels = injectors.iter().map(|injector| &injector["metadata"]["labels"]);
+        let tags = labels
+            .filter(|labels| labels[well_known::REVISION_LABEL] == revision)
+            .filter_map(|labels| labels[well_known::TAG_LABEL].as_str());
+        std::iter::once(revision).chain(tags).collect()
     }
 }
 
@@ -77,12 +85,13 @@ impl ImportedCanary {
 }
 
 impl ControlPlane {
-    /// The release of a canary: this control plane with what is different.
+    /// The release of a canary: this control plane with what is different. Its tags are its own, as a tag can't lead to two.
     pub fn canary_release(&self, canary: &Canary, version: Option<String>) -> Release {
-        let values = self.values.iter().chain(&canary.values).cloned().collect();
-        let istiod = Self { values, ..self.clone() }.istiod_release(version);
-        let values = setting::applied(&istiod.values, &[REVISION.to(canary.revision.as_str())]);
-        Release { name: canary.release_name(), values, ..istiod }
+        let istiod = self.istiod_release(version);
+        let tags = [vec!["revisionTags".to_owned()], vec!["pilot".to_owned(), "revisionTags".to_owned()]];
+        let values = values::merge(&setting::without(&istiod.values, &tags), &Values::merged(&canary.values));
+        let decisions: Vec<_> = self.decisions().into_iter().chain([REVISION.to(canary.revision.as_str())]).collect();
+        Release { name: canary.release_name(), values: setting::applied(&values, &decisions), ..istiod }
     }
 }
 

@@ -132,7 +132,7 @@ pub fn validator_webhook(namespace: &Namespace) -> String {
 }
 
 impl ControlPlane {
-    fn decisions(&self) -> Vec<Decision> {
+    pub(super) fn decisions(&self) -> Vec<Decision> {
         let mut decisions = vec![
             MESH_ID.to(self.mesh_id.as_str()),
             NETWORK.to(self.network.as_str()),

@@ -125,7 +125,7 @@ const UNSUPPORTED: &[Unsupported] = &[
     Unsupported {
         path: &["revision"],
         is_set: |value| value.as_str().map_or(!value.is_null(), |revision| !revision.is_empty()),
-        why: "The istiod of a mesh_cluster has no revision. For a second one beside it, use the attribute `canary`. Remove the key.",
+        why: "The istiod of a mesh_cluster has no revision, and that of a canary beside it is set by `canary.revision`. Remove the key.",
     },
     Unsupported {
         path: &["global", "operatorManageWebhooks"],

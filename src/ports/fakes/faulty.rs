@@ -195,8 +195,8 @@ impl Releases for Faulty {
         self.step(self.releases.get(cluster, namespace, name, deadline)).await
     }
 
-    async fn list(&self, cluster: &str, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
-        self.step(self.releases.list(cluster, charts, deadline)).await
+    async fn list(&self, cluster: &str, namespace: Option<&str>, charts: &[&str], deadline: &Deadline) -> Result<Vec<Deployed>, Failure> {
+        self.step(self.releases.list(cluster, namespace, charts, deadline)).await
     }
 
     async fn remove(&self, cluster: &str, namespace: &str, name: &str, deadline: &Deadline) -> Result<Vec<String>, Failure> {

@@ -121,11 +121,12 @@ impl Releases for FakeReleases {
         Ok(lock(&self.releases).get(&(cluster.to_owned(), format!("{namespace}/{name}"))).cloned())
     }
 
-    async fn list(&self, cluster: &str, charts: &[&str], _: &Deadline) -> Result<Vec<Deployed>, Failure> {
+    async fn list(&self, cluster: &str, namespace: Option<&str>, charts: &[&str], _: &Deadline) -> Result<Vec<Deployed>, Failure> {
         let releases = lock(&self.releases);
         Ok(releases
             .iter()
             .filter(|((of, _), live)| of == cluster && charts.contains(&live.chart.as_str()))
+            .filter(|(_, live)| namespace.is_none_or(|namespace| live.namespace == namespace))
             .map(|(_, live)| live.clone())
             .collect())
     }

@@ -35,14 +35,13 @@ impl Cluster {
     }
 
     async fn other_releases(&self, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
-        let releases = self.on(cx).releases_of(&[BASE_CHART, ISTIOD_CHART]).await?;
-        let here = releases.into_iter().filter(|release| release.namespace == self.namespace());
+        let releases = self.on(cx).releases_of(Some(self.namespace()), &[BASE_CHART, ISTIOD_CHART]).await?;
         // An interrupted create may have left a canary of ours.
         let is_own = |release: &Deployed| {
             let is_canary = release.is_ours && Canary::revision_of(&release.name).is_some();
             is_canary || [BASE_RELEASE, ISTIOD_RELEASE].contains(&release.name.as_str())
         };
-        Ok(here.filter(|release| !is_own(release)).map(explicit).collect())
+        Ok(releases.into_iter().filter(|release| !is_own(release)).map(explicit).collect())
     }
 
     fn istiod(&self) -> ObjectRef {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{CanaryModel, Cluster, ClusterModel, parse_plane};
 use crate::{
     data::{Deployed, Kind, Release},
-    mesh::{Canary, ControlPlane, Revision, Values, helm::control_plane::ISTIOD_CHART},
+    mesh::{Canary, ControlPlane, Revision, Values, helm::control_plane::ISTIOD_CHART, inventory::INJECTORS, names::REVISION_LABEL},
     ports::Failure,
     world::{Creation, World, check_step, parse_version},
 };
@@ -48,8 +48,10 @@ pub(super) fn check_plan(plan: &mut Plan<'_, ClusterModel, World>) {
             .at(path().attribute("istio_version")),
         ),
         (Some(Some(own)), Some(wanted)) => {
-            if let Err(error) = check_step(&own, wanted) {
-                plan.report.error(error.at(path().attribute("istio_version")));
+            let at = path().attribute("istio_version");
+            match check_step(&own, wanted) {
+                Ok(warning) => warning.into_iter().for_each(|warning| plan.report.warning(warning.at(at.clone()))),
+                Err(error) => plan.report.error(error.at(at)),
             }
         }
         _ => {}
@@ -83,12 +85,9 @@ impl Cluster {
     /// since.
     pub(super) async fn canaries(&self, applied: impl Iterator<Item = &Self>, cx: &Cx<'_, World>) -> Result<Vec<Deployed>, Failure> {
         let applied: BTreeSet<_> = applied.filter_map(|applied| applied.canary.as_ref()).map(Canary::release_name).collect();
-        let istiods = self.on(cx).releases_of(&[ISTIOD_CHART]).await?;
-        let is_canary = |release: &Deployed| {
-            release.namespace == self.namespace()
-                && Canary::revision_of(&release.name).is_some()
-                && (release.is_ours || applied.contains(&release.name))
-        };
+        let istiods = self.on(cx).releases_of(Some(self.namespace()), &[ISTIOD_CHART]).await?;
+        let is_canary =
+            |release: &Deployed| Canary::revision_of(&release.name).is_some() && (release.is_ours || applied.contains(&release.name));
         Ok(istiods.into_iter().filter(is_canary).collect())
     }
 
@@ -103,7 +102,8 @@ impl Cluster {
         if self.canary.is_none() && !may_have_one && prior.in_place().all(|prior| prior.canary.is_none()) {
             return Ok(Vec::new());
         }
-        let canaries = self.canaries(prior.in_place(), cx).await?;
+        // An apply that failed may have been refused for the name.
+        let canaries = self.canaries(prior.finished().into_iter(), cx).await?;
         let wanted = self.canary.as_ref().map(Canary::release_name);
         if let Some(name) = &wanted
             && canaries.iter().all(|canary| canary.name != *name)
@@ -131,12 +131,14 @@ impl Cluster {
     /// Refuses to remove an istiod without which pods don't start, or get no more certificates.
     async fn check_unused(&self, release: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
         let Some(revision) = Canary::revision_of(&release.name) else { return Ok(()) };
-        let namespaces = Canary::namespaces_of(revision);
-        let (pods, namespaces) = tokio::try_join!(
-            self.on(cx).list_metadata(Kind::POD, None, Canary::INJECTED),
-            self.on(cx).list_metadata(Kind::NAMESPACE, None, &namespaces),
+        let (pods, namespaces, injectors) = tokio::try_join!(
+            self.on(cx).list(Kind::POD, None, Canary::INJECTED),
+            self.on(cx).list_metadata(Kind::NAMESPACE, None, REVISION_LABEL),
+            self.on(cx).list_metadata(Kind::MUTATING_WEBHOOK, None, INJECTORS),
         )?;
-        let mut users: Vec<_> = namespaces.iter().map(|namespace| format!("Namespace {}", name(namespace))).collect();
+        let names = Canary::names_of(revision, &injectors);
+        let asks = |namespace: &&Json| namespace["metadata"]["labels"][REVISION_LABEL].as_str().is_some_and(|name| names.contains(name));
+        let mut users: Vec<_> = namespaces.iter().filter(asks).map(|namespace| format!("Namespace {}", name(namespace))).collect();
         let mut counts = BTreeMap::<&str, (usize, &str)>::new();
         for pod in pods.iter().filter(|pod| Canary::has_injected(revision, pod)) {
             counts.entry(pod["metadata"]["namespace"].as_str().unwrap_or_default()).or_insert((0, name(pod))).0 += 1;

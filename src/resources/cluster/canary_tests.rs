@@ -11,7 +11,7 @@ use crate::{
         testing::{Scene, apply, balancer, cluster, created, destroy, drift, gateway, injector, mark, planned, read, scene, text},
     },
 };
-use framework::{Deadline, Diagnostics, Dynamic, Value, encode, erase};
+use framework::{Change, Deadline, Diagnostics, Dynamic, Unfinished, Value, encode, erase};
 use tokio_util::sync::CancellationToken;
 
 const OWN: &str = "1.30.0";
@@ -42,6 +42,18 @@ fn with(canary: CanaryModel, own: ClusterModel) -> ClusterModel {
 
 fn next(version: Value<String>) -> CanaryModel {
     CanaryModel { revision: text("next"), istio_version: version, values: Value::Value(vec![text("revisionTags: [trial]")]) }
+}
+
+/// The release of another tool by the canary's name.
+fn theirs() -> Release {
+    Release {
+        name: "istiod-next".to_owned(),
+        namespace: "istio-system".to_owned(),
+        chart: "istiod".to_owned(),
+        version: None,
+        values: json!({"revision": "next"}),
+        takes_ownership: false,
+    }
 }
 
 /// The versions of `istio-base`, `istiod` and `istiod-next`.
@@ -132,10 +144,22 @@ async fn a_canary_in_use_stays_and_nothing_else_is_changed() {
     let mut ending = pod("other", "cart-4", "cart", "next");
     ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
     scene.objects.put("eu", ending);
+    let mut ended = pod("other", "cart-5", "cart", "next");
+    ended["status"]["phase"] = "Succeeded".into();
+    scene.objects.put("eu", ended);
+    let mut tag = canary_injector();
+    tag["metadata"]["name"] = "istio-revision-tag-trial".into();
+    tag["metadata"]["labels"]["istio.io/tag"] = "trial".into();
+    scene.objects.put("eu", tag);
+    for (name, revision) in [("batch", "trial"), ("old", "stable")] {
+        scene
+            .objects
+            .put("eu", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"istio.io/rev": revision}}}));
+    }
     let (_, diagnostics) = apply::<Cluster>(&scene, &state, own(NEWER)).await;
     let error = &diagnostics.errors[0];
     assert_eq!(error.summary, "The canary is in use");
-    let users = "- Namespace shop\n- Pod istio-system/gateway-1\n- 2 pods in namespace shop, for example cart-1\n";
+    let users = "- Namespace batch\n- Namespace shop\n- Pod istio-system/gateway-1\n- 2 pods in namespace shop, for example cart-1\n";
     assert!(error.detail.contains(users), "{}", error.detail);
     assert_eq!(versions(&scene).await, some([NEWER, OWN, NEWER]));
 
@@ -143,6 +167,61 @@ async fn a_canary_in_use_stays_and_nothing_else_is_changed() {
     let (state, diagnostics) = destroy::<Cluster>(&scene, &state).await;
     assert!(state.is_null() && diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
     assert_eq!(scene.releases.names("eu"), [""; 0]);
+}
+
+#[tokio::test]
+async fn tags_of_istiod_stay_with_it() {
+    let scene = served();
+    let own = ClusterModel { values: Value::Value(vec![text("revisionTags: [prod]")]), ..own(OWN) };
+    created::<Cluster>(&scene, with(CanaryModel { values: Value::Null, ..next(Value::Null) }, own)).await;
+    let deadline = Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new());
+    let canary = scene.releases.get("eu", "istio-system", "istiod-next", &deadline).await.expect("an answer").expect("the release");
+    assert!(canary.values.get("revisionTags").is_none(), "{}", canary.values);
+}
+
+#[tokio::test]
+async fn the_state_outlives_an_istiod_that_somebody_has_uninstalled_beside_its_canary() {
+    let scene = served();
+    let state = created::<Cluster>(&scene, with(next(text(NEWER)), own(OWN))).await;
+    let deadline = Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new());
+    for release in ["istiod", "istio-base"] {
+        scene.releases.remove("eu", "istio-system", release, &deadline).await.expect("uninstalled");
+    }
+    let state = read::<Cluster>(&scene, &state).await.0;
+    assert_eq!(drift(&state), ["Helm release istio-base: it is gone", "Helm release istiod: it is gone"]);
+    destroy::<Cluster>(&scene, &state).await;
+    assert_eq!(scene.releases.names("eu"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_refused_apply_makes_nothing_of_others_ours() {
+    let scene = served();
+    let state = created::<Cluster>(&scene, own(OWN)).await;
+    scene
+        .releases
+        .apply("eu", &theirs(), None, &Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new()))
+        .await
+        .expect("installed");
+    scene.releases.give_away("eu", "istio-system", "istiod-next");
+    let other = || with(CanaryModel { revision: text("other"), ..next(Value::Null) }, own(OWN));
+    let attempted = encode(&Value::Value(with(next(Value::Null), own(OWN))));
+    let unfinished = Unfinished { is_create: false, attempted: vec![attempted] };
+    for (model, is_refused) in [(with(next(Value::Null), own(OWN)), true), (other(), false)] {
+        let mut injector = canary_injector();
+        injector["metadata"]["name"] = "istio-sidecar-injector-other".into();
+        scene.objects.put("eu", injector);
+        let config = encode(&Value::Value(model.clone()));
+        let change =
+            Change { prior: &state, config: &config, planned: planned::<Cluster>(model), unfinished: Some(&unfinished), is_resumed: false };
+        let applied = erase::<Cluster>().apply(change, &mut framework::Memory::new(), &scene.world, CancellationToken::new()).await;
+        assert_eq!(
+            applied.diagnostics.errors.iter().any(|error| error.summary == "Already exists"),
+            is_refused,
+            "{:?}",
+            applied.diagnostics
+        );
+        assert!(scene.releases.names("eu").contains(&"istio-system/istiod-next".to_owned()), "it stays");
+    }
 }
 
 #[tokio::test]
@@ -188,16 +267,8 @@ async fn a_release_of_somebody_else_by_its_name_is_left_alone() {
     assert_eq!(versions(&scene).await, some([OWN, OWN, ""]));
 
     // Another tool's, which no state knows.
-    let theirs = Release {
-        name: "istiod-next".to_owned(),
-        namespace: "istio-system".to_owned(),
-        chart: "istiod".to_owned(),
-        version: None,
-        values: json!({"revision": "next"}),
-        takes_ownership: false,
-    };
     let deadline = Deadline::after(std::time::Duration::from_secs(1), CancellationToken::new());
-    scene.releases.apply("eu", &theirs, None, &deadline).await.expect("installed");
+    scene.releases.apply("eu", &theirs(), None, &deadline).await.expect("installed");
     scene.releases.give_away("eu", "istio-system", "istiod-next");
     let (_, diagnostics) = apply::<Cluster>(&scene, &state, with(next(Value::Null), own(OWN))).await;
     assert_eq!(diagnostics.errors[0].summary, "Already exists");

@@ -14,7 +14,7 @@ use crate::{
         },
         trust,
     },
-    ports::{Failure, FailureKind},
+    ports::Failure,
     world::{ClusterAccess, LiveCluster, World, import, listing::Discover},
 };
 use framework::{Cx, Error, Value};
@@ -37,6 +37,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
     let base = live.release(&namespace, BASE_RELEASE).await?;
     let base_values = base.and_then(|base| ControlPlane::read_base_values(&base.values));
     let values = ControlPlane::read_values(&istiod.values);
+    let canary = find_canary(live, &istiod).await?;
     let mtls = live.get(&ObjectRef::namespaced(Kind::PEER_AUTHENTICATION, namespace.as_str(), "default")).await?;
     Ok(ClusterModel {
         ca: find_ca(live, &namespace, cx).await?,
@@ -50,10 +51,10 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
             .filter(|name| name != cluster.as_str())
             .into(),
         namespace: Value::Value(namespace),
-        // The version isn't pinned by what is installed.
-        istio_version: Value::Null,
+        // The version isn't pinned by what is installed, unless a canary has another one.
+        istio_version: canary.as_ref().filter(|canary| canary.istio_version.is_value()).map(|_| plain(&istiod.version)).into(),
         values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
-        canary: find_canary(live, &istiod).await?.into(),
+        canary: canary.into(),
         base_values: base_values.map(|values| vec![Value::Value(values)]).into(),
         // Which of them are ours, the namespace doesn't show.
         namespace_labels: Value::Null,
@@ -70,23 +71,23 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
     })
 }
 
-/// Finds a canary beside an istiod. Where releases of all namespaces can't be listed, there is none to be seen.
+/// A chart's version as attributes have it.
+fn plain(version: &str) -> String {
+    version.trim_start_matches('v').to_owned()
+}
+
+/// Finds a canary of this provider beside an istiod. One of another tool stays that tool's: nothing takes it over.
 async fn find_canary(cluster: LiveCluster<'_>, istiod: &Deployed) -> Result<Option<CanaryModel>, Failure> {
-    let releases = match cluster.releases_of(&[ISTIOD_CHART]).await {
-        Err(failure) if failure.kind == FailureKind::Denied => return Ok(None),
-        releases => releases?,
-    };
-    // One of another tool stays that tool's: nothing takes it over.
-    let mut here = releases.iter().filter(|release| release.is_ours && release.namespace == istiod.namespace);
+    let releases = cluster.releases_of(Some(&istiod.namespace), &[ISTIOD_CHART]).await?;
     let model = |release: &Deployed| {
         let found = ImportedCanary::of(&release.name, &release.values, &istiod.values)?;
         Some(CanaryModel {
             revision: Value::Value(found.revision),
-            istio_version: Some(release.version.clone()).filter(|version| *version != istiod.version).into(),
+            istio_version: Some(plain(&release.version)).filter(|version| *version != plain(&istiod.version)).into(),
             values: found.values.map(|values| vec![Value::Value(values)]).into(),
         })
     };
-    Ok(here.find_map(model))
+    Ok(releases.iter().filter(|release| release.is_ours).find_map(model))
 }
 
 /// Returns the mode of a policy that sets nothing else. Any other policy stays its author's, as no attribute can express it.
@@ -112,7 +113,7 @@ async fn find_ca(cluster: LiveCluster<'_>, namespace: &str, cx: &Cx<'_, World>) 
 #[async_trait]
 impl Discover for Cluster {
     async fn discover(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<Vec<String>, Failure> {
-        let istiods = cx.cluster(cluster).releases_of(&[ISTIOD_CHART]).await?;
+        let istiods = cx.cluster(cluster).releases_of(None, &[ISTIOD_CHART]).await?;
         let named = istiods.into_iter().filter(|istiod| istiod.name == ISTIOD_RELEASE);
         Ok(named.map(|istiod| format!("{cluster}/{}", istiod.namespace)).collect())
     }

@@ -95,7 +95,9 @@ impl Cluster {
         {
             return Ok(deployed);
         }
-        let release = Release { takes_ownership: self.adopts && creation.is_some(), ..release };
+        // What an adoption announces is no canary.
+        let takes_ownership = self.adopts && creation.is_some() && Canary::revision_of(&release.name).is_none();
+        let release = Release { takes_ownership, ..release };
         match self.on(cx).install(&release, creation).await {
             Ok(deployed) => Ok(deployed),
             Err(failure) => Err(self.with_evidence(failure, cx).await),
@@ -218,7 +220,7 @@ impl Resource for Cluster {
             return Ok(Observed::Unseen);
         }
         let seen = spec.look(cx).await?;
-        if seen.base.is_none() && seen.istiod.is_none() {
+        if seen.base.is_none() && seen.istiod.is_none() && seen.canary.is_none() {
             return Ok(Observed::Gone);
         }
         let (drift, in_use) = tokio::join!(spec.differences(&seen, spec.istio_version.clone(), cx), spec.in_use(cx));
@@ -228,7 +230,9 @@ impl Resource for Cluster {
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let objects = format!("the Helm releases istiod and istio-base in namespace {}, and what istiod has created", spec.namespace());
+        let canary = spec.canary.as_ref().map(|canary| format!("{}, ", canary.release_name())).unwrap_or_default();
+        let namespace = spec.namespace();
+        let objects = format!("the Helm releases {canary}istiod and istio-base in namespace {namespace}, and what istiod has created");
         if spec.on(cx).leaves_behind(&objects).await {
             return Ok(());
         }

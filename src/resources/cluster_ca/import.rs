@@ -103,7 +103,7 @@ fn key_algorithm(found: &str, record: &Json) -> Value<String> {
 /// Returns the namespaces of a cluster that have a CA: one of this provider, or one that istiod reads.
 pub(super) async fn namespaces_with_a_ca(cluster: &ClusterKey, cx: &Cx<'_, World>) -> Result<BTreeSet<String>, Failure> {
     let (ours, cluster) = (Owner::ClusterCa.selector(), cx.cluster(cluster));
-    let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(&[ISTIOD_CHART]))?;
+    let (secrets, istiods) = tokio::try_join!(cluster.list(Kind::SECRET, None, &ours), cluster.releases_of(None, &[ISTIOD_CHART]))?;
     let mut namespaces: BTreeSet<_> =
         secrets.iter().filter_map(|secret| secret["metadata"]["namespace"].as_str().map(str::to_owned)).collect();
     for istiod in istiods {

@@ -279,9 +279,9 @@ impl<'a> LiveCluster<'a> {
         self.recognized().await?.releases.get(self.key.as_str(), namespace, name, self.deadline).await
     }
 
-    /// Returns the Helm releases of some charts, in all namespaces.
-    pub(crate) async fn releases_of(self, charts: &[&str]) -> Result<Vec<Deployed>, Failure> {
-        self.recognized().await?.releases.list(self.key.as_str(), charts, self.deadline).await
+    /// Returns the Helm releases of some charts, in one namespace or all.
+    pub(crate) async fn releases_of(self, namespace: Option<&str>, charts: &[&str]) -> Result<Vec<Deployed>, Failure> {
+        self.recognized().await?.releases.list(self.key.as_str(), namespace, charts, self.deadline).await
     }
 
     /// Installs or upgrades a Helm release, with the mark of a create if there is one, and waits until its objects are ready.
