@@ -34,6 +34,6 @@ impl EastwestGateway {
              mesh_cluster with this revision as its `canary` first.",
             self.cluster
         );
-        Err(Error::new("There is no istiod of this revision", detail).at(AttributePath::new("revision")))
+        Err(Error::new("Unknown revision of istiod", detail).at(AttributePath::new("revision")))
     }
 }
