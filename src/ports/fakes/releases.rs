@@ -17,12 +17,18 @@ use framework::Deadline;
 pub struct FakeReleases {
     releases: Mutex<BTreeMap<Key, Deployed>>,
     failure: Mutex<Option<(String, Failure)>>,
+    owning: Mutex<Vec<String>>,
 }
 
 impl FakeReleases {
     /// From now on applying the release of this name fails, when it is already half there, as does fetching a chart of this name.
     pub fn fail(&self, name: &str, failure: Failure) {
         *lock(&self.failure) = Some((name.to_owned(), failure));
+    }
+
+    /// The names of the releases that were to take over objects of others, in their order.
+    pub fn owning(&self) -> Vec<String> {
+        lock(&self.owning).clone()
     }
 
     /// Nothing fails from now on.
@@ -101,6 +107,9 @@ impl Releases for FakeReleases {
             // As Helm does with labels.
             mark: mark.cloned().or_else(|| releases.get(&at)?.mark.clone()),
         };
+        if release.takes_ownership {
+            lock(&self.owning).push(release.name.clone());
+        }
         releases.insert(at, deployed.clone());
         failure.map_or(Ok(deployed), Err)
     }

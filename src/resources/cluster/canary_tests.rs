@@ -194,6 +194,15 @@ async fn the_state_outlives_an_istiod_that_somebody_has_uninstalled_beside_its_c
 }
 
 #[tokio::test]
+async fn an_adoption_takes_over_no_objects_by_the_name_of_its_canary() {
+    let scene = served();
+    let adopting = ClusterModel { adopt: Value::Value(true), ..with(next(text(NEWER)), own(OWN)) };
+    created::<Cluster>(&scene, adopting).await;
+    assert_eq!(scene.releases.names("eu").len(), 3);
+    assert_eq!(scene.releases.owning(), ["istio-base", "istiod"]);
+}
+
+#[tokio::test]
 async fn a_refused_apply_makes_nothing_of_others_ours() {
     let scene = served();
     let state = created::<Cluster>(&scene, own(OWN)).await;
@@ -305,7 +314,7 @@ async fn a_gateway_asks_for_a_revision_that_there_is() {
     let of = |revision: &str| EastwestGatewayModel { revision: text(revision), ..gateway() };
     let (state, diagnostics) = apply::<EastwestGateway>(&scene, &Value::Null, of("next")).await;
     let error = &diagnostics.errors[0];
-    assert!(state.is_null() && error.summary == "There is no istiod of this revision", "{error:?}");
+    assert!(state.is_null() && error.summary == "Unknown revision of istiod", "{error:?}");
     assert_eq!(scene.releases.names("eu"), [""; 0]);
     scene.objects.put("eu", canary_injector());
     let state = created::<EastwestGateway>(&scene, of("next")).await;

@@ -203,3 +203,25 @@ async fn objects_of_a_release_that_is_gone_after_a_failed_uninstall_are_removed_
     assert!(helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap().is_empty());
     assert_eq!(verbs(folder.path()), ["uninstall"]);
 }
+
+#[tokio::test]
+async fn a_release_that_others_have_installed_during_an_uninstall_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_path_buf();
+    let (clusters, asked) = scripted(move |_, line| match (line, verbs(&home).len()) {
+        (line, 0) if line.contains("?labelSelector") => list(&[&revision(1, "deployed", "")]),
+        (line, 1) if line.contains("?labelSelector") => {
+            let mut theirs = revision(1, "deployed", "");
+            theirs["metadata"]["uid"] = json!("another");
+            list(&[&theirs])
+        }
+        (line, 0) if line.contains("sh.helm.release") => ok(&revision(1, "deployed", "")),
+        _ => status(403, "Forbidden", line),
+    });
+    let helm = Helm::new(failing_helm(folder.path(), &[RESET]), Arc::new(clusters));
+    let failure = helm.remove("eu", "istio-system", "istiod", &minutes()).await.unwrap_err();
+    assert!(failure.kind == FailureKind::Conflict && failure.why.contains("Somebody has installed a release of that name"), "{failure}");
+    assert!(failure.to_string().contains("connection reset by peer"), "{failure}");
+    assert_eq!(verbs(folder.path()), ["uninstall"]);
+    assert!(!asked.lock().unwrap().iter().any(|line| line.starts_with("DELETE")));
+}
