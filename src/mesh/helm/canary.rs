@@ -48,9 +48,6 @@ impl Canary {
         control_plane::of_namespace(&format!("{INJECTOR}-{}", self.revision), namespace)
     }
 
-    /// The selector of the pods that have a proxy of any revision.
-    pub const INJECTED: &str = well_known::INJECTED_LABEL;
-
     /// Whether the proxy of a pod is of a revision. A pod that has ended, or ends, needs no istiod any more.
     pub fn has_injected(revision: &str, pod: &Json) -> bool {
         pod["metadata"]["annotations"][well_known::REVISION_LABEL] == revision && !pod::has_ended(pod)

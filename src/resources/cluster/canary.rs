@@ -7,7 +7,10 @@ use serde_json::Value as Json;
 use super::{CanaryModel, Cluster, ClusterModel, parse_plane};
 use crate::{
     data::{Deployed, Kind, Release},
-    mesh::{Canary, ControlPlane, Revision, Values, helm::control_plane::ISTIOD_CHART, inventory::INJECTORS, names::REVISION_LABEL},
+    mesh::{
+        Canary, ControlPlane, Revision, Values, helm::control_plane::ISTIOD_CHART, inventory::INJECTORS, names::REVISION_LABEL,
+        rotation::Workload,
+    },
     ports::Failure,
     world::{Creation, World, check_step, parse_version},
 };
@@ -57,11 +60,9 @@ pub(super) fn check_plan(plan: &mut Plan<'_, ClusterModel, World>) {
         _ => {}
     }
     let has_ca = !plan.planned.ca.is_null();
-    let values = CanaryModel { revision: Value::Value("canary".to_owned()), istio_version: Value::Null, values: model.values.clone() };
-    let plane = |model: &ClusterModel, report: &mut Parse<'_>| {
-        let plane = parse_plane(model, report)?;
-        let canary = parse(&values, report)?;
-        Some(ControlPlane { values: canary.values, ..plane })
+    let plane = |model: &ClusterModel, parse: &mut Parse<'_>| {
+        let values = parse.each("values", &model.canary.as_ref_option()?.values, |text| Values::parse(text))?;
+        Some(ControlPlane { values, ..parse_plane(model, parse)? })
     };
     if let Some(plane) = plan.known(plane) {
         let at = || path().attribute("values");
@@ -132,7 +133,7 @@ impl Cluster {
     async fn check_unused(&self, release: &Deployed, cx: &Cx<'_, World>) -> Result<(), Error> {
         let Some(revision) = Canary::revision_of(&release.name) else { return Ok(()) };
         let (pods, namespaces, injectors) = tokio::try_join!(
-            self.on(cx).list(Kind::POD, None, Canary::INJECTED),
+            self.on(cx).list(Kind::POD, None, Workload::SELECTOR),
             self.on(cx).list_metadata(Kind::NAMESPACE, None, REVISION_LABEL),
             self.on(cx).list_metadata(Kind::MUTATING_WEBHOOK, None, INJECTORS),
         )?;
