@@ -4,13 +4,12 @@ use mesh_lab::Charts;
 use serde_json::{Value as Json, json};
 
 use super::{
-    mesh::{BACK, Changes},
+    mesh::{Changes, Mesh},
     upgrade::{older, proxy},
 };
 use crate::{
-    fixture::{bare_clusters, both, example},
     on_a_mesh::canary::move_echo,
-    traffic::{Traffic, restart_workloads},
+    traffic::Traffic,
     workspace::{Workspace, clis, unwrapped},
 };
 
@@ -25,7 +24,6 @@ fn parameterize(workspace: &Workspace) {
         "  values   = var.values.gateway\n",
         "  istio_version = local.stage[each.key].gateway\n  revision = local.stage[each.key].revision\n  values = var.values.gateway\n",
     );
-    workspace.write("back.tf", BACK);
 }
 
 /// What a stage is about: the version of the EU's istiod, whether there is a canary, and whether the gateway is the canary's.
@@ -57,18 +55,14 @@ impl Stage<'_> {
 #[ignore = "takes several minutes, and needs an older Istio"]
 fn a_canary_takes_workloads_and_a_gateway_to_a_new_version() {
     for cli in clis(&crate::fixture::lab()) {
-        let lab = bare_clusters();
-        let (us, eu) = both(&lab);
-        us.apply(&mesh_lab::echo_manifest(us.name())).expect("echo");
-        eu.apply(mesh_lab::client_manifest()).expect("client");
+        let before = |old| Stage { version: old, has_canary: false, gateway: old, is_moved: false };
+        let Mesh { lab, eu, workspace, .. } = Mesh::prepared(&cli, |workspace, charts| {
+            parameterize(workspace);
+            before(older(charts)).write(workspace, charts);
+        });
         let charts = lab.charts();
         let (old, new) = (older(&charts), charts.version);
-        let workspace = example(&lab, &cli);
-        parameterize(&workspace);
-        let before = Stage { version: old, has_canary: false, gateway: old, is_moved: false };
-        before.write(&workspace, &charts);
-        workspace.apply();
-        restart_workloads(&lab);
+        let before = before(old);
 
         let apply = |stage: Stage<'_>| {
             stage.write(&workspace, &charts);

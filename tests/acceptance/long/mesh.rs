@@ -1,6 +1,6 @@
 //! A mesh in which each cluster exports `echo` to the other.
 
-use mesh_lab::{Cluster, ClusterName, client_manifest, echo_manifest};
+use mesh_lab::{Charts, Cluster, ClusterName, client_manifest, echo_manifest};
 
 use crate::{
     fixture::{Timed, bare_clusters, both, example},
@@ -31,11 +31,17 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// Makes it from bare clusters.
     pub(crate) fn bring_up(cli: &Cli) -> Self {
+        Self::prepared(cli, |_, _| {})
+    }
+
+    /// Makes it from bare clusters, of a configuration that is prepared before it is applied.
+    pub(crate) fn prepared(cli: &Cli, prepare: impl FnOnce(&Workspace, &Charts)) -> Self {
         let lab = bare_clusters();
         let (us, eu) = both(&lab);
         us.apply(&echo_manifest(ClusterName::Us)).expect("echo");
         eu.apply(client_manifest()).expect("client");
         let workspace = example(&lab, cli).with("back.tf", BACK);
+        prepare(&workspace, &lab.charts());
         workspace.apply();
         restart_workloads(&lab);
         Self { lab, us, eu, workspace }

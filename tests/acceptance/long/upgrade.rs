@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use mesh_lab::{Charts, Cluster};
 use serde_json::json;
 
-use super::mesh::{BACK, Changes};
+use super::mesh::{Changes, Mesh};
 use crate::{
-    fixture::{bare_clusters, both, example},
-    traffic::{Traffic, restart_workloads, restart_workloads_of},
+    traffic::{Traffic, restart_workloads_of},
     workspace::{Workspace, clis, unwrapped},
 };
 
@@ -21,7 +20,6 @@ fn parameterize(workspace: &Workspace) {
     );
     workspace
         .edit("  values   = var.values.gateway\n", "  istio_version = local.versions.gateways[each.key]\n  values = var.values.gateway\n");
-    workspace.write("back.tf", BACK);
 }
 
 /// Writes the versions: of the control planes of the US and the EU, and of their gateways.
@@ -49,18 +47,14 @@ pub(super) fn proxy(cluster: &Cluster, namespace: &str, deployment: &str) -> Str
 #[ignore = "takes several minutes, and needs an older Istio"]
 fn a_minor_version_is_upgraded_under_traffic() {
     for cli in clis(&crate::fixture::lab()) {
-        let lab = bare_clusters();
-        let (us, eu) = both(&lab);
-        us.apply(&mesh_lab::echo_manifest(us.name())).expect("echo");
-        eu.apply(mesh_lab::client_manifest()).expect("client");
+        let Mesh { lab, us, eu, workspace } = Mesh::prepared(&cli, |workspace, charts| {
+            parameterize(workspace);
+            let old = older(charts);
+            set(workspace, charts, [old, old], [old, old]);
+        });
         let charts = lab.charts();
         let (old, new) = (older(&charts), charts.version);
-        let workspace = example(&lab, &cli);
-        parameterize(&workspace);
-        set(&workspace, &charts, [old, old], [old, old]);
-        workspace.apply();
         workspace.assert_settled();
-        restart_workloads(&lab);
         assert!(proxy(&us, "echo", "deploy/client").contains(old));
 
         let mut changes = Changes::under(Traffic::start_both_ways(&lab));
