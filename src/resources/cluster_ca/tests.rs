@@ -225,7 +225,7 @@ async fn a_root_of_ones_own_outlives_a_change_of_anything_else() {
     assert_ne!(live()["ca-cert.pem"], first["ca-cert.pem"], "the new subject has a new intermediate");
     assert_eq!(live()["root-cert.pem"], first["root-cert.pem"], "of the same root");
     let (kept, diagnostics) = apply::<ClusterCa>(&scene, &state, own("Corp US", 90, Value::Null)).await;
-    assert_eq!(diagnostics.errors[0].summary, "Missing root_private_key_wo", "what the key is missing for is no silent loss");
+    assert_eq!(diagnostics.errors[0].summary, "Missing root_private_key_wo", "the plan says what the key is missing for");
     assert_eq!(kept, state);
 }
 
