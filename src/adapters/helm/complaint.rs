@@ -170,8 +170,9 @@ pub(super) fn is_passing(failure: &Failure) -> bool {
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
     // The other kinds have a cause of their own: credentials, values, another release's object, time that is over.
     let is_unexplained = matches!(failure.kind, FailureKind::Unreachable | FailureKind::NotReady | FailureKind::Other);
-    // An uninstall doesn't say what kept it from deleting.
-    is_unexplained && !has(POLICIES) && (has(PASSING) || lower.starts_with("failed to delete release: "))
+    // Of Helm's versions that don't log the cause of a failed uninstall as this provider reads it.
+    let is_without_cause = lower.strip_prefix("failed to delete release: ").is_some_and(|rest| !rest.contains(": "));
+    is_unexplained && !has(POLICIES) && (has(PASSING) || is_without_cause)
 }
 
 /// Explains the text that Helm wrote to standard error.
@@ -218,6 +219,8 @@ mod tests {
                 true,
             ),
             ("Error: failed to delete release: istiod", true),
+            ("Error: failed to delete release: istiod: Delete \"https://eu/api/v1/services/istiod\": unexpected EOF", true),
+            ("Error: failed to delete release: istiod: services \"istiod\" is forbidden: User \"ann\" cannot delete resource", false),
             (
                 "Error: admission webhook \"a\" denied the request: no owner; failed calling webhook \"b\": connect: connection refused",
                 false,

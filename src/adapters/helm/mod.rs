@@ -4,6 +4,7 @@ mod again;
 mod chart;
 mod charts;
 mod complaint;
+mod debug_log;
 mod install;
 mod post_renderer;
 mod program;

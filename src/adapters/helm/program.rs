@@ -9,7 +9,7 @@ use std::{
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use super::{complaint::complaint, source::REPOSITORY, workspace::Workspace};
+use super::{complaint::complaint, debug_log::without_debug, source::REPOSITORY, workspace::Workspace};
 use crate::adapters::process::{self, Trouble};
 use crate::ports::{Failure, FailureKind};
 use framework::Deadline;
@@ -85,7 +85,9 @@ impl Program {
     /// Runs it to its end, or until the deadline. A failure has the given title.
     pub(super) async fn run(&self, title: &str, arguments: &[String], workspace: &Workspace, deadline: &Deadline) -> Result<(), Failure> {
         let ended = self.execute(title, arguments, workspace, deadline).await?;
-        if ended.is_success { Ok(()) } else { Err(complaint(title, &ended.errors)) }
+        let is_talkative = arguments.iter().any(|argument| argument == "--debug");
+        let errors = if is_talkative { without_debug(&ended.errors) } else { ended.errors };
+        if ended.is_success { Ok(()) } else { Err(complaint(title, &errors)) }
     }
 
     /// Fetches the index of the workspace's named repository.

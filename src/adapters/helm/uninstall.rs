@@ -62,8 +62,9 @@ impl Helm {
             Err(failure) if failure.kind == FailureKind::Conflict => {}
             marked => drop(marked?),
         }
+        // Without `--debug` Helm doesn't say what kept it from deleting.
         let arguments =
-            ["uninstall", at.name, "--namespace", at.namespace, "--ignore-not-found", "--wait", "--timeout", &timeout(deadline)];
+            ["uninstall", at.name, "--namespace", at.namespace, "--ignore-not-found", "--wait", "--debug", "--timeout", &timeout(deadline)];
         let outcome = self.program().await?.run(title, &arguments.map(str::to_owned), &workspace, deadline).await;
         outcome.map_err(Stopped::by_helm)?;
         // Helm takes a storage that it can't read for one without the release, and reports success.
