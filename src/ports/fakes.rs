@@ -48,7 +48,7 @@ pub struct FakeObjects {
     failures: Mutex<BTreeMap<Key, Failure>>,
     /// By cluster: what goes wrong at each call.
     down: Mutex<BTreeMap<String, Failure>>,
-    /// By object: what it becomes as soon as somebody has looked at it.
+    /// By object: what it becomes as soon as somebody has looked at it, null if it is gone then.
     changes: Mutex<BTreeMap<Key, Json>>,
     /// By object: what somebody makes in its place just before it is written.
     overtaken: Mutex<BTreeMap<Key, Json>>,
@@ -75,6 +75,14 @@ impl FakeObjects {
     pub fn change_after_look(&self, cluster: &str, object: Json) {
         let reference = ObjectRef::of(&object, "default").expect("a known kind");
         lock(&self.changes).insert(key(cluster, &reference), object);
+    }
+
+    /// Puts an object there that is being deleted, and is gone as soon as it was looked at.
+    pub fn put_ending(&self, cluster: &str, mut object: Json) {
+        let reference = ObjectRef::of(&object, "default").expect("a known kind");
+        object["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z".into();
+        self.put(cluster, object);
+        lock(&self.changes).insert(key(cluster, &reference), Json::Null);
     }
 
     /// Makes an object as soon as its place is about to be written, as somebody else would who is faster.
@@ -259,8 +267,10 @@ impl Objects for FakeObjects {
     async fn get(&self, cluster: &str, object: &ObjectRef, _: &Deadline) -> Result<Option<Json>, Failure> {
         self.check(cluster, object)?;
         let live = self.live(cluster, object);
-        if let Some(changed) = lock(&self.changes).remove(&key(cluster, object)) {
-            self.put(cluster, changed);
+        match lock(&self.changes).remove(&key(cluster, object)) {
+            Some(Json::Null) => self.remove(cluster, object),
+            Some(changed) => self.put(cluster, changed),
+            None => {}
         }
         Ok(live)
     }

@@ -252,6 +252,10 @@ impl Resource for EastwestGateway {
         spec.check_revision(cx).await?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let version = spec.wanted_version(cx).or(found);
+        if prior.is_none() {
+            // An interrupted destroy may have left the Service to the cloud, which removes its load balancer first.
+            spec.on(cx).get_staying(&spec.service()).await?;
+        }
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
         let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };

@@ -26,7 +26,7 @@ pub(crate) use creation::{Creation, marked};
 pub(crate) use errors::{all_failed, check_helm, not_ours};
 pub(crate) use inventory::inventory;
 pub use listing::{Discover, InClusters, ListModel};
-pub(crate) use live_cluster::{ClusterAccess, LiveCluster};
+pub(crate) use live_cluster::{ClusterAccess, LiveCluster, is_ending};
 pub(crate) use observation::{in_place, release_drift, seen};
 pub use planned_mesh::{PlannedCluster, PlannedGateway, PlannedHost, PlannedMesh, PlannedRoot, Source};
 pub(crate) use precheck::survey;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::LiveCluster;
+use super::{LiveCluster, is_ending};
 use crate::{
     data::{Kind, MANAGER, ObjectRef},
     mesh::{Namespace, labels, observe::occupant},
@@ -19,7 +19,7 @@ fn reference(namespace: &Namespace) -> ObjectRef {
 /// Creates the namespace unless it exists. It isn't applied: an apply without the network label would remove the one that the resource of
 /// the control plane has set since the look.
 pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
-    if cluster.get(&reference(namespace)).await?.is_none() {
+    if cluster.get_staying(&reference(namespace)).await?.is_none() {
         let manifest = json!({
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": namespace.as_str(), "labels": {labels::MANAGED_BY: MANAGER}},
@@ -36,9 +36,27 @@ pub(crate) async fn mark(
     wanted: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
-    let live = cluster.get(&reference(namespace)).await?;
+    let live = cluster.get_staying(&reference(namespace)).await?;
+    write(cluster, namespace, live.as_ref(), wanted, annotations).await
+}
+
+/// Removes the labels and annotations that [`mark`] has set, if the namespace stays.
+pub(crate) async fn unmark(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<(), Failure> {
+    match cluster.get(&reference(namespace)).await? {
+        Some(live) if !is_ending(&live) => write(cluster, namespace, Some(&live), &BTreeMap::new(), &BTreeMap::new()).await,
+        _ => Ok(()),
+    }
+}
+
+async fn write(
+    cluster: LiveCluster<'_>,
+    namespace: &Namespace,
+    live: Option<&Json>,
+    wanted: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
     let mut labels = wanted.clone();
-    if live.as_ref().is_none_or(labels::is_ours) {
+    if live.is_none_or(labels::is_ours) {
         labels.insert(labels::MANAGED_BY.to_owned(), MANAGER.to_owned());
     }
     let mut metadata = json!({"name": namespace.as_str(), "labels": labels});

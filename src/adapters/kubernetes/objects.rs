@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use framework::Deadline;
 use http::Method;
 use serde_json::{Value as Json, json};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     Kubernetes, absent, jittered,
@@ -18,9 +17,6 @@ use crate::{
     data::{Kind, MANAGER, ObjectRef},
     ports::{Failure, FailureKind, Objects},
 };
-
-/// How long a last look may take when the time is already over.
-const LAST_LOOK: Duration = Duration::from_secs(3);
 
 impl Kubernetes {
     async fn write(&self, verb: Verb, cluster: &str, manifest: &Json, deadline: &Deadline) -> Result<Json, Failure> {
@@ -60,14 +56,36 @@ impl Kubernetes {
     /// Waits until the object with this UID is gone.
     async fn wait_for_end(&self, cluster: &str, object: &ObjectRef, uid: &str, deadline: &Deadline) -> Result<(), Failure> {
         let is_gone = |live: Option<&Json>| live.is_none_or(|live| live["metadata"]["uid"] != uid);
-        let Err(failure) = self.wait(cluster, object, "it to be gone", &is_gone, deadline).await else { return Ok(()) };
+        let Err((failure, live)) = self.wait_with_last_seen(cluster, object, "it to be gone", &is_gone, deadline).await else {
+            return Ok(());
+        };
         let failure = Failure { summary: Attempt::new(cluster, Verb::Delete, object).title(), ..failure };
-        if failure.kind != FailureKind::TimedOut {
-            return Err(failure);
+        let is_late = failure.kind == FailureKind::TimedOut;
+        Err(failure.seen(live.filter(|_| is_late).map(|live| stuck::reasons(object, &live)).unwrap_or_default()))
+    }
+
+    /// Waits until the object is as wanted, and returns it. A failure comes with the object as it was last seen.
+    async fn wait_with_last_seen(
+        &self,
+        cluster: &str,
+        object: &ObjectRef,
+        what: &str,
+        wanted: &(dyn for<'a> Fn(Option<&'a Json>) -> bool + Sync),
+        deadline: &Deadline,
+    ) -> Result<Option<Json>, (Failure, Option<Json>)> {
+        let attempt = Attempt { awaited: Some(what), ..Attempt::new(cluster, Verb::Read, object) };
+        let (mut pause, mut seen) = (Duration::from_millis(100), None);
+        loop {
+            match absent(self.send(&attempt, &Call::get(path(object)), deadline).await) {
+                Ok(live) if wanted(live.as_ref()) => return Ok(live),
+                Ok(live) => seen = live,
+                Err(failure) => return Err((failure, seen)),
+            }
+            if let Err(cut) = deadline.pause(jittered(pause)).await {
+                return Err((Failure::cut(cut, attempt.waiting(), &attempt.doing()), seen));
+            }
+            pause = (pause * 3 / 2).min(Duration::from_secs(1));
         }
-        let last = Deadline::after(LAST_LOOK, CancellationToken::new());
-        let live = self.get(cluster, object, &last).await.ok().flatten().unwrap_or_default();
-        Err(failure.seen(stuck::reasons(object, &live)))
     }
 
     async fn items(
@@ -239,15 +257,9 @@ impl Objects for Kubernetes {
         wanted: &(dyn for<'a> Fn(Option<&'a Json>) -> bool + Sync),
         deadline: &Deadline,
     ) -> Result<Option<Json>, Failure> {
-        let attempt = Attempt { awaited: Some(what), ..Attempt::new(cluster, Verb::Read, object) };
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let live = absent(self.send(&attempt, &Call::get(path(object)), deadline).await)?;
-            if wanted(live.as_ref()) {
-                return Ok(live);
-            }
-            deadline.pause(jittered(pause)).await.map_err(|cut| Failure::cut(cut, attempt.waiting(), &attempt.doing()))?;
-            pause = (pause * 3 / 2).min(Duration::from_secs(1));
-        }
+        self.wait_with_last_seen(cluster, object, what, wanted, deadline).await.map_err(|(failure, live)| {
+            let ending = live.filter(|live| !live["metadata"]["deletionTimestamp"].is_null());
+            failure.seen(ending.map(|live| stuck::reasons(object, &live)).unwrap_or_default())
+        })
     }
 }

@@ -211,6 +211,19 @@ async fn an_object_as_it_was_read_is_deleted_by_one_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_for_an_object_that_is_being_deleted_says_what_holds_it() {
+    let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system");
+    let condition = json!({"type": "NamespaceFinalizersRemaining", "status": "True", "message": "a finalizer remains"});
+    let held = json!({
+        "metadata": {"name": "istio-system", "deletionTimestamp": "2030-01-01T00:00:00Z"}, "status": {"conditions": [condition]},
+    });
+    let (clusters, _) = scripted(move |_, _| ok(&held));
+    let seconds = Deadline::after(Duration::from_secs(5), CancellationToken::new());
+    let failure = clusters.wait("eu", &namespace, "its deletion to end", &|live| live.is_none(), &seconds).await.unwrap_err();
+    assert!(failure.kind == FailureKind::TimedOut && failure.to_string().contains("a finalizer remains"), "{failure}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_that_is_held_up_names_the_finalizer() {
     let (clusters, _) =
         scripted(|_, _| ok(&json!({"metadata": {"uid": "1", "finalizers": ["service.kubernetes.io/load-balancer-cleanup"]}})));

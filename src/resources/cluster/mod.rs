@@ -250,7 +250,7 @@ impl Resource for Cluster {
         if spec.delete_crds {
             spec.remove_crds(base.as_ref(), cx).await?;
         }
-        namespace::mark(spec.on(cx), &spec.plane.namespace, &BTreeMap::new(), &BTreeMap::new()).await?;
+        namespace::unmark(spec.on(cx), &spec.plane.namespace).await?;
         namespace::release(spec.on(cx), &spec.plane.namespace).await.map_err(Error::from)
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::{ClusterCa, ClusterCaModel};
 use crate::{
-    data::{CaSubject, Certificate, KeyAlgorithm, Mark},
+    data::{CaSubject, Certificate, KeyAlgorithm, Kind, Mark, ObjectRef},
     mesh::{Namespace, rotation::TrustRecord, trust},
     ports::{Authority as _, fakes::FakeAuthority},
     resources::{
@@ -41,6 +41,16 @@ async fn a_ca_that_an_interrupted_create_has_left_is_kept_and_its_namespace_warn
     let (again, diagnostics) = apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await;
     assert_eq!((&again, diagnostics.errors.len(), diagnostics.warnings.len()), (&state, 0, 1), "{diagnostics:?}");
     assert!(apply::<ClusterCa>(&scene, &Value::Null, cluster_ca(&root)).await.0.is_null(), "it is complete by now");
+}
+
+#[tokio::test]
+async fn a_namespace_that_an_interrupted_destroy_has_begun_to_delete_is_waited_for() {
+    let scene = scene();
+    let root = created::<RootCa>(&scene, root()).await;
+    scene.objects.put_ending("eu", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "istio-system"}}));
+    created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+    let live = scene.objects.live("eu", &ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system")).expect("a new namespace");
+    assert!(live["metadata"]["deletionTimestamp"].is_null(), "what is written into one that is being deleted ends with it: {live}");
 }
 
 #[tokio::test]

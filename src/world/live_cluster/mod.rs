@@ -177,6 +177,18 @@ impl<'a> LiveCluster<'a> {
         world.objects.get(self.key.as_str(), object, self.deadline).await
     }
 
+    /// Returns the object, or `None` if it doesn't exist. If it is being deleted, waits until it is gone: what is written to it, or into it, ends
+    /// with it.
+    pub(crate) async fn get_staying(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
+        match self.get(object).await? {
+            Some(live) if is_ending(&live) => {
+                let stays = |live: Option<&Json>| live.is_none_or(|live| !is_ending(live));
+                self.wait(object, "its deletion, which has begun, to end", &stays).await
+            }
+            live => Ok(live),
+        }
+    }
+
     /// Returns the object if it exists and is ours.
     pub(crate) async fn get_ours(self, object: &ObjectRef) -> Result<Option<Json>, Failure> {
         let world = self.recognized().await?;
@@ -351,4 +363,9 @@ fn ended(writing: Option<Writing>, live: Option<&Json>) {
     if let Some(writing) = writing {
         writing.ended(live);
     }
+}
+
+/// Whether an object is being deleted.
+pub(crate) fn is_ending(live: &Json) -> bool {
+    !live["metadata"]["deletionTimestamp"].is_null()
 }
