@@ -3,7 +3,6 @@
 use std::{
     ops::Deref,
     path::{Path, PathBuf},
-    process::Command,
     time::Instant,
 };
 
@@ -129,30 +128,4 @@ pub(crate) fn resources_of(configuration: &str) -> usize {
 #[test]
 fn resources_are_counted_with_their_instances() {
     assert_eq!(resources_of("\nresource \"a\" \"b\" {\n}\n\nresource \"c\" \"d\" {\n  for_each = var.clusters\n}\n"), 3);
-}
-
-/// The kinds of the Gateway API that links and routes need.
-const GATEWAY_API: [&str; 3] = ["gatewayclasses", "gateways", "httproutes"];
-
-/// The definitions of the Gateway API that links and routes need, in the version that Istio is built with.
-pub(crate) fn gateway_api() -> String {
-    let module = Command::new("go")
-        .args(["mod", "download", "-json", "sigs.k8s.io/gateway-api"])
-        .current_dir(source("tests/lab/go/istio"))
-        .output()
-        .expect("go, with which the lab is built");
-    let module: Json = serde_json::from_slice(&module.stdout).expect("JSON");
-    let folder = module["Dir"].as_str().expect("a folder");
-    let read = |kind| {
-        let file = format!("{folder}/config/crd/standard/gateway.networking.k8s.io_{kind}.yaml");
-        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    GATEWAY_API.map(read).join("\n---\n")
-}
-
-/// Removes these definitions, with all objects of theirs.
-pub(crate) fn remove_gateway_api(cluster: &Cluster) {
-    let definitions = GATEWAY_API.map(|kind| format!("{kind}.gateway.networking.k8s.io"));
-    let arguments: Vec<_> = ["delete", "crd"].into_iter().chain(definitions.iter().map(String::as_str)).collect();
-    cluster.kubectl(&arguments).expect("deleted");
 }

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use mesh_lab::{Cluster, ClusterName, Outcome, Tally, Target, Traffic, client_manifest, echo_manifest};
+use mesh_lab::{Cluster, ClusterName, Outcome, Tally, Target, Traffic, client_manifest, echo_manifest, gateway_api, remove_gateway_api};
 
 use super::Mesh;
-use crate::{
-    fixture::{gateway_api, remove_gateway_api},
-    workspace::unwrapped,
-};
+use crate::workspace::unwrapped;
 
 const HOST: &str = "echo.mesh.local";
 
@@ -44,7 +41,7 @@ const SETTLED: Duration = Duration::from_secs(5);
 pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails(mesh: &Mesh) {
     let Mesh { us, eu, workspace, .. } = mesh;
     for cluster in [us, eu] {
-        cluster.apply(&gateway_api()).expect("the Gateway API");
+        cluster.apply(&gateway_api().expect("definitions")).expect("the Gateway API");
         cluster.apply(&echo_manifest(cluster.name())).expect("echo");
         cluster.apply(client_manifest()).expect("a client");
         cluster.wait_ready("echo", "echo").expect("echo is ready");
@@ -107,7 +104,7 @@ pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fail
             0
         );
         cluster.kubectl(&["delete", "-n", "echo", other]).expect("deleted");
-        remove_gateway_api(cluster);
+        remove_gateway_api(cluster).expect("deleted");
     }
     us.kubectl(&["delete", "-n", "echo", "service/echo"]).expect("deleted");
 }

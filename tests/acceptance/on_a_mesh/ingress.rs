@@ -1,14 +1,16 @@
 //! Calls from outside of the mesh to an exported host, by a gateway of an importing cluster.
 
+use mesh_lab::{gateway_api, remove_gateway_api};
+
 use super::Mesh;
 use crate::{
-    fixture::{example_file, gateway_api, remove_gateway_api, source},
+    fixture::{example_file, source},
     traffic::{HOST, call_until, is_ok, repeat_until},
 };
 
 pub(super) fn an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host(mesh: &Mesh) {
     let Mesh { us, lab, workspace, .. } = mesh;
-    us.apply(&gateway_api()).expect("the Gateway API");
+    us.apply(&gateway_api().expect("definitions")).expect("the Gateway API");
     us.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: edge}\n").expect("a namespace");
     let example = example_file("ingress/gateway.yaml");
     let guide = std::fs::read_to_string(source("docs/guides/calls-from-outside.md")).expect("the guide");
@@ -40,5 +42,5 @@ pub(super) fn an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host(m
     workspace.apply();
 
     us.kubectl(&["delete", "namespace", "edge"]).expect("deleted");
-    remove_gateway_api(us);
+    remove_gateway_api(us).expect("deleted");
 }

@@ -1,13 +1,12 @@
 //! A link to a network, and exports by way of it.
 
-use mesh_lab::Cluster;
+use mesh_lab::{Cluster, gateway_api, remove_gateway_api};
 
 use super::{
     Mesh,
     status::{WAYS, wait_for},
 };
 use crate::{
-    fixture::{gateway_api, remove_gateway_api},
     traffic::{Calls, call_host_until_ok},
     workspace::unwrapped,
 };
@@ -35,7 +34,7 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
         assert!(refused.contains(words), "{refused}");
     }
 
-    let definitions = gateway_api();
+    let definitions = gateway_api().expect("definitions");
     us.apply(&definitions).expect("the Gateway API");
     let calls = Calls::start(lab);
     workspace.apply();
@@ -82,7 +81,7 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
     workspace.write("link.tf", "");
     workspace.apply();
     assert_eq!(links(us), "");
-    remove_gateway_api(us);
+    remove_gateway_api(us).expect("deleted");
 }
 
 fn links(cluster: &Cluster) -> String {

@@ -1,11 +1,11 @@
 //! The examples in the documents of the resources, applied unchanged; only the provider block and the lab's Helm values are added.
 
 use framework::Provider as _;
-use mesh_lab::Lab;
+use mesh_lab::{Lab, gateway_api};
 use terraform_provider_mesh::provider::Mesh;
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, both, example_file, gateway_api, variables},
+    fixture::{REQUIREMENT, bare_clusters, both, example_file, variables},
     traffic::{call_host_until_ok, restart_workloads},
     workspace::{Cli, Workspace, clis},
 };
@@ -61,7 +61,7 @@ fn the_examples_of_the_resources_make_a_mesh() {
     // What the examples of a link and of a global service assume.
     let (us, eu) = both(&lab);
     for cluster in [&us, &eu] {
-        cluster.apply(&gateway_api()).expect("the Gateway API");
+        cluster.apply(&gateway_api().expect("definitions")).expect("the Gateway API");
         cluster.kubectl(&["create", "namespace", "shop"]).expect("a namespace");
         for service in ["orders", "checkout"] {
             cluster.kubectl(&["create", "service", "clusterip", service, "-n", "shop", "--tcp=80:8080"]).expect("a Service");

@@ -1,10 +1,10 @@
 //! Accounts with the roles of `examples/rbac` and no other rights.
 
-use mesh_lab::{Cluster, echo_manifest};
+use mesh_lab::{Cluster, echo_manifest, gateway_api, remove_gateway_api};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, both, example, example_file, gateway_api, lab, remove_gateway_api},
+    fixture::{REQUIREMENT, bare_clusters, both, example, example_file, lab},
     workspace::{Workspace, clis, unwrapped},
 };
 
@@ -251,7 +251,7 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
         team.apply();
         team.destroy();
         for cluster in [&us, &eu] {
-            cluster.apply(&gateway_api()).expect("the Gateway API");
+            cluster.apply(&gateway_api().expect("definitions")).expect("the Gateway API");
             cluster.apply(&echo_manifest(cluster.name())).expect("echo");
         }
         let everything = Workspace::new(&cli, &of_a_team(&platform));
@@ -265,7 +265,9 @@ fn accounts_with_the_roles_of_the_guide_suffice() {
         everything.edit("{ us = 1 }", "{ us = 0 }");
         everything.apply();
         everything.destroy();
-        [&us, &eu].into_iter().for_each(remove_gateway_api);
+        for cluster in [&us, &eu] {
+            remove_gateway_api(cluster).expect("deleted");
+        }
 
         let request = Workspace::new(&cli, &format!("{REQUIREMENT}\n{ACCESS}\nprovider \"mesh\" {{\n  {CLUSTERS}\n}}\n{REQUEST}"));
         give_access(&request, &us_installer, &eu_installer);
