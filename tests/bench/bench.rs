@@ -1,5 +1,6 @@
-//! What the provider costs beside doing without it: its start, its memory, its size, its reads, fifty clusters, and exports by the hundred. `make bench` runs this;
-//! docs/design/performance.md says what is compared, and what it was. A slow figure is reported; a wrong answer is a failure.
+//! What the provider costs beside doing without it: its start, its memory, its size, its reads, fifty clusters, a mesh, and exports by the
+//! hundred. `make bench` runs this; docs/design/performance.md says what is compared, and what it was. A slow figure is reported; a wrong
+//! answer is a failure.
 //!
 //! Arguments are the programs of other providers, to be measured beside ours.
 
@@ -12,6 +13,7 @@ mod curve;
 mod exports;
 mod figure;
 mod growth;
+mod mesh;
 mod program;
 mod reads;
 mod startup;
@@ -29,7 +31,7 @@ fn sizes() -> Vec<usize> {
 }
 
 /// The parts of the benchmark.
-const PARTS: [&str; 5] = ["startup", "cli", "reads", "clusters", "exports"];
+const PARTS: [&str; 6] = ["startup", "cli", "reads", "clusters", "mesh", "exports"];
 
 /// Which parts to measure: `PARTS="cli reads"`; without it, all.
 fn parts() -> Vec<String> {
@@ -63,6 +65,9 @@ async fn main() {
             }
             if is_wanted("clusters") {
                 figures.extend(clusters::measure().await);
+            }
+            if is_wanted("mesh") {
+                figures.extend(mesh::measure());
             }
             if is_wanted("exports") {
                 let (of_exports, sizes) = exports::measure(&sizes).await;

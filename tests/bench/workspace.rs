@@ -33,6 +33,11 @@ impl<'a> Workspace<'a> {
         Self { folder, terraform }
     }
 
+    /// Changes the configuration.
+    pub(crate) fn configure(&self, configuration: &str) {
+        fs::write(self.folder.path().join("main.tf"), configuration).expect("written");
+    }
+
     /// Runs Terraform, which must succeed.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         let run = self.run_any(arguments, Stdio::inherit());
