@@ -8,6 +8,7 @@ use super::{
     status::{WAYS, wait_for},
 };
 use crate::{
+    fixture::{example_file, source},
     traffic::{call_from, is_ok, repeat_until},
     workspace::{Workspace, unwrapped},
 };
@@ -56,6 +57,7 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
     us.wait_ready("echo", "echo").expect("ready");
 
     only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh);
+    a_private_api_server_is_read_through_the_gateway(mesh);
     a_manual_change_is_planned_and_mended(us, workspace);
     a_secret_of_others_is_imported(us, workspace);
 
@@ -127,6 +129,37 @@ fn only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh: &Me
     for cluster in [us, eu] {
         cluster.kubectl(&["delete", "customresourcedefinition", "serviceexports.multicluster.x-k8s.io"]).expect("deleted");
     }
+}
+
+/// istiod of the US has no other address of the EU's API server than the gateway's.
+fn a_private_api_server_is_read_through_the_gateway(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let example = example_file("private-api-server/gateway.yaml");
+    let guide = std::fs::read_to_string(source("docs/guides/discovery.md")).expect("the guide");
+    let (_, shown) = example.split_once('\n').expect("a comment first");
+    assert!(guide.contains(shown), "the guide shows another example");
+    eu.apply(&example).expect("the example");
+    let gateway = "mesh_eastwest_gateway.this[each.value]";
+    let server = format!(
+        "  server = \"https://${{{gateway}.addresses[0]}}:${{{gateway}.port}}\"\n  tls_server_name = \"kubernetes.default.svc\"\n}}\n"
+    );
+    let reads = DISCOVERY.replace("{ us = \"eu\", eu = \"us\" }", "{ us = \"eu\" }");
+    workspace.write("discovery.tf", &format!("{}{server}", reads.trim_end().trim_end_matches('}')));
+    workspace.apply();
+    workspace.assert_settled();
+    let fields = "-o=go-template={{index .data \"eu\" | base64decode}}";
+    let kubeconfig = us.kubectl(&["get", "secret", "-n", "istio-system", "istio-remote-secret-eu", fields]).expect("the Secret");
+    assert!(kubeconfig.contains(":15443") && !kubeconfig.contains(":6443"), "another address of the API server");
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    scale(eu, 0);
+    answered_by(us, &[ClusterName::Us]);
+    scale(eu, 1);
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+
+    workspace.write("discovery.tf", DISCOVERY);
+    workspace.apply();
+    workspace.assert_settled();
+    eu.kubectl(&["delete", "-n", "istio-system", "gateways.networking.istio.io/api-server", "virtualservice/api-server"]).expect("deleted");
 }
 
 /// istiod takes the port of the other cluster's gateway off a label: with a wrong one, all objects are right and calls fail.
