@@ -37,7 +37,7 @@ dist: setup ## Make a release in target/dist: archives, checksums, bills of mate
 
 test-long: setup dist ## The tests that take longer than `make test` allows, on a lab of three clusters
 	cargo build --quiet --package mesh-lab
-	$(LAB) build istio-older
+	$(LAB) build istio-older istioctl
 	$(LAB) up --clusters 3
 	cargo test --quiet --no-run --test acceptance
 	$(LAB) run -- cargo test --test acceptance -- $(TESTS) --ignored $(NAME)

@@ -29,11 +29,23 @@ impl Found {
     }
 }
 
-/// What a plan sees of a gateway.
+/// What there is of a gateway.
 struct Seen {
     release: Option<Deployed>,
     service: Option<Json>,
     deployment: Option<Json>,
+}
+
+impl Seen {
+    /// Returns its Deployment, or its Service if somebody has deleted that, where no Helm release has it.
+    fn without_helm(&self) -> Option<&Json> {
+        self.deployment.as_ref().or(self.service.as_ref()).filter(|object| is_without_helm(object))
+    }
+
+    /// Returns its version: that of the release, or the one that `istioctl` has noted.
+    fn version(&self) -> Option<String> {
+        self.release.as_ref().map(|release| release.version.clone()).or_else(|| operator::version(self.without_helm()?))
+    }
 }
 
 impl EastwestGateway {
@@ -63,14 +75,16 @@ impl EastwestGateway {
                 return Err(adoptable(&self.cluster, &self.title(), &self.import_of()));
             }
             if is_of_others || release.is_none() {
-                let deployment = if self.adopts { cluster.get(&self.deployment()).await? } else { None };
-                let is_adopted = is_of_others || deployment.as_ref().is_some_and(is_without_helm);
-                if is_adopted {
-                    // The plan may have seen something else, or nothing.
-                    self.check_takeover(release.as_ref(), deployment.as_ref(), cx)?;
-                    return Ok(Found { version: found_version(release.as_ref(), deployment.as_ref()), is_adopted });
+                if !self.adopts {
+                    return Ok(Found::own(release));
                 }
-                return Ok(Found::own(release));
+                let seen = self.look_beside(release, cx).await?;
+                if !is_of_others && seen.without_helm().is_none() {
+                    return Ok(Found::own(seen.release));
+                }
+                // The plan may have seen something else, or nothing.
+                self.check_takeover(&seen, cx)?;
+                return Ok(Found { version: seen.version(), is_adopted: true });
             }
             if cluster.takes_up(&self.title(), cluster.mark_of(release.iter()), || self.import_of()).await? {
                 return Ok(Found::own(release));
@@ -79,9 +93,13 @@ impl EastwestGateway {
     }
 
     async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
+        let release = self.on(cx).release(self.namespace(), self.gateway.names.release.as_str()).await?;
+        self.look_beside(release, cx).await
+    }
+
+    async fn look_beside(&self, release: Option<Deployed>, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
         let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
-        let release = cluster.release(self.namespace(), self.gateway.names.release.as_str());
-        let (release, service, deployment) = tokio::try_join!(release, cluster.get(&service), cluster.get(&deployment))?;
+        let (service, deployment) = tokio::try_join!(cluster.get(&service), cluster.get(&deployment))?;
         Ok(Seen { release: release.map(explicit), service, deployment })
     }
 
@@ -97,7 +115,7 @@ impl EastwestGateway {
         };
         match &seen.release {
             Some(release) if cluster.are_of_others(std::iter::once(release)) => {
-                self.check_takeover(Some(release), seen.deployment.as_ref(), cx)?;
+                self.check_takeover(&seen, cx)?;
                 let wanted = self.gateway.release(self.wanted_version(cx));
                 let lines = match release_drift(cluster, &wanted, release, &self.ignored).await {
                     Ok(lines) => lines,
@@ -114,20 +132,20 @@ impl EastwestGateway {
             }
             Some(release) if release.mark.is_none() => Err(managed_already(&self.cluster, &self.title(), &self.import_of())),
             Some(_) => Ok(()),
-            None => match seen.deployment.as_ref().filter(|deployment| is_without_helm(deployment)) {
-                Some(deployment) => {
-                    self.check_takeover(None, Some(deployment), cx)?;
-                    cluster
-                        .announce_adoption(&format!("{} and what belongs to it", self.deployment()), &[self.becomes_a_release(deployment)]);
-                    Ok(())
+            None => {
+                if let Some(object) = seen.without_helm() {
+                    self.check_takeover(&seen, cx)?;
+                    let kind = object["kind"].as_str().unwrap_or("Deployment");
+                    let what = format!("{kind} {}/{} and what belongs to it", self.namespace(), self.gateway.names.service());
+                    cluster.announce_adoption(&what, &[self.becomes_a_release(object)]);
                 }
-                None => Ok(()),
-            },
+                Ok(())
+            }
         }
     }
 
-    fn becomes_a_release(&self, deployment: &Json) -> String {
-        let version = operator::version(deployment).map(|version| format!(" of version {version}")).unwrap_or_default();
+    fn becomes_a_release(&self, object: &Json) -> String {
+        let version = operator::version(object).map(|version| format!(" of version {version}")).unwrap_or_default();
         format!(
             "all objects{version}: they become part of {}, and are set to what the chart says. The plan doesn't run Helm, so it can't show that: \
              compare the output of `helm template` with the cluster by `kubectl diff`",
@@ -141,10 +159,10 @@ impl EastwestGateway {
     }
 
     /// Refuses what can't be taken over, and warns of what had better not be.
-    fn check_takeover(&self, release: Option<&Deployed>, deployment: Option<&Json>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        release.into_iter().try_for_each(|release| self.check_manageable(release))?;
-        deployment.into_iter().try_for_each(|deployment| self.check_selector(deployment))?;
-        if let (Some(found), Some(wanted)) = (found_version(release, deployment), self.wanted_version(cx))
+    fn check_takeover(&self, seen: &Seen, cx: &Cx<'_, World>) -> Result<(), Error> {
+        seen.release.iter().try_for_each(|release| self.check_manageable(release))?;
+        seen.deployment.iter().try_for_each(|deployment| self.check_selector(deployment))?;
+        if let (Some(found), Some(wanted)) = (seen.version(), self.wanted_version(cx))
             && let Some(warning) = check_step(&found, &wanted)?
         {
             cx.warn(warning);
@@ -174,19 +192,29 @@ impl EastwestGateway {
         if *found == serde_json::json!(wanted) {
             return Ok(());
         }
+        let (namespace, name) = (self.namespace(), self.gateway.names.service());
+        let pods = &deployment["spec"]["template"]["metadata"]["labels"];
+        let way_out = if wanted.iter().all(|(label, value)| pods[label] == **value) {
+            format!(
+                "Delete the Deployment and leave its pods: `kubectl delete deployment --cascade=orphan --namespace {namespace} {name}`. Then apply. The \
+                 pods serve until those of the new Deployment are ready. The Service stays, and its load balancer with it."
+            )
+        } else {
+            format!(
+                "A label `app` of your own can be set in `values`, under `labels`. Or delete the Deployment, whose Service stays with its load balancer: \
+                 `kubectl delete deployment --namespace {namespace} {name}`. The apply creates it again; until it is ready, calls through the gateway \
+                 fail."
+            )
+        };
         let shown = |labels: &Json| serde_json::to_string(labels).unwrap_or_default();
         Err(Error::new(
             "The gateway can't be taken over",
             format!(
-                "{} of cluster \"{}\" selects its pods by the labels {}, and the chart would by {}. The API server allows no change of that. A label \
-                 `app` of your own can be set in `values`, under `labels`. Or delete the Deployment, whose Service stays with its load balancer: \
-                 `kubectl delete deployment --namespace {} {}`. The apply creates it again; until it is ready, calls through the gateway fail.",
+                "{} of cluster \"{}\" selects its pods by the labels {}, and the chart would by {}. The API server allows no change of that. {way_out}",
                 self.deployment(),
                 self.cluster,
                 shown(found),
                 shown(&serde_json::json!(wanted)),
-                self.namespace(),
-                self.gateway.names.service()
             ),
         )
         .at(AttributePath::new("adopt")))
@@ -206,11 +234,6 @@ impl EastwestGateway {
 /// A release with the values that its chart assumes.
 pub(super) fn explicit(release: Deployed) -> Deployed {
     Deployed { values: EastwestGatewaySettings::explicit(&release.values, &release.name), ..release }
-}
-
-/// Returns the version of a gateway: that of its release, or the one that `istioctl` has noted.
-fn found_version(release: Option<&Deployed>, deployment: Option<&Json>) -> Option<String> {
-    release.map(|release| release.version.clone()).or_else(|| operator::version(deployment?))
 }
 
 /// Tells a plan what an apply takes over.

@@ -163,7 +163,7 @@ fn adopting() -> EastwestGatewayModel {
 fn deployment(labels: Json) -> Json {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "istio-eastwestgateway", "namespace": "istio-system"},
-        "spec": {"selector": {"matchLabels": labels}},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}},
     })
 }
 
@@ -216,13 +216,33 @@ async fn a_gateway_of_istioctl_is_taken_over_if_the_chart_selects_its_pods() {
     scene.objects.put("eu", balancer("198.51.100.9"));
     scene.objects.put("eu", deployment(json!({"app": "istio-ingressgateway", "istio": "eastwestgateway"})));
     let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
-    assert!(refused.errors[0].detail.contains("kubectl delete deployment"), "{refused:?}");
+    assert!(refused.errors[0].detail.contains("kubectl delete deployment --namespace"), "{refused:?}");
     let refused = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await.1;
-    assert!(refused.errors[0].detail.contains("kubectl delete deployment"), "a plan may have seen nothing of it: {refused:?}");
+    assert!(refused.errors[0].detail.contains("kubectl delete deployment --namespace"), "a plan may have seen nothing of it: {refused:?}");
     let with_label = EastwestGatewayModel { values: Value::Value(vec![text("labels: {app: istio-ingressgateway}")]), ..adopting() };
     let diagnostics = preview::<EastwestGateway>(&scene, with_label.clone()).await.1;
     assert!(diagnostics.errors.is_empty() && said(&diagnostics).contains("they become part of the Helm release"), "{diagnostics:?}");
     created::<EastwestGateway>(&scene, with_label).await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_pods_have_the_labels_of_the_chart_keeps_them_while_its_deployment_is_replaced() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let labels = json!({"app": "istio-eastwestgateway", "istio": "eastwestgateway", "topology.istio.io/network": "eu-net"});
+    let deployment = deployment(labels);
+    scene.objects.put("eu", deployment.clone());
+    let refused = preview::<EastwestGateway>(&scene, adopting()).await.1;
+    assert!(refused.errors[0].detail.contains("kubectl delete deployment --cascade=orphan"), "{refused:?}");
+
+    scene.objects.remove("eu", &ObjectRef::of(&deployment, "").expect("a known kind"));
+    let announced = said(&preview::<EastwestGateway>(&scene, adopting()).await.1);
+    assert!(announced.contains("Service istio-system/istio-eastwestgateway and what belongs to it"), "{announced}");
+    scene.releases.fail("istio-eastwestgateway", Failure::new(FailureKind::TimedOut, "Can't install it", "It takes too long."));
+    let (state, _) = apply::<EastwestGateway>(&scene, &Value::Null, adopting()).await;
+    assert!(state.is_null(), "a destroy must not delete the Service of others");
+    scene.releases.mend();
+    created::<EastwestGateway>(&scene, adopting()).await;
 }
 
 #[tokio::test]

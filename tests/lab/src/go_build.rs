@@ -125,6 +125,16 @@ pub(crate) static ISTIO_OLDER: GoBuild = GoBuild {
     extras: ISTIO.extras,
 };
 
+/// istioctl, for the long tests only.
+pub(crate) static ISTIOCTL: GoBuild = GoBuild {
+    name: "istioctl",
+    files: module!("istioctl"),
+    programs: &[("istio.io/istio/istioctl/cmd/istioctl", "istioctl")],
+    aliases: &[],
+    variables: ISTIO.variables,
+    extras: &[],
+};
+
 /// `OpenTofu`.
 pub(crate) static TOFU: GoBuild = GoBuild {
     name: "tofu",
@@ -135,8 +145,8 @@ pub(crate) static TOFU: GoBuild = GoBuild {
     extras: &[],
 };
 
-/// All parts. `lab up` builds all but the last two.
-pub(crate) static PARTS: [&GoBuild; 8] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3, &ISTIO_OLDER];
+/// All parts. `lab up` builds all but the last three.
+pub(crate) static PARTS: [&GoBuild; 9] = [&KUBERNETES, &COREDNS, &PAUSE, &HELM, &ISTIO, &TOFU, &HELM3, &ISTIO_OLDER, &ISTIOCTL];
 
 impl GoBuild {
     /// The part of that name.

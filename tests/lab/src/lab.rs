@@ -33,6 +33,8 @@ pub struct Binaries {
     pub helm: PathBuf,
     /// Helm 3, if it was built (`lab build helm3`).
     pub helm3: Option<PathBuf>,
+    /// istioctl, if it was built (`lab build istioctl`).
+    pub istioctl: Option<PathBuf>,
     /// `OpenTofu`.
     pub tofu: PathBuf,
     /// kubectl.
@@ -80,9 +82,11 @@ impl Lab {
     /// Where the programs are.
     pub fn binaries(&self) -> Binaries {
         let folder = self.layout.programs();
+        let built = |name: &str| Some(folder.join(name)).filter(|program| program.exists());
         Binaries {
             helm: folder.join("helm"),
-            helm3: Some(folder.join("helm3")).filter(|program| program.exists()),
+            helm3: built("helm3"),
+            istioctl: built("istioctl"),
             tofu: folder.join("tofu"),
             kubectl: folder.join("kubectl"),
         }

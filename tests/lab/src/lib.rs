@@ -49,7 +49,7 @@ pub use fault::Fault;
 pub use gateway_api::{gateway_api, remove_gateway_api};
 pub use lab::{Balancer, Binaries, Cluster, Lab, client_manifest, echo_manifest};
 pub use layout::{Layout, REGISTRY, WAN_ADDRESS};
-pub use mesh_by_hand::{Times, mesh_by_hand};
+pub use mesh_by_hand::{Times, mesh_by_hand, mesh_by_istioctl};
 pub use progress::say;
 pub use proxy::{Proxy, Trouble};
 pub use status::status;

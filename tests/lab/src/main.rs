@@ -44,7 +44,7 @@ enum Verb {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Build parts only: kubernetes, coredns, pause, helm, istio, tofu (all these if none is named), helm3, istio-older
+    /// Build parts only: kubernetes, coredns, pause, helm, istio, tofu (all these if none is named), helm3, istio-older, istioctl
     Build {
         /// The parts' names
         parts: Vec<String>,

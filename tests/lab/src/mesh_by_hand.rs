@@ -1,4 +1,4 @@
-//! Sets the mesh up manually, with helm and kubectl. This proves the lab, and the provider's time is compared with it.
+//! Sets the mesh up manually, with helm or istioctl, and kubectl. This proves the lab, and the provider's time is compared with it.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     cluster::ClusterName,
-    command::write_file,
+    command::{run, write_file},
     lab::{Cluster, Lab, client_manifest, echo_manifest},
     pki::Root,
     progress::say,
@@ -25,10 +25,13 @@ pub struct Times {
     pub call: Duration,
 }
 
-/// Sets the mesh up, calls `echo` in eu from a pod in us, and (unless `keep` is set) removes everything again.
+/// How control planes and gateways are installed in a cluster.
+type Install = fn(&Lab, &Cluster, &Progress) -> Result<()>;
+
+/// Sets the mesh up with helm, calls `echo` in eu from a pod in us, and (unless `keep` is set) removes everything again.
 pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
     lab.clean()?;
-    let outcome = set_up(lab);
+    let outcome = set_up(lab, by_helm);
     if !keep {
         lab.clean()?;
     }
@@ -37,11 +40,20 @@ pub fn mesh_by_hand(lab: &Lab, keep: bool) -> Result<Times> {
     Ok(times)
 }
 
-fn set_up(lab: &Lab) -> Result<Times> {
+/// Sets the mesh up with istioctl, which `lab build istioctl` has built, and calls `echo` in eu from a pod in us.
+pub fn mesh_by_istioctl(lab: &Lab) -> Result<Times> {
+    lab.clean()?;
+    set_up(lab, by_istioctl)
+}
+
+fn set_up(lab: &Lab, install: Install) -> Result<Times> {
     let start = Instant::now();
     let root = Root::new("Root CA")?;
     let (us, eu) = (&lab.cluster("us")?, &lab.cluster("eu")?);
-    both(us, eu, |cluster| install(lab, cluster, &root, start))?;
+    both(us, eu, |cluster| {
+        cluster.apply(&namespace_and_authority(&network_of(cluster.name()), &root, cluster.name())?)?;
+        install(lab, cluster, &Progress { start, cluster: cluster.name() })
+    })?;
     let mesh = start.elapsed();
     let gateway = eu.balancer().address("istio-system", "istio-eastwestgateway")?.context("the gateway in eu has no address")?;
     both(us, eu, |cluster| match cluster.name() {
@@ -72,29 +84,41 @@ fn both(us: &Cluster, eu: &Cluster, work: impl Fn(&Cluster) -> Result<()> + Sync
     })
 }
 
-fn install(lab: &Lab, cluster: &Cluster, root: &Root, start: Instant) -> Result<()> {
-    let name = cluster.name();
-    let done = |what| say(&format!("{:5.1} s  {name}: {what}", start.elapsed().as_secs_f64()));
-    let network = format!("{name}-net");
-    cluster.apply(&namespace_and_authority(&network, root, name)?)?;
-    let folder = lab.layout().state.join("by-hand");
-    let file = |file: &str, text: String| -> Result<String> {
-        let file = folder.join(format!("{name}-{file}.yaml"));
-        write_file(&file, text)?;
-        Ok(file.to_string_lossy().into_owned())
-    };
-    let base = file("lab", values::lab_values())?;
-    let istiod = file(
-        "istiod",
-        format!(
-            "global: {{meshID: training-mesh, network: {network}, multiCluster: {{clusterName: {name}}}}}\n\
-             meshConfig: {{trustDomain: {TRUST_DOMAIN}, defaultConfig: {{proxyMetadata: {{ISTIO_META_DNS_CAPTURE: \"true\"}}}}}}\n"
-        ),
-    )?;
-    let gateway = file(
-        "gateway",
-        format!("{}networkGateway: {network}\nname: istio-eastwestgateway\nlabels: {{istio: cross-network}}\n", values::gateway_values()),
-    )?;
+/// Says what is done, and when.
+struct Progress {
+    start: Instant,
+    cluster: ClusterName,
+}
+
+impl Progress {
+    fn say(&self, what: &str) {
+        say(&format!("{:5.1} s  {}: {what}", self.start.elapsed().as_secs_f64(), self.cluster));
+    }
+}
+
+fn network_of(cluster: ClusterName) -> String {
+    format!("{cluster}-net")
+}
+
+/// Writes a file for a program to read.
+fn file(lab: &Lab, cluster: &Cluster, name: &str, text: &str) -> Result<String> {
+    let file = lab.layout().state.join("by-hand").join(format!("{}-{name}.yaml", cluster.name()));
+    write_file(&file, text)?;
+    Ok(file.to_string_lossy().into_owned())
+}
+
+fn by_helm(lab: &Lab, cluster: &Cluster, progress: &Progress) -> Result<()> {
+    let file = |name: &str, text: &str| file(lab, cluster, name, text);
+    let base = file("lab", &values::lab_values())?;
+    let network = network_of(cluster.name());
+    let istiod = format!(
+        "global: {{meshID: training-mesh, network: {network}, multiCluster: {{clusterName: {}}}}}\n\
+         meshConfig: {{trustDomain: {TRUST_DOMAIN}, defaultConfig: {{proxyMetadata: {{ISTIO_META_DNS_CAPTURE: \"true\"}}}}}}\n",
+        cluster.name()
+    );
+    let istiod = file("istiod", &istiod)?;
+    let gateway = format!("networkGateway: {network}\nname: istio-eastwestgateway\nlabels: {{istio: cross-network}}\n");
+    let gateway = file("gateway", &format!("{}{gateway}", values::gateway_values()))?;
     let chart = |chart: &str| lab.charts().directory.join(chart).to_string_lossy().into_owned();
     let upgrade = |release: &str, name: &str, options: &[&str]| {
         let chart = chart(name);
@@ -102,12 +126,27 @@ fn install(lab: &Lab, cluster: &Cluster, root: &Root, start: Instant) -> Result<
         cluster.helm(&[&arguments, options].concat())
     };
     upgrade("istio-base", "base", &[])?;
-    done("base");
+    progress.say("base");
     upgrade("istiod", "istiod", &["-f", &base, "-f", &istiod, "--wait", "--timeout", "3m"])?;
-    done("istiod");
+    progress.say("istiod");
     // As in public configurations: release, Service and label have names of their own.
     upgrade("cross-network-gateway", "gateway", &["-f", &gateway, "--wait", "--timeout", "3m"])?;
-    done("gateway");
+    progress.say("gateway");
+    Ok(())
+}
+
+/// As Istio's documentation has it: a control plane, and a gateway whose pods are selected by the network, too.
+fn by_istioctl(lab: &Lab, cluster: &Cluster, progress: &Progress) -> Result<()> {
+    let program = lab.binaries().istioctl.context("there is no istioctl: `lab build istioctl` builds it, and `lab up` links it")?;
+    let operator = include_str!("../manifests/operator.yaml");
+    let operator = operator.replace("CLUSTER", cluster.name().as_str());
+    let operator = file(lab, cluster, "operator", &operator)?;
+    run(lab
+        .command(program)
+        .args(["install", "--skip-confirmation", "--kubeconfig"])
+        .arg(cluster.kubeconfig_path())
+        .args(["-f", &operator]))?;
+    progress.say("istioctl");
     Ok(())
 }
 

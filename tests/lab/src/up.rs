@@ -13,7 +13,7 @@ use crate::{
     command::write_file,
     daemon::Daemon,
     envoy,
-    go_build::{COREDNS, GoBuild, HELM, HELM3, ISTIO, KUBERNETES, PAUSE, TOFU},
+    go_build::{COREDNS, GoBuild, HELM, HELM3, ISTIO, ISTIOCTL, KUBERNETES, PAUSE, TOFU},
     image,
     kubeconfig::{self, Access},
     kubernetes::Kubernetes,
@@ -170,6 +170,7 @@ fn link_programs(layout: &Layout) -> Result<()> {
         (HELM.program(layout, "helm"), "helm"),
         (TOFU.program(layout, "tofu"), "tofu"),
         (HELM3.program(layout, "helm3"), "helm3"),
+        (ISTIOCTL.program(layout, "istioctl"), "istioctl"),
     ];
     for (program, name) in programs.iter().filter(|(program, _)| program.exists()) {
         let link = layout.programs().join(name);
