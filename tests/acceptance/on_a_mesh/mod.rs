@@ -67,7 +67,6 @@ on_the_mesh_of! {
         outage::an_unreachable_cluster_loses_no_state,
         own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
         partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
-        partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
         secrets::secrets_are_in_no_state_plan_or_log,
         services::a_label_of_a_service_exports_it,
         tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
@@ -79,6 +78,7 @@ on_the_mesh_of! {
         callers::only_callers_that_are_listed_are_answered,
         failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
         interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
+        partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
         refusals::what_a_cluster_refuses_is_explained_and_leaves_nothing_behind,
         status::the_first_line_names_the_cause,
     }
