@@ -177,7 +177,8 @@ pub(super) fn is_passing(failure: &Failure) -> bool {
 
 /// Explains the text that Helm wrote to standard error.
 pub(super) fn complaint(title: &str, errors: &str) -> Failure {
-    let is_noise = |line: &&str| line.trim().is_empty() || ["WARNING", "level=", "time="].iter().any(|prefix| line.starts_with(prefix));
+    let is_log = |line: &str| ["WARNING", "level=", "time="].iter().any(|prefix| line.starts_with(prefix)) || is_of_klog(line);
+    let is_noise = |line: &&str| line.trim().is_empty() || is_log(line);
     let lines: Vec<_> = errors.lines().filter(|line| !is_noise(line)).collect();
     let text = lines.join("\n");
     let text = text.trim_start_matches("Error: ");
@@ -189,6 +190,13 @@ pub(super) fn complaint(title: &str, errors: &str) -> Failure {
         None => Failure::new(FailureKind::Other, title, "Helm failed.").advice("The message below is Helm's own."),
     };
     failure.raw(text)
+}
+
+/// `E1128 02:33:51.545314   31910 memcache.go:381] "Couldn't get current server API group list" err="…"`, which the error itself repeats.
+fn is_of_klog(line: &str) -> bool {
+    let head = line.split(' ').next().unwrap_or_default();
+    let is_dated = head.strip_prefix(['E', 'W', 'I']).is_some_and(|date| date.len() == 4 && date.bytes().all(|byte| byte.is_ascii_digit()));
+    is_dated && line.contains(".go:")
 }
 
 /// `chart "istiod" version "9.9.9" not found in …`, `chart "istiod" matching 9.9.9 not found in … index`, `path "…" not found`.
@@ -326,6 +334,11 @@ mod tests {
             // The OpenAPI schema of the API server, not the chart's.
             ("Error: something about a schema that is not ready", FailureKind::Other, "Helm failed"),
             ("level=WARN msg=\"unable to find exact version\"\nError: something else", FailureKind::Other, "Helm failed"),
+            (
+                "E1128 02:33:51.545314   31910 memcache.go:381] \"Couldn't get current server API group list\" err=\"EOF\"\nError: something else",
+                FailureKind::Other,
+                "below is Helm's own.\n\nThe error: something else",
+            ),
         ] {
             let failure = complaint("Can't", errors);
             assert_eq!(failure.kind, kind, "{errors}");
