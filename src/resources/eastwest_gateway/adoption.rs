@@ -9,7 +9,6 @@ use crate::{
         ClusterKey, EastwestGatewaySettings,
         observe::operator::{self, is_without_helm},
     },
-    ports::Failure,
     world::{ClusterAccess as _, World, adoptable, adopts, check_step, managed_already, release_drift, strings},
 };
 use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Value};
@@ -78,7 +77,7 @@ impl EastwestGateway {
                 if !self.adopts {
                     return Ok(Found::own(release));
                 }
-                let seen = self.look_beside(release, cx).await?;
+                let seen = self.look(release, cx).await?;
                 if !is_of_others && seen.without_helm().is_none() {
                     return Ok(Found::own(seen.release));
                 }
@@ -92,12 +91,7 @@ impl EastwestGateway {
         }
     }
 
-    async fn look(&self, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
-        let release = self.on(cx).release(self.namespace(), self.gateway.names.release.as_str()).await?;
-        self.look_beside(release, cx).await
-    }
-
-    async fn look_beside(&self, release: Option<Deployed>, cx: &Cx<'_, World>) -> Result<Seen, Failure> {
+    async fn look(&self, release: Option<Deployed>, cx: &Cx<'_, World>) -> Result<Seen, Error> {
         let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
         let (service, deployment) = tokio::try_join!(cluster.get(&service), cluster.get(&deployment))?;
         Ok(Seen { release: release.map(explicit), service, deployment })
@@ -106,10 +100,10 @@ impl EastwestGateway {
     /// Tells a plan what the create takes over, and plans the addresses, which stay unless the Service changes. What can't be seen is a warning.
     async fn preview(&self, planned: &mut EastwestGatewayModel, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = self.on(cx);
-        let seen = match self.look(cx).await {
+        let seen = match async { self.look(self.release(cx).await?, cx).await }.await {
             Ok(seen) => seen,
-            Err(failure) => {
-                cluster.adoption_unseen(&self.title(), &format!("{}: {}", failure.summary, failure.detail()));
+            Err(error) => {
+                cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
                 return Ok(());
             }
         };
