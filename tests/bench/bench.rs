@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods)] // a benchmark that goes wrong is to stop
 
+mod access;
 mod cli;
 mod cluster;
 mod clusters;

@@ -8,7 +8,7 @@ use mesh_lab::{Lab, Proxy, Trouble};
 use crate::{
     cluster,
     figure::{Figure, median},
-    workspace::{Run, Workspace},
+    workspace::{REQUIREMENT, Run, Workspace},
 };
 
 const CLUSTERS: usize = 50;
@@ -90,11 +90,7 @@ fn configuration(lab: &Lab, proxy: &Proxy, namespace: &str) -> String {
     let keys: Vec<_> = (0..CLUSTERS).map(|number| format!("\"c{number}\"")).collect();
     format!(
         r#"
-        terraform {{
-          required_providers {{
-            mesh = {{ source = "bench/mesh" }}
-          }}
-        }}
+        {REQUIREMENT}
         provider "mesh" {{
           clusters = {{
             c0 = {{ host = "{}", token = "-" }}

@@ -8,14 +8,15 @@ use kube::{
     Api, Client,
     api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
 };
-use mesh_lab::{Lab, Proxy};
+use mesh_lab::Lab;
 use serde_json::json;
 
 use crate::{
+    access::{self, Access, Counted},
     cluster,
     figure::{Figure, median, milliseconds},
     growth::Size,
-    workspace::Workspace,
+    workspace::{REQUIREMENT, Workspace},
 };
 
 /// How many exports, how often that many are measured, and how many times as long as the floor applies and destroys may take.
@@ -107,9 +108,7 @@ impl Scene {
 
     async fn compare(&self, terraform: &Path, count: usize, runs: usize, limits: [f64; 2]) -> (Vec<Figure>, Size) {
         let mut rounds = Vec::new();
-        let servers = ["us", "eu"].map(|key| self.lab.cluster(key).expect("a cluster").kubeconfig_path().display().to_string());
-        let access = servers.map(|path| format!("config_path = \"{path}\""));
-        let workspace = Workspace::new(terraform, &self.configuration(&access, count));
+        let workspace = Workspace::new(terraform, &self.configuration(&access::direct(&self.lab), count));
         let bare = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n  count = {count}\n}}\n"));
         let input = format!("  count = {count}\n  input = {{{}}}\n", self.arguments());
         let laden = Workspace::new(terraform, &format!("resource \"terraform_data\" \"it\" {{\n{input}}}\n"));
@@ -126,7 +125,6 @@ impl Scene {
             let provider = [apply, plan.milliseconds, destroy];
             rounds.push(Round { provider, floor: [written, listed, deleted], bare: [bare[0], bare_plan, bare[1]], memory: plan.memory });
         }
-        // The proxies have a runtime of their own, which this one's threads can't wait for.
         let requests = std::thread::scope(|scope| scope.spawn(|| self.count(terraform, count)).join().expect("the counts"));
         let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(value));
         let works = [
@@ -139,28 +137,17 @@ impl Scene {
 
     /// Returns how many requests an apply, a plan without changes and a destroy take, counted by a proxy before each API server.
     fn count(&self, terraform: &Path, count: usize) -> [f64; 3] {
-        let proxies = ["us", "eu"].map(|key| Proxy::start(&self.lab.cluster(key).expect("a cluster")).expect("a proxy"));
-        let access = proxies.each_ref().map(|proxy| format!("host = \"{}\", token = \"-\"", proxy.url()));
-        let workspace = Workspace::new(terraform, &self.configuration(&access, count));
-        let mut before = 0;
-        [&["apply", "-auto-approve"][..], &["plan", "-detailed-exitcode"], &["destroy", "-auto-approve"]].map(|arguments| {
-            workspace.run(arguments);
-            let sum: usize = proxies.iter().map(|proxy| proxy.counts().0).sum();
-            let requests = u32::try_from(sum - before).expect("a count");
-            before = sum;
-            f64::from(requests)
-        })
+        let counted = Counted::start(&self.lab);
+        let workspace = Workspace::new(terraform, &self.configuration(&counted.access(), count));
+        let works = [&["apply", "-auto-approve"][..], &["plan", "-detailed-exitcode"], &["destroy", "-auto-approve"]];
+        works.map(|arguments| counted.requests(|| _ = workspace.run(arguments)))
     }
 
-    fn configuration(&self, [us, eu]: &[String; 2], count: usize) -> String {
+    fn configuration(&self, [us, eu]: &Access, count: usize) -> String {
         let arguments = self.arguments();
         format!(
             r#"
-            terraform {{
-              required_providers {{
-                mesh = {{ source = "bench/mesh" }}
-              }}
-            }}
+            {REQUIREMENT}
             provider "mesh" {{
               clusters = {{ us = {{ {us} }}, eu = {{ {eu} }} }}
             }}

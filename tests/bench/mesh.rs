@@ -3,11 +3,12 @@
 
 use std::{path::Path, time::Instant};
 
-use mesh_lab::{ClusterName, Lab, Proxy, client_manifest, echo_manifest, gateway_api, remove_gateway_api};
+use mesh_lab::{ClusterName, Lab, client_manifest, echo_manifest, gateway_api, remove_gateway_api};
 
 use crate::{
+    access::{self, Access, Counted},
     figure::{Figure, median, milliseconds},
-    workspace::Workspace,
+    workspace::{REQUIREMENT, Workspace},
 };
 
 const RUNS: usize = 7;
@@ -45,7 +46,7 @@ pub(crate) fn measure() -> Vec<Figure> {
     let apply = |key, manifest: &str| scene.lab.cluster(key).and_then(|cluster| cluster.apply(manifest)).expect("applied");
     apply("eu", &echo_manifest(ClusterName::Eu));
     apply("us", client_manifest());
-    // The proxies have a runtime of their own, which the caller's threads can't wait for.
+    // For the proxies.
     let figures = std::thread::scope(|scope| scope.spawn(|| scene.compare()).join().expect("figures"));
     scene.lab.clean().expect("clean clusters");
     figures
@@ -53,19 +54,7 @@ pub(crate) fn measure() -> Vec<Figure> {
 
 impl Scene<'_> {
     fn compare(&self) -> Vec<Figure> {
-        let direct = ["us", "eu"].map(|key| {
-            let kubeconfig = self.lab.cluster(key).expect("a cluster").kubeconfig_path();
-            format!("config_path = \"{}\"", kubeconfig.display())
-        });
-        let proxies = ["us", "eu"].map(|key| Proxy::start(&self.lab.cluster(key).expect("a cluster")).expect("a proxy"));
-        let counted = proxies.each_ref().map(|proxy| format!("host = \"{}\", token = \"-\"", proxy.url()));
-        let count = || proxies.iter().map(|proxy| proxy.counts().0).sum::<usize>();
-        let requests = |run: &dyn Fn()| {
-            let before = count();
-            run();
-            f64::from(u32::try_from(count() - before).expect("a count"))
-        };
-
+        let (direct, counted) = (access::direct(&self.lab), Counted::start(&self.lab));
         let workspace = Workspace::new(self.terraform, &self.mesh(&direct));
         workspace.run(&["apply", "-auto-approve"]);
         let bare = Workspace::new(self.terraform, &format!("resource \"terraform_data\" \"it\" {{\n  count = {RESOURCES}\n}}\n"));
@@ -74,21 +63,19 @@ impl Scene<'_> {
         let rounds: Vec<_> =
             (0..RUNS).map(|_| [workspace.run(plan).milliseconds, bare.run(plan).milliseconds, self.helm_lists()]).collect();
         let of = |nth: usize| median(rounds.iter().map(|round| round[nth]));
-        workspace.configure(&self.mesh(&counted));
-        let of_plan = requests(&|| _ = workspace.run(plan));
+        workspace.configure(&self.mesh(&counted.access()));
+        let of_plan = counted.requests(|| _ = workspace.run(plan));
 
         self.lab.cluster("us").and_then(|us| us.apply(&gateway_api().expect("definitions"))).expect("the Gateway API");
         let [by_address, by_link] = [By::Address, By::Link].map(|by| {
-            let configuration = |address: &str| format!("{}{}", self.mesh(&direct), exports(by, address));
-            let readdress = |address: &str, access: &[String; 2]| {
+            let readdress = |address: &str, access: &Access| {
                 workspace.configure(&format!("{}{}", self.mesh(access), exports(by, address)));
                 workspace.run(&["apply", "-auto-approve"]).milliseconds
             };
-            workspace.configure(&configuration("198.51.100.9"));
-            workspace.run(&["apply", "-auto-approve"]);
+            readdress("198.51.100.9", &direct);
             let took = (10..13).map(|last| readdress(&format!("198.51.100.{last}"), &direct));
             let took = median(took.collect::<Vec<_>>());
-            (took, requests(&|| _ = readdress("198.51.100.20", &counted)))
+            (took, counted.requests(|| _ = readdress("198.51.100.20", &counted.access())))
         });
         workspace.configure(&self.mesh(&direct));
         workspace.run(&["destroy", "-auto-approve"]);
@@ -116,15 +103,11 @@ impl Scene<'_> {
         milliseconds(begin.elapsed())
     }
 
-    fn mesh(&self, [us, eu]: &[String; 2]) -> String {
+    fn mesh(&self, [us, eu]: &Access) -> String {
         let (helm, charts, values) = (self.lab.binaries().helm, self.lab.charts().http, self.lab.layout().values());
         format!(
             r#"
-            terraform {{
-              required_providers {{
-                mesh = {{ source = "bench/mesh" }}
-              }}
-            }}
+            {REQUIREMENT}
             provider "mesh" {{
               clusters = {{ us = {{ {us} }}, eu = {{ {eu} }} }}
               helm     = {{ repository = "{charts}", binary = "{}" }}

@@ -9,6 +9,9 @@ use std::{
 
 use crate::figure::milliseconds;
 
+/// The beginning of every configuration that has a provider.
+pub(crate) const REQUIREMENT: &str = "terraform {\n  required_providers {\n    mesh = { source = \"bench/mesh\" }\n  }\n}\n";
+
 /// A run of Terraform.
 pub(crate) struct Run {
     pub(crate) milliseconds: f64,
