@@ -11,7 +11,7 @@ mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place, listing::Discover, namespace, release_drift};
+use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place, is_ending, listing::Discover, namespace, release_drift};
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
@@ -119,6 +119,12 @@ pub struct EastwestGatewayStatus {
     drift: Vec<String>,
 }
 
+impl Default for EastwestGatewayStatus {
+    fn default() -> Self {
+        Self { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() }
+    }
+}
+
 impl EastwestGateway {
     fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
         cx.cluster(&self.cluster)
@@ -134,6 +140,16 @@ impl EastwestGateway {
 
     async fn release(&self, cx: &Cx<'_, World>) -> Result<Option<Deployed>, Error> {
         self.on(cx).release(self.namespace(), self.gateway.names.release.as_str()).await.map_err(Error::from)
+    }
+
+    /// What is left without the release: a destroy that was cut off has more to do.
+    async fn left(&self, cx: &Cx<'_, World>) -> Result<Observed<EastwestGatewayStatus>, Error> {
+        let service = self.service();
+        let left = match self.on(cx).get(&service).await? {
+            Some(live) if is_ending(&live) => Some(format!("{service}: it is being deleted; its load balancer goes first")),
+            _ => namespace::left(self.on(cx), &self.gateway.namespace).await?,
+        };
+        Ok(left.map_or(Observed::Gone, |left| Observed::Found(EastwestGatewayStatus { drift: vec![left], ..Default::default() })))
     }
 
     /// Installs or upgrades the release, unless it is in place.
@@ -250,20 +266,23 @@ impl Resource for EastwestGateway {
         cx.world.releases.check().await?;
         let Found { version: found, is_adopted } = spec.own_release(prior, cx).await?;
         spec.check_revision(cx).await?;
-        let creation = Creation::begin(&spec.cluster, prior, cx).await;
-        let version = spec.wanted_version(cx).or(found);
-        if prior.is_none() {
+        let is_new = found.is_none() && !is_adopted;
+        if is_new {
             // An interrupted destroy may have left the Service to the cloud, which removes its load balancer first.
             spec.on(cx).get_staying(&spec.service()).await?;
         }
+        let creation = Creation::begin(&spec.cluster, prior, cx).await;
+        let version = spec.wanted_version(cx).or(found);
+        if is_new {
+            reached.set(EastwestGatewayStatus::default());
+        }
         namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
         // A release that failed to become ready exists all the same.
-        let nothing = || EastwestGatewayStatus { addresses: Vec::new(), port: PORT, installed_version: String::new(), drift: Vec::new() };
         if !is_adopted {
-            reached.set(nothing());
+            reached.set(EastwestGatewayStatus::default());
         }
         let deployed = spec.install(spec.gateway.release(version), creation.as_ref(), cx).await?;
-        reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..nothing() });
+        reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..EastwestGatewayStatus::default() });
         spec.expose(prior, cx).await?;
         let service = spec.wait_for_addresses(cx).await?;
         let (addresses, port) = (spec.external.addresses(service.as_ref()), spec.external.port(service.as_ref()));
@@ -281,7 +300,7 @@ impl Resource for EastwestGateway {
         if spec.on(cx).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return Ok(Observed::Gone) };
+        let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return spec.left(cx).await };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift, exposure) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },

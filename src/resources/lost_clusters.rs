@@ -6,7 +6,10 @@ use super::{
     Cluster, RootCa, ServiceExport,
     testing::{Scene, cluster, echo, export, injector, planned, root, scene, secret, unreachable},
 };
-use crate::world::World;
+use crate::{
+    data::{Kind, ObjectRef},
+    world::World,
+};
 use framework::{Change, Diagnostics, Dynamic, Memory, Resource, Value, encode, erase};
 
 /// An object with what is remembered of it.
@@ -67,6 +70,7 @@ async fn nothing_is_forgotten_or_touched_in_another_cluster_of_the_same_key() {
     assert!(object.read::<RootCa>(&scene).await.errors.is_empty());
     assert_eq!(object.state, known);
     scene.objects.remove("us", &secret("mesh-root-ca"));
+    scene.objects.remove("us", &ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system"));
     object.read::<RootCa>(&scene).await;
     assert!(object.state.is_null(), "in the same cluster it is certainly gone");
 }

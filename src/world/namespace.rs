@@ -98,6 +98,22 @@ pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> 
     Ok(())
 }
 
+/// Returns what is left of a resource whose objects are gone, as a line of drift: its namespace, if one of our resources created it and it is
+/// empty or on its way out. The next destroy completes what was cut off in the last one.
+pub(crate) async fn left(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Option<String>, Failure> {
+    let object = reference(namespace);
+    let Some(live) = cluster.get(&object).await?.filter(labels::is_ours) else { return Ok(None) };
+    if is_ending(&live) {
+        return Ok(Some(format!("{object}: it is being deleted, with what this resource had in it")));
+    }
+    let is_empty = match occupants(cluster, namespace).await {
+        Ok(occupants) => occupants.is_empty(),
+        Err(failure) if failure.kind == FailureKind::Denied => false,
+        Err(failure) => return Err(failure),
+    };
+    Ok(is_empty.then(|| format!("{object}: it is empty; what this resource had in it is gone")))
+}
+
 fn kept(cluster: LiveCluster<'_>, namespace: &Namespace, why: &str) -> Error {
     Error::new(
         format!("Namespace {namespace} was kept"),

@@ -137,9 +137,13 @@ impl Resource for CaRequest {
             Some(request) => request,
             None => cx.world.authority.create_request(&spec.subject)?,
         };
+        // All of the status is known before the writes, which may be cut off after they have succeeded.
+        let status = || CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() };
+        if is_new {
+            reached.set(status());
+        }
         namespace::ensure(cluster, &spec.namespace).await?;
-        // All of the status is known before the write, which may be cut off after it has succeeded.
-        reached.set(CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() });
+        reached.set(status());
         let manifest = trust::request_secret(&spec.namespace, &spec.name, &request, &spec.record());
         cluster.put_first(&marked(manifest, creation.as_ref()), is_new, reached, import).await?;
         if creation.is_some() {
@@ -155,7 +159,10 @@ impl Resource for CaRequest {
         if cx.cluster(&spec.cluster).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(live) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return Ok(Observed::Gone) };
+        let Some(live) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else {
+            let left = namespace::left(cx.cluster(&spec.cluster), &spec.namespace).await?;
+            return Ok(left.map_or(Observed::Gone, |left| Observed::Found(CaRequestStatus { request: None, drift: vec![left] })));
+        };
         let (request, problem) = match Self::find(&live, spec.known.as_deref(), cx) {
             Ok(found) => (Some(found.request), None),
             Err(problem) => (None, Some(problem)),

@@ -1,7 +1,7 @@
 //! What istiod and its charts leave behind when they are uninstalled: ConfigMaps in every namespace, istiod's own root, and the custom
 //! resource definitions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value as Json;
 
@@ -9,7 +9,8 @@ use super::Cluster;
 use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{helm::control_plane::BASE_RELEASE, labels, observe::occupant},
-    world::World,
+    ports::{Failure, FailureKind},
+    world::{World, namespace},
 };
 use framework::{Cx, Error};
 
@@ -57,19 +58,37 @@ impl Cluster {
         matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_own
     }
 
+    /// Returns what a destroy that was cut off has left without a release, as a line of drift.
+    pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Error> {
+        let definitions = if self.delete_crds { self.definitions(cx).await } else { Ok(Vec::new()) };
+        let definitions = match definitions {
+            Ok(definitions) => definitions,
+            Err(failure) if failure.kind == FailureKind::Denied => Vec::new(),
+            Err(failure) => return Err(failure.into()),
+        };
+        match definitions.as_slice() {
+            [] => namespace::left(self.on(cx), &self.plane.namespace).await.map_err(Error::from),
+            [first, ..] => Ok(Some(format!("{first}: it is there, and the release that installed it is gone"))),
+        }
+    }
+
+    /// The custom resource definitions that Helm's annotations say are of the release `istio-base`.
+    async fn definitions(&self, cx: &Cx<'_, World>) -> Result<Vec<ObjectRef>, Failure> {
+        let live = self.on(cx).list_metadata(Kind::CRD, None, "").await?;
+        let is_of_base = |definition: &&Json| {
+            let annotations = &definition["metadata"]["annotations"];
+            annotations["meta.helm.sh/release-name"] == BASE_RELEASE && annotations["meta.helm.sh/release-namespace"] == self.namespace()
+        };
+        let names = live.iter().filter(is_of_base).filter_map(|definition| definition["metadata"]["name"].as_str());
+        Ok(names.map(|name| ObjectRef::cluster_wide(Kind::CRD, name)).collect())
+    }
+
     /// Removes the custom resource definitions that the release `istio-base` installed. `base` is `None` if the release is gone already, as
     /// after a destroy that was interrupted; Helm's annotations still name it.
     pub(super) async fn remove_crds(&self, base: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let of_manifest = base.map(|base| base.manifest.as_slice()).unwrap_or_default();
-        let live = self.on(cx).list_metadata(Kind::CRD, None, "").await?;
-        let is_of_base = |object: &&Json| {
-            let annotations = &object["metadata"]["annotations"];
-            annotations["meta.helm.sh/release-name"] == BASE_RELEASE && annotations["meta.helm.sh/release-namespace"] == self.namespace()
-        };
-        let named = of_manifest.iter().chain(live.iter().filter(is_of_base));
-        let crds: BTreeSet<_> =
-            named.filter_map(|object| ObjectRef::of(object, "")).filter(|object| object.kind == Kind::CRD).map(|crd| crd.name).collect();
-        let crds: Vec<_> = crds.into_iter().map(|name| ObjectRef::cluster_wide(Kind::CRD, name)).collect();
+        let of_manifest = of_manifest.iter().filter_map(|object| ObjectRef::of(object, "")).filter(|object| object.kind == Kind::CRD);
+        let crds: HashSet<_> = self.definitions(cx).await?.into_iter().chain(of_manifest).collect();
         let deletions = crds.iter().map(|crd| self.on(cx).delete(crd));
         futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
     }

@@ -186,6 +186,9 @@ impl Resource for Cluster {
         spec.check_ca(cx).await?;
         spec.check_policy(prior, cx).await?;
         let outdated = spec.outdated_canaries(prior, found.is_left, cx).await?;
+        if found.releases().next().is_none() && !found.is_adopted {
+            reached.set(ClusterStatus::default());
+        }
         namespace::mark(spec.on(cx), &spec.plane.namespace, &spec.namespace_labels(), &spec.metadata.annotations).await?;
         if !found.is_adopted {
             reached.set(ClusterStatus::default());
@@ -221,7 +224,8 @@ impl Resource for Cluster {
         }
         let seen = spec.look(cx).await?;
         if seen.base.is_none() && seen.istiod.is_none() && seen.canary.is_none() {
-            return Ok(Observed::Gone);
+            let left = spec.left(cx).await?;
+            return Ok(left.map_or(Observed::Gone, |left| Observed::Found(ClusterStatus { drift: vec![left], ..ClusterStatus::default() })));
         }
         let (drift, in_use) = tokio::join!(spec.differences(&seen, spec.istio_version.clone(), cx), spec.in_use(cx));
         let installed_version = seen.istiod.map(|istiod| istiod.version).unwrap_or_default();
@@ -243,14 +247,14 @@ impl Resource for Cluster {
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
         spec.remove_canaries(&spec.canaries(std::iter::once(spec), cx).await?, cx).await?;
-        for release in [ISTIOD_RELEASE, BASE_RELEASE] {
-            spec.on(cx).uninstall(spec.namespace(), release).await?;
-        }
+        // As long as there is a release, a destroy that was cut off goes on from there.
+        spec.on(cx).uninstall(spec.namespace(), ISTIOD_RELEASE).await?;
         spec.remove_leftovers(cx).await?;
+        namespace::unmark(spec.on(cx), &spec.plane.namespace).await?;
+        spec.on(cx).uninstall(spec.namespace(), BASE_RELEASE).await?;
         if spec.delete_crds {
             spec.remove_crds(base.as_ref(), cx).await?;
         }
-        namespace::unmark(spec.on(cx), &spec.plane.namespace).await?;
         namespace::release(spec.on(cx), &spec.plane.namespace).await.map_err(Error::from)
     }
 

@@ -110,6 +110,15 @@ impl ClusterCa {
         (found.is_empty() || !found.iter().all(is_wanted)).then_some("it was issued for another request")
     }
 
+    /// What is left without the Secret.
+    async fn left(&self, cx: &Cx<'_, World>) -> Result<Observed<ClusterCaStatus>, Error> {
+        if matches!(self.source, Source::External { .. }) {
+            return Ok(Observed::Gone);
+        }
+        let left = namespace::left(cx.cluster(&self.cluster), &self.namespace).await?;
+        Ok(left.map_or(Observed::Gone, |left| Observed::Found(self.status(None, vec![left], cx))))
+    }
+
     /// Verifies a CA that something else writes.
     fn check_external(&self, live: Option<&Json>, cx: &Cx<'_, World>) -> Result<ClusterCaStatus, Error> {
         let (cluster, secret) = (&self.cluster, self.secret());
@@ -215,9 +224,13 @@ impl Resource for ClusterCa {
             (Some(found), Some(before)) => spec.check_stage(found, before, &bundle, prior, cx).await?,
             _ => TrustRecord::default(),
         };
+        // All of the status is known before the writes, which may be cut off after they have succeeded.
+        let status = || spec.status(Some(&bundle), Vec::new(), cx);
+        if found.is_none() {
+            reached.set(status());
+        }
         namespace::ensure(cluster, &spec.namespace).await?;
-        // All of the status is known before the write, which may be cut off after it has succeeded.
-        reached.set(spec.status(Some(&bundle), Vec::new(), cx));
+        reached.set(status());
         let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world), &trust);
         cluster.put_first(&marked(manifest, creation.as_ref()), found.is_none(), reached, import).await?;
         if creation.is_some() {
@@ -233,7 +246,7 @@ impl Resource for ClusterCa {
         if cx.cluster(&spec.cluster).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return Ok(Observed::Gone) };
+        let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return spec.left(cx).await };
         let live = spec.compare(&found, cx);
         Ok(Observed::Found(spec.status(live.bundle.as_ref(), live.drift(), cx)))
     }

@@ -3,7 +3,7 @@
 use super::{EastwestGateway, EastwestGatewayModel};
 use crate::{
     data::ObjectRef,
-    ports::{Failure, FailureKind},
+    ports::{Failure, FailureKind, Releases as _},
     resources::testing::{Scene, apply, balancer, created, destroy, drift, gateway, import, model, planned, preview, read, scene, text},
 };
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
@@ -349,4 +349,19 @@ async fn a_gateway_object_of_others_is_neither_changed_nor_deleted() {
     assert_eq!(diagnostics.errors[0].summary, "Already exists", "{diagnostics:?}");
     assert!(destroy::<EastwestGateway>(&scene, &state).await.0.is_null());
     assert_eq!(scene.objects.live("eu", &object), Some(theirs));
+}
+
+#[tokio::test]
+async fn a_destroy_that_was_killed_is_unfinished_until_the_load_balancer_and_the_namespace_are_gone() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let state = created::<EastwestGateway>(&scene, gateway()).await;
+    let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
+    scene.releases.remove("eu", "istio-system", "istio-eastwestgateway", &deadline).await.expect("removed");
+    scene.objects.put_ending("eu", balancer("198.51.100.9"));
+    let (left, _) = read::<EastwestGateway>(&scene, &state).await;
+    assert_eq!(drift(&left), ["Service istio-system/istio-eastwestgateway: it is being deleted; its load balancer goes first"]);
+    assert!(destroy::<EastwestGateway>(&scene, &left).await.0.is_null());
+    assert_eq!(scene.objects.names("eu"), [""; 0]);
+    assert!(read::<EastwestGateway>(&scene, &state).await.0.is_null());
 }

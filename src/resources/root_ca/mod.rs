@@ -53,10 +53,18 @@ struct Existing {
     key: Option<Secret>,
 }
 
-/// The root CA in place. A Secret that is lost or damaged has only drift.
+/// The root CA in place.
 pub struct RootCaStatus {
-    root: Option<(String, CertificateFacts)>,
+    root: InPlace,
     drift: Vec<String>,
+}
+
+enum InPlace {
+    Root(String, CertificateFacts),
+    /// The Secret is lost or damaged. The mesh still trusts the last known root.
+    Lost,
+    /// The Secret is gone, and nothing trusts its root.
+    Gone,
 }
 
 impl Location {
@@ -77,7 +85,7 @@ impl Location {
 impl RootCa {
     fn status(root: &Certificate, cx: &Cx<'_, World>) -> Result<RootCaStatus, Error> {
         let facts = cx.world.authority.inspect(&root.certificate)?;
-        Ok(RootCaStatus { root: Some((root.certificate.clone(), facts)), drift: Vec::new() })
+        Ok(RootCaStatus { root: InPlace::Root(root.certificate.clone(), facts), drift: Vec::new() })
     }
 
     /// What the Secret's annotation records: the request that the root was made for.
@@ -147,8 +155,8 @@ impl RootCa {
             (Some(existing), _) => Self::given(existing, cx),
             (None, _) if made_for != self.rotation => self.create(cx),
             (None, Found::Root(root)) => Ok(root),
-            // The create that failed has not come to the root.
-            (None, Found::Missing) if prior.finished().is_none() => self.create(cx),
+            // The create that failed has not come to the root, or nothing trusts the one that is gone.
+            (None, Found::Missing) if known.is_none() => self.create(cx),
             (None, Found::Missing) => Err(self.lost("the Secret doesn't exist")),
             (None, Found::Wrong(problem)) => Err(self.lost(problem.trim_end_matches('.'))),
         };
@@ -241,8 +249,11 @@ impl Resource for RootCa {
         let (root, is_new) = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
         let creation = Creation::begin(&spec.location.cluster, prior, cx).await;
         let (cluster, Location { namespace, name, .. }) = (cx.cluster(&spec.location.cluster), &spec.location);
+        // All of the status is known before the writes, which may be cut off after they have succeeded.
+        if is_new {
+            reached.set(Self::status(&root, cx)?);
+        }
         namespace::ensure(cluster, namespace).await?;
-        // All of the status is known before the write, which may be cut off after it has succeeded.
         reached.set(Self::status(&root, cx)?);
         let manifest = marked(trust::root_secret(namespace, name, &root, &spec.record()), creation.as_ref());
         if let Err(error) = cluster.put_first(&manifest, is_new, reached, || spec.import_id()).await {
@@ -278,16 +289,21 @@ impl Resource for RootCa {
         if cx.cluster(&spec.location.cluster).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let drift = |line: String| Observed::Found(RootCaStatus { root: None, drift: vec![format!("{}: {line}", spec.location.secret())] });
+        let Location { cluster, namespace, .. } = &spec.location;
+        let lost = |line: String| {
+            Observed::Found(RootCaStatus { root: InPlace::Lost, drift: vec![format!("{}: {line}", spec.location.secret())] })
+        };
         match spec.location.find(spec.known.as_deref(), cx).await? {
             Found::Root(root) => Self::status(&root, cx).map(Observed::Found),
-            Found::Wrong(problem) => Ok(drift(problem)),
+            Found::Wrong(problem) => Ok(lost(problem)),
             Found::Missing => {
                 let dependents = spec.dependents(cx).await?;
                 if dependents.is_empty() {
-                    return Ok(Observed::Gone);
+                    let left = namespace::left(cx.cluster(cluster), namespace).await?;
+                    let gone = |left| Observed::Found(RootCaStatus { root: InPlace::Gone, drift: vec![left] });
+                    return Ok(left.map_or(Observed::Gone, gone));
                 }
-                Ok(drift(format!("it doesn't exist any more, and these CAs are signed by its root: {}", dependents.join(", "))))
+                Ok(lost(format!("it doesn't exist any more, and these CAs are signed by its root: {}", dependents.join(", "))))
             }
         }
     }
@@ -301,12 +317,14 @@ impl Resource for RootCa {
     }
 
     fn record(status: &RootCaStatus, model: &mut RootCaModel) {
-        // Of a root that is lost the last known certificate stays.
-        if let Some((certificate, facts)) = &status.root {
-            model.certificate = Value::Value(certificate.clone());
-            model.fingerprint = Value::Value(facts.fingerprint.clone());
-            model.expires_at = facts.not_after.format(&Rfc3339).map_or(Value::Null, Value::Value);
-        }
+        let (certificate, fingerprint, end) = match &status.root {
+            InPlace::Root(certificate, facts) => {
+                (Value::Value(certificate.clone()), Value::Value(facts.fingerprint.clone()), facts.not_after.format(&Rfc3339).ok().into())
+            }
+            InPlace::Lost => (model.certificate.clone(), model.fingerprint.clone(), model.expires_at.clone()),
+            InPlace::Gone => (Value::Null, Value::Null, Value::Null),
+        };
+        (model.certificate, model.fingerprint, model.expires_at) = (certificate, fingerprint, end);
         model.drift = crate::world::strings(&status.drift);
     }
 }

@@ -46,6 +46,11 @@ pub(super) fn check(plan: &mut Plan<'_, RootCaModel, World>, spec: &Parsed<RootC
             }
         }
         // The root that was given stays when the attribute goes.
+        Value::Null if plan.prior.is_some() && current.is_none() => {
+            plan.planned.certificate = Value::Unknown;
+            plan.planned.fingerprint = Value::Unknown;
+            plan.planned.expires_at = Value::Unknown;
+        }
         Value::Null => {
             if let Some(prior) = plan.prior.as_ref().filter(|prior| prior.rotation == plan.planned.rotation) {
                 keep(&mut plan.planned, prior);

@@ -33,6 +33,19 @@ async fn a_root_is_made_once_kept_and_removed_with_its_namespace() {
 }
 
 #[tokio::test]
+async fn a_namespace_with_an_object_of_whatever_kind_is_kept() {
+    let scene = scene();
+    let state = created::<RootCa>(&scene, root()).await;
+    scene.objects.put(
+        "us",
+        json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "kiali", "namespace": "istio-system"}}),
+    );
+    let (gone, diagnostics) = destroy::<RootCa>(&scene, &state).await;
+    assert!(gone.is_null() && diagnostics.warnings[0].detail.contains("It contains HorizontalPodAutoscaler kiali."), "{diagnostics:?}");
+    assert_eq!(scene.objects.names("us"), ["HorizontalPodAutoscaler istio-system/kiali", "Namespace istio-system"]);
+}
+
+#[tokio::test]
 async fn an_error_keeps_the_state_of_a_read_and_of_a_delete() {
     let scene = scene();
     let state = created::<RootCa>(&scene, root()).await;

@@ -48,11 +48,12 @@ const UPDATES: [(Step, &[Victims]); 4] = [
 ];
 
 /// Each step of a destroy.
-const DESTROYS: [(Step, &[Victims]); 4] = [
+const DESTROYS: [(Step, &[Victims]); 5] = [
     (gone("us", "serviceentry.networking.istio.io", SYSTEM, "mesh-export-echo-eu-mesh-local"), &[Provider, All]),
     (uninstalling("eu", "istio-eastwestgateway"), &[Provider, Helm]),
     (uninstalling("us", "istiod"), &[Cli, All]),
     (gone("us", "secret", SYSTEM, "cacerts"), &[Provider, All]),
+    (gone("us", "secret", SYSTEM, "mesh-root-ca"), &[Provider, All]),
 ];
 
 /// Which points to kill at, for a run in pieces: `KILL_POINTS=3..6`.

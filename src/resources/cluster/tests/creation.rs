@@ -80,3 +80,28 @@ async fn a_control_plane_with_another_root_is_not_installed() {
     assert!(diagnostics.errors[0].detail.contains("not another"), "{:?}", diagnostics.errors);
     assert_eq!(scene.releases.names("eu"), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_destroy_that_was_killed_before_its_namespace_is_completed_by_the_next_destroy_or_apply() {
+    let killed = async || {
+        let scene = scene();
+        scene.objects.put("eu", injector());
+        let state = created::<Cluster>(&scene, cluster()).await;
+        let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
+        for release in ["istiod", "istio-base"] {
+            scene.releases.remove("eu", "istio-system", release, &deadline).await.expect("removed");
+        }
+        let (left, _) = read::<Cluster>(&scene, &state).await;
+        assert_eq!(drift(&left), ["Namespace istio-system: it is empty; what this resource had in it is gone"]);
+        (scene, state, left)
+    };
+    let (scene, _, left) = killed().await;
+    assert!(destroy::<Cluster>(&scene, &left).await.0.is_null());
+    assert_eq!(scene.objects.names("eu"), ["MutatingWebhookConfiguration istio-sidecar-injector"]);
+    let (scene, state, left) = killed().await;
+    assert_eq!(apply::<Cluster>(&scene, &left, cluster()).await.0, state);
+
+    let (scene, state, _) = killed().await;
+    scene.objects.put("eu", json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mine", "namespace": "istio-system"}}));
+    assert!(read::<Cluster>(&scene, &state).await.0.is_null(), "the namespace is in use");
+}
