@@ -4,6 +4,7 @@ mod authority;
 mod capabilities;
 mod commands;
 mod faulty;
+mod namespaces;
 mod pods;
 mod releases;
 mod runs;

@@ -9,6 +9,7 @@ mod failure;
 #[allow(clippy::missing_panics_doc)]
 pub mod fakes;
 mod handshakes;
+mod namespaces;
 mod objects;
 mod pods;
 mod releases;
@@ -21,6 +22,7 @@ pub use capabilities::Capabilities;
 pub use commands::Commands;
 pub use failure::{Failure, FailureKind};
 pub use handshakes::{Handshakes, Hello};
+pub use namespaces::Namespaces;
 pub use objects::Objects;
 pub use pods::Pods;
 pub use releases::Releases;

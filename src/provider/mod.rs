@@ -101,6 +101,7 @@ impl Provider for Mesh {
             handshakes: kubernetes.clone(),
             api_servers: kubernetes.clone(),
             capabilities: kubernetes.clone(),
+            namespaces: kubernetes.clone(),
             pods: kubernetes.clone(),
             commands: kubernetes.clone(),
             objects: kubernetes,

@@ -45,7 +45,9 @@ use framework::Cx;
 
 #[cfg(test)]
 use crate::ports::fakes::{FakeAuthority, FakeClock, FakeCommands, FakeObjects, FakeReleases, FakeRuns};
-use crate::ports::{ApiServers, Authority, Capabilities, Clock, Commands, Failure, Handshakes, Objects, Pods, Releases, Runs, Tokens};
+use crate::ports::{
+    ApiServers, Authority, Capabilities, Clock, Commands, Failure, Handshakes, Namespaces, Objects, Pods, Releases, Runs, Tokens,
+};
 
 /// The world as the provider's configuration opens it.
 pub struct World {
@@ -57,6 +59,8 @@ pub struct World {
     pub unreachable: Mutex<BTreeMap<String, Failure>>,
     /// Their objects.
     pub objects: Arc<dyn Objects>,
+    /// What is in their namespaces.
+    pub namespaces: Arc<dyn Namespaces>,
     /// Reads of these objects that operations share.
     pub shared: SharedReads,
     /// Their Helm releases.
@@ -109,6 +113,7 @@ impl World {
             forgettable: BTreeSet::new(),
             unreachable: Mutex::default(),
             objects: objects.clone(),
+            namespaces: objects.clone(),
             // A test changes objects behind the provider's back, and looks at once.
             shared: SharedReads::used_for(Duration::ZERO),
             releases: releases.clone(),

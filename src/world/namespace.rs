@@ -83,8 +83,8 @@ pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> 
         }
         Err(failure) => return Err(failure),
     };
-    if occupants.iter().any(|(_, object)| labels::is_ours(object) || labels::is_installed_by_us(object)) {
-        let unfinished: Vec<_> = occupants.into_iter().filter(|(_, object)| cluster.is_abandoned(object)).collect();
+    if occupants.iter().any(|object| labels::is_ours(object) || labels::is_installed_by_us(object)) {
+        let unfinished: Vec<_> = occupants.into_iter().filter(|object| cluster.is_abandoned(object)).collect();
         if !unfinished.is_empty() {
             cluster.warn(abandoned(cluster, namespace, &occupant::summary(&unfinished)));
         }
@@ -138,11 +138,10 @@ fn abandoned(cluster: LiveCluster<'_>, namespace: &Namespace, what: &str) -> Err
 }
 
 /// Lists the objects in the namespace, without those that the cluster and Istio create in every namespace.
-async fn occupants(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Vec<(Kind, Json)>, Failure> {
-    let lists = occupant::KINDS.iter().map(|kind| async move {
-        let objects = cluster.list_metadata(*kind, Some(namespace.as_str()), "").await?;
-        let counted = objects.into_iter().filter(|object| occupant::counts(*kind, &object["metadata"]));
-        Ok::<_, Failure>(counted.map(|object| (*kind, object)).collect::<Vec<_>>())
-    });
-    Ok(futures::future::try_join_all(lists).await?.concat())
+async fn occupants(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Vec<Json>, Failure> {
+    let named = futures::future::try_join_all(
+        occupant::KINDS.iter().map(|kind| async move { cluster.list_metadata(*kind, Some(namespace.as_str()), "").await }),
+    );
+    let (named, others) = tokio::try_join!(named, cluster.others_in(namespace.as_str(), occupant::KINDS))?;
+    Ok(named.into_iter().flatten().chain(others).filter(occupant::counts).collect())
 }

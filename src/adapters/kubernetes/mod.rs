@@ -1,5 +1,6 @@
 //! The clusters' API servers: one client a cluster, made at the first call, and requests that are tried again while it makes sense.
 
+mod namespaces;
 mod objects;
 mod request;
 mod stuck;

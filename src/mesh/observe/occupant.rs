@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use crate::data::Kind;
 
-/// The kinds by which a namespace is found in use.
+/// The kinds by which a namespace is found in use, and that must be readable. Others count as far as they can be read.
 pub const KINDS: &[Kind] = &[
     Kind::POD,
     Kind::SERVICE,
@@ -42,19 +42,22 @@ const ACCOUNTS: &[&str] = &["default", "builder", "deployer"];
 /// Annotation of a lock by which the instances of a controller elect their leader.
 const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 
-/// Returns whether an object with these metadata shows that the namespace is in use.
-pub fn counts(kind: Kind, metadata: &Json) -> bool {
-    if !metadata["deletionTimestamp"].is_null() || is_of_a_workload(metadata) {
+/// Returns whether an object, of which the metadata are enough, shows that the namespace is in use.
+pub fn counts(object: &Json) -> bool {
+    let metadata = &object["metadata"];
+    if !metadata["deletionTimestamp"].is_null() || is_of_another(object) {
         return false;
     }
     let name = metadata["name"].as_str().unwrap_or_default();
-    match kind {
-        Kind::SERVICE_ACCOUNT => !ACCOUNTS.contains(&name),
-        Kind::CONFIG_MAP => !matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt") && !is_of_istiod(metadata),
-        Kind::SECRET => {
+    match Kind::of(object) {
+        Some(Kind::SERVICE_ACCOUNT) => !ACCOUNTS.contains(&name),
+        Some(Kind::CONFIG_MAP) => !matches!(name, "kube-root-ca.crt" | "openshift-service-ca.crt") && !is_of_istiod(metadata),
+        Some(Kind::SECRET) => {
             let account = metadata["annotations"]["kubernetes.io/service-account.name"].as_str();
             name != "istio-ca-secret" && !account.is_some_and(|account| ACCOUNTS.contains(&account))
         }
+        // OpenShift's, for the accounts of each namespace.
+        _ if object["kind"] == "RoleBinding" => !name.starts_with("system:"),
         _ => true,
     }
 }
@@ -66,19 +69,20 @@ pub fn is_of_istiod(metadata: &Json) -> bool {
     name.starts_with("istio-ca-") || is_lock
 }
 
-/// Whether the object goes with a workload that is counted itself.
-fn is_of_a_workload(metadata: &Json) -> bool {
-    let owners = metadata["ownerReferences"].as_array().into_iter().flatten();
-    let kinds = [Kind::DEPLOYMENT, Kind::REPLICA_SET, Kind::STATEFUL_SET, Kind::DAEMON_SET, Kind::JOB, Kind::CRON_JOB];
-    owners.filter(|owner| owner["controller"] == true).any(|owner| kinds.iter().any(|kind| owner["kind"] == kind.kind))
+/// Whether the object goes with another one that is counted itself: a workload, or for kinds that aren't named here, whatever controls it.
+fn is_of_another(object: &Json) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    let workloads = [Kind::DEPLOYMENT, Kind::REPLICA_SET, Kind::STATEFUL_SET, Kind::DAEMON_SET, Kind::JOB, Kind::CRON_JOB];
+    let is_named = Kind::of(object).is_some_and(|kind| KINDS.contains(&kind));
+    owners.filter(|owner| owner["controller"] == true).any(|owner| !is_named || workloads.iter().any(|kind| owner["kind"] == kind.kind))
 }
 
 /// Returns the kinds and names of the objects in one line, not too many of them.
-pub fn summary(objects: &[(Kind, Json)]) -> String {
+pub fn summary(objects: &[Json]) -> String {
     const MOST: usize = 10;
-    let names = objects.iter().take(MOST).map(|(kind, object)| {
-        let name = object["metadata"]["name"].as_str().unwrap_or("?");
-        format!("{} {name}", kind.kind)
+    let names = objects.iter().take(MOST).map(|object| {
+        let text = |value: &Json| value.as_str().unwrap_or("?").to_owned();
+        format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]))
     });
     let names = names.collect::<Vec<_>>().join(", ");
     if objects.len() > MOST { format!("{names} and {} more", objects.len() - MOST) } else { names }
@@ -90,37 +94,50 @@ mod tests {
 
     use super::*;
 
+    fn object(kind: Kind, metadata: &Json) -> Json {
+        json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata})
+    }
+
+    fn other(kind: &str, metadata: &Json) -> Json {
+        json!({"apiVersion": "example.com/v1", "kind": kind, "metadata": metadata})
+    }
+
     #[test]
     fn objects_that_every_namespace_has_do_not_count() {
         let lock = json!({"name": "istio-namespace-controller-election", "annotations": {LEADER: "{}"}});
         let of_default = json!({"name": "default-token-x", "annotations": {"kubernetes.io/service-account.name": "default"}});
-        for (kind, metadata) in [
-            (Kind::SERVICE_ACCOUNT, json!({"name": "default"})),
-            (Kind::CONFIG_MAP, json!({"name": "kube-root-ca.crt"})),
-            (Kind::CONFIG_MAP, json!({"name": "istio-ca-root-cert"})),
-            (Kind::CONFIG_MAP, json!({"name": "istio-gateway-status-leader"})),
-            (Kind::CONFIG_MAP, lock),
-            (Kind::SECRET, json!({"name": "istio-ca-secret"})),
-            (Kind::SECRET, of_default),
-            (Kind::POD, json!({"name": "istiod-1", "deletionTimestamp": "2030-01-01T00:00:00Z"})),
-            (Kind::POD, json!({"name": "istiod-1", "ownerReferences": [{"kind": "ReplicaSet", "controller": true}]})),
+        for object in [
+            object(Kind::SERVICE_ACCOUNT, &json!({"name": "default"})),
+            object(Kind::CONFIG_MAP, &json!({"name": "kube-root-ca.crt"})),
+            object(Kind::CONFIG_MAP, &json!({"name": "istio-ca-root-cert"})),
+            object(Kind::CONFIG_MAP, &json!({"name": "istio-gateway-status-leader"})),
+            object(Kind::CONFIG_MAP, &lock),
+            object(Kind::SECRET, &json!({"name": "istio-ca-secret"})),
+            object(Kind::SECRET, &of_default),
+            object(Kind::POD, &json!({"name": "istiod-1", "deletionTimestamp": "2030-01-01T00:00:00Z"})),
+            object(Kind::POD, &json!({"name": "istiod-1", "ownerReferences": [{"kind": "ReplicaSet", "controller": true}]})),
+            other("RoleBinding", &json!({"name": "system:image-pullers"})),
+            other("CertificateRequest", &json!({"name": "web-1", "ownerReferences": [{"kind": "Certificate", "controller": true}]})),
         ] {
-            assert!(!counts(kind, &metadata), "{} {metadata}", kind.kind);
+            assert!(!counts(&object), "{object}");
         }
     }
 
     #[test]
     fn objects_of_users_count() {
-        for (kind, metadata) in [
-            (Kind::CONFIG_MAP, json!({"name": "mine"})),
-            (Kind::SECRET, json!({"name": "gateway-tls"})),
-            (Kind::SECRET, json!({"name": "kiali-token", "annotations": {"kubernetes.io/service-account.name": "kiali"}})),
-            (Kind::POD, json!({"name": "kafka-0", "ownerReferences": [{"kind": "StrimziPodSet", "controller": true}]})),
-            (Kind::SERVICE_ACCOUNT, json!({"name": "kiali"})),
+        for object in [
+            object(Kind::CONFIG_MAP, &json!({"name": "mine"})),
+            object(Kind::SECRET, &json!({"name": "gateway-tls"})),
+            object(Kind::SECRET, &json!({"name": "kiali-token", "annotations": {"kubernetes.io/service-account.name": "kiali"}})),
+            object(Kind::POD, &json!({"name": "kafka-0", "ownerReferences": [{"kind": "StrimziPodSet", "controller": true}]})),
+            object(Kind::SERVICE_ACCOUNT, &json!({"name": "kiali"})),
+            object(Kind::AUTOSCALER, &json!({"name": "kiali"})),
+            other("RoleBinding", &json!({"name": "kiali"})),
+            other("Issuer", &json!({"name": "letsencrypt", "ownerReferences": [{"kind": "Team"}]})),
         ] {
-            assert!(counts(kind, &metadata), "{} {metadata}", kind.kind);
+            assert!(counts(&object), "{object}");
         }
-        let many: Vec<_> = (0..12).map(|count| (Kind::POD, json!({"metadata": {"name": format!("p{count}")}}))).collect();
+        let many: Vec<_> = (0..12).map(|count| object(Kind::POD, &json!({"name": format!("p{count}")}))).collect();
         assert!(summary(&many).ends_with("Pod p9 and 2 more"), "{}", summary(&many));
     }
 }

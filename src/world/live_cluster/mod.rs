@@ -236,6 +236,11 @@ impl<'a> LiveCluster<'a> {
         world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
+    /// Returns objects of a namespace that are of other kinds than those that are named, a few of each.
+    pub(crate) async fn others_in(self, namespace: &str, named: &[Kind]) -> Result<Vec<Json>, Failure> {
+        self.recognized().await?.namespaces.others(self.key.as_str(), namespace, named, self.deadline).await
+    }
+
     /// Deletes the object, and waits until it is gone.
     pub(crate) async fn delete(self, object: &ObjectRef) -> Result<(), Failure> {
         let world = self.recognized().await?;

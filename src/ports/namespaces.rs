@@ -1,0 +1,16 @@
+//! What is in a namespace.
+
+use async_trait::async_trait;
+use framework::Deadline;
+use serde_json::Value as Json;
+
+use super::Failure;
+use crate::data::Kind;
+
+/// Looks into namespaces. `cluster` is a key of the provider's `clusters`.
+#[async_trait]
+pub trait Namespaces: Send + Sync {
+    /// Returns objects of a namespace that are of other kinds than those that are named, custom resources among them: `apiVersion`, `kind` and
+    /// `metadata`, a few of each kind. What the credentials may not list is left out, and so is what the cluster keeps for itself, such as events.
+    async fn others(&self, cluster: &str, namespace: &str, named: &[Kind], deadline: &Deadline) -> Result<Vec<Json>, Failure>;
+}
