@@ -9,6 +9,7 @@ pub mod check;
 pub mod document;
 pub mod export;
 pub mod exposure;
+pub mod gateway_api;
 pub mod global;
 pub mod helm;
 pub mod inventory;

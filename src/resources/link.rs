@@ -1,5 +1,6 @@
 //! `mesh_link`: by which gateway a cluster reaches the network of another one. Owns one Gateway of the class `istio-remote`.
 
+mod definitions;
 #[cfg(test)]
 mod tests;
 
@@ -9,9 +10,10 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::{
-    data::{Kind, ObjectRef},
+    data::Kind,
     mesh::{
         ClusterKey, Namespace, NetworkName,
+        gateway_api::Definitions,
         helm::gateway::{self, Address},
         labels::Owner,
         link::{self, Link},
@@ -26,15 +28,12 @@ use framework::{
     model, optional, required,
 };
 
-/// The version of the Gateway API that the messages name: the one that Istio 1.31 is built with.
-const GATEWAY_API: &str = "v1.6.0";
-
 model! {
     /// By which gateway a cluster reaches the network of another one. A `mesh_service_export` that names the network (`network`) then needs no
     /// address in the importing clusters: a gateway with a new address is one write in each of them, however many Services are exported.
     ///
     /// The link is a Gateway of the class `istio-remote`, for which nothing is deployed: istiod reads its addresses. It needs the definitions of
-    /// the Gateway API in the cluster, which Istio's charts don't bring:
+    /// the Gateway API in the cluster, which Istio's charts don't bring: set `gateway_api_crds_wo`, or install them with
     /// `kubectl apply -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.6.0/standard-install.yaml`.
     ///
     /// With several gateways of one network, list the addresses of all of them: calls are spread over them.
@@ -50,6 +49,11 @@ model! {
         port: i64 => optional().default(i64::from(gateway::PORT)),
         /// Namespace of the Gateway; it must exist.
         namespace: String => optional().default(Namespace::ISTIO_SYSTEM).replaces(),
+        /// The definitions of the Gateway API, for a cluster that has none: the content of `standard-install.yaml` of one of its releases,
+        /// `file("standard-install.yaml")` or `data.http.gateway_api.response_body`. An apply that writes the link creates those of the
+        /// group `gateway.networking.k8s.io` that are missing. Where there is one of `Gateway` already, none is touched, and a destroy leaves them,
+        /// as others may use them by then.
+        gateway_api_crds_wo: String => optional().write_only(),
         /// Differences between the cluster and the last applied configuration, one string each. The next apply reverts them.
         drift: Vec<Value<String>> => computed().settled(Datum::List(vec![])),
         /// How long each operation may take.
@@ -61,6 +65,8 @@ model! {
 pub struct NetworkLink {
     cluster: ClusterKey,
     link: Link,
+    /// Only in an apply.
+    definitions: Option<Definitions>,
 }
 
 /// The link that is.
@@ -75,28 +81,6 @@ impl NetworkLink {
 
     fn id(&self) -> String {
         format!("{}/{}/{}", self.cluster, self.link.namespace, self.link.network)
-    }
-
-    /// Fails if the cluster doesn't know the Gateway API. Without the permission to see definitions, the write shows it.
-    async fn check_definition(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let definition = ObjectRef::cluster_wide(Kind::CRD, format!("{}.{}", Kind::API_GATEWAY.plural, Kind::API_GATEWAY.group));
-        match self.on(cx).get(&definition).await {
-            Ok(Some(_)) => Ok(()),
-            Err(failure) if failure.kind == FailureKind::Denied => Ok(()),
-            Err(failure) => Err(failure.into()),
-            Ok(None) => Err(Error::new(
-                "The Gateway API is not installed",
-                format!(
-                    "Cluster \"{0}\" has no {definition}, so it can't have the Gateway that leads to network \"{1}\". Install the definitions \
-                     of the Gateway API, which Istio's charts don't bring, and apply again; istiod need not be restarted:\n\n\
-                     kubectl apply -f https://github.com/kubernetes-sigs/gateway-api/releases/download/{GATEWAY_API}/standard-install.yaml\n\n\
-                     Without it, leave the mesh_link out, and let the exports have the gateway's addresses: \
-                     `gateway = mesh_eastwest_gateway.<name>`, and no `network`.",
-                    self.cluster, self.link.network
-                ),
-            )
-            .at(AttributePath::new("cluster"))),
-        }
     }
 
     /// Waits until istiod has taken up the Gateway.
@@ -136,8 +120,9 @@ impl Resource for NetworkLink {
         let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
         let addresses = parse.each("addresses", &model.addresses, |text| Address::parse(text));
         let port = parse.optional("port", &model.port, |number| port::number(*number));
+        let definitions = parse.optional("gateway_api_crds_wo", &model.gateway_api_crds_wo, |yaml| Definitions::parse(yaml));
         let link = Link { network: network?, namespace: namespace?, addresses: addresses?, port: port?.unwrap_or(gateway::PORT) };
-        Some(Self { cluster: cluster?, link })
+        Some(Self { cluster: cluster?, link, definitions: definitions? })
     }
 
     fn plan(plan: &mut Plan<'_, LinkModel, World>, spec: &Parsed<Self>) {
@@ -148,7 +133,7 @@ impl Resource for NetworkLink {
 
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<NetworkLinkStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (cluster, object) = (spec.on(cx), spec.link.object());
-        spec.check_definition(cx).await?;
+        spec.ensure_definitions(cx).await?;
         let import = || format!("mesh_link.<name> {}", spec.id());
         let is_new = prior.is_none() && cluster.left(&object, import).await?.is_none();
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
@@ -197,6 +182,7 @@ impl Resource for NetworkLink {
             addresses: Value::Value(link.addresses.iter().map(|address| Value::Value(address.to_string())).collect()),
             port: Value::Value(i64::from(link.port)),
             namespace: Value::Value(namespace),
+            gateway_api_crds_wo: Value::Null,
             drift: Value::Null,
             timeouts: Value::Null,
         })

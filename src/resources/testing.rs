@@ -219,6 +219,8 @@ pub(super) fn gateway_api() -> Json {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "gateways.gateway.networking.k8s.io"},
+        "spec": {"group": "gateway.networking.k8s.io", "versions": [{"name": "v1", "served": true}]},
+        "status": {"conditions": [{"type": "Established", "status": "True"}]},
     })
 }
 

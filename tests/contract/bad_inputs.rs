@@ -314,6 +314,8 @@ fn links() -> Vec<Case> {
         (json!({"port": 70000}), "port", "must be between 1 and 65535, got 70000"),
         (json!({"network": "eu net"}), "network", "For example: \"eu-net\""),
         (json!({"namespace": "A"}), "namespace", "For example: \"a\""),
+        (json!({"gateway_api_crds_wo": "kind: ["}), "gateway_api_crds_wo", "must be YAML"),
+        (json!({"gateway_api_crds_wo": "kind: List"}), "gateway_api_crds_wo", "Set it to the content of `standard-install.yaml`"),
         (json!({"drift": []}), "drift", "The provider sets `drift`"),
     ]
 }

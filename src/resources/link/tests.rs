@@ -66,6 +66,37 @@ async fn a_cluster_without_the_gateway_api_is_refused_with_the_way_out() {
 }
 
 #[tokio::test]
+async fn definitions_that_are_given_are_created_where_there_are_none_and_stay() {
+    let scene = scene();
+    let classes = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "gatewayclasses.gateway.networking.k8s.io"},
+        "spec": {"group": "gateway.networking.k8s.io"},
+    });
+    let given = |address: &str| LinkModel { gateway_api_crds_wo: text(&format!("{classes}\n---\n{}", gateway_api())), ..link(address) };
+    let state = created::<NetworkLink>(&scene, given("198.51.100.9")).await;
+    assert!(!format!("{state:?}").contains("CustomResourceDefinition"), "{state:?}");
+    let definitions = ["gatewayclasses", "gateways"].map(|plural| format!("CustomResourceDefinition {plural}.gateway.networking.k8s.io"));
+    let link_of = "Gateway istio-system/mesh-link-eu-net".to_owned();
+    assert_eq!(scene.objects.names("us"), [definitions.as_slice(), &[link_of]].concat());
+    assert!(destroy::<NetworkLink>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.names("us"), definitions, "others may use them by then");
+
+    scene.objects.remove("us", &ObjectRef::cluster_wide(Kind::CRD, "gatewayclasses.gateway.networking.k8s.io"));
+    created::<NetworkLink>(&scene, given("198.51.100.9")).await;
+    assert_eq!(scene.objects.names("us").len(), 2, "a cluster that has the Gateway API is left as it is");
+}
+
+#[tokio::test]
+async fn a_gateway_api_without_v1_is_refused() {
+    let scene = scene();
+    let mut old = gateway_api();
+    old["spec"]["versions"] = json!([{"name": "v1beta1", "served": true}, {"name": "v1", "served": false}]);
+    scene.objects.put("us", old);
+    let (state, diagnostics) = apply::<NetworkLink>(&scene, &Value::Null, link("198.51.100.9")).await;
+    assert!(state.is_null() && diagnostics.errors[0].summary == "The Gateway API is too old", "{diagnostics:?}");
+}
+
+#[tokio::test]
 async fn a_gateway_of_somebody_else_is_left_alone_and_one_of_a_killed_create_is_continued() {
     let scene = scene();
     scene.objects.put("us", gateway_api());

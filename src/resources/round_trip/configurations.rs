@@ -68,7 +68,7 @@ pub(super) fn configurations(name: &str, root_fingerprint: &str, request: &str) 
         })],
         "mesh_link" => vec![json!({
             "cluster": "us", "network": "eu-net", "addresses": ["198.51.100.9", "lb.example.com"], "port": 443, "namespace": NAMESPACE,
-            "timeouts": timeouts,
+            "gateway_api_crds_wo": definitions(), "timeouts": timeouts,
         })],
         "mesh_remote_secret" => vec![json!({
             "cluster": "us", "namespace": NAMESPACE, "remote": {"cluster": "eu", "cluster_name": "europe", "namespace": NAMESPACE},
@@ -169,4 +169,16 @@ fn answer(request: &str) -> String {
         authority.sign(&own_root(), "Number", None, std::time::Duration::ZERO);
     }
     authority.sign_request(&own_root(), request, std::time::Duration::from_secs(86_400 * 800))
+}
+
+/// The definitions of a release of the Gateway API.
+fn definitions() -> String {
+    let definition = |plural: &str| {
+        let (group, version) = ("gateway.networking.k8s.io", json!({"name": "v1", "served": true}));
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": format!("{plural}.{group}")},
+            "spec": {"group": group, "versions": [version]},
+        })
+    };
+    ["gatewayclasses", "gateways"].map(|plural| definition(plural).to_string()).join("\n---\n")
 }
