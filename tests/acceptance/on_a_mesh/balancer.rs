@@ -57,7 +57,7 @@ pub(super) fn an_address_that_never_comes_is_reported_with_its_cause(mesh: &Mesh
     workspace.destroy();
 }
 
-/// A second gateway of the same network, which no load balancer leads to.
+/// A second gateway of the same network, in a namespace of its own, which no load balancer leads to.
 pub(super) fn a_gateway_without_a_load_balancer_is_reached_at_its_node_port(mesh: &Mesh) {
     let workspace = mesh
         .beside(
@@ -65,17 +65,19 @@ pub(super) fn a_gateway_without_a_load_balancer_is_reached_at_its_node_port(mesh
             resource "mesh_eastwest_gateway" "node" {
               cluster            = "eu"
               network            = "eu-net"
+              namespace          = "gateways"
               name               = "node-gateway"
               external_addresses = ["198.51.100.12"]
               values             = [file("values.yaml"), "service: {type: NodePort}"]
             }
 
             resource "mesh_service_export" "node" {
-              host      = "echo.node.mesh.local"
-              gateway   = mesh_eastwest_gateway.node
-              namespace = "echo"
-              service   = "echo"
-              importers = ["us"]
+              host               = "echo.node.mesh.local"
+              gateway            = mesh_eastwest_gateway.node
+              namespace          = "echo"
+              service            = "echo"
+              importers          = ["us"]
+              importer_namespace = "istio-system"
             }
             "#,
         )

@@ -35,6 +35,27 @@ resource "mesh_global_service" "echo" {
 }
 "#;
 
+/// Lets the pods of `echo` answer every call with 503. They stay ready.
+const ILL: &str = r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: ill, namespace: echo}
+spec:
+  workloadSelector: {labels: {app: echo}}
+  configPatches:
+  - applyTo: HTTP_FILTER
+    match:
+      context: SIDECAR_INBOUND
+      listener: {filterChain: {filter: {name: envoy.filters.network.http_connection_manager, subFilter: {name: envoy.filters.http.router}}}}
+    patch:
+      operation: INSERT_BEFORE
+      value:
+        name: envoy.filters.http.fault
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+          abort: {http_status: 503, percentage: {numerator: 100, denominator: HUNDRED}}
+"#;
+
 /// How long it may take until calls have changed sides: endpoints reach the proxies, and connections are drained.
 const SETTLED: Duration = Duration::from_secs(5);
 
@@ -62,6 +83,8 @@ pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fail
     phase("both serve", &|| ());
     phase("the US has no pods", &|| scale(us, 0));
     phase("the US has pods again", &|| scale(us, 1));
+    phase("the US answers with errors", &|| us.apply(ILL).map(drop).expect("ill"));
+    phase("the US is well again", &|| us.kubectl(&["delete", "envoyfilter", "-n", "echo", "ill"]).map(drop).expect("well"));
     phase("the US is taken out of service", &|| reweigh(mesh, 1, 0));
     phase("the US is in service again", &|| reweigh(mesh, 0, 1));
     phase("a pod of the US is killed", &|| {
@@ -72,16 +95,17 @@ pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fail
     // That the other cluster answers isn't what the reasons are for.
     println!("\n{}", tally.table());
     let served = |what: &str, from: ClusterName| by(&tally, &format!("{what}, settled"), from);
-    for what in ["both serve", "the US has pods again", "the US is in service again", "a pod of the US is killed"] {
+    for what in ["both serve", "the US has pods again", "the US is well again", "the US is in service again", "a pod of the US is killed"] {
         assert_eq!(served(what, ClusterName::Us), [true], "{what}: the US answers its own clients\n{tally}");
     }
-    for what in ["the US has no pods", "the US is taken out of service"] {
+    for what in ["the US has no pods", "the US answers with errors", "the US is taken out of service"] {
         assert_eq!(served(what, ClusterName::Us), [false], "{what}: the EU answers the clients of the US\n{tally}");
     }
     assert!(tally.calls.iter().filter(|call| call.from == ClusterName::Eu).all(|call| call.outcome == Outcome::Answered), "{tally}");
-    // Only the calls that the killed pod was answering may be lost.
-    let lost: Vec<_> = tally.failed().filter(|call| tally.during(call.at) != "a pod of the US is killed").collect();
-    assert!(lost.is_empty() && tally.failed().count() < 5, "{tally}");
+    // Only the calls that the killed pod was answering may be lost, and those by which a client learns that its own cluster is ill.
+    let lost = |what: &str| tally.failed().filter(|call| tally.during(call.at).trim_end_matches(", settled") == what).count();
+    let (killed, ill) = (lost("a pod of the US is killed"), lost("the US answers with errors"));
+    assert!(killed < 5 && ill < 10 && tally.failed().count() == killed + ill, "{tally}");
 
     let patch = r#"{"spec":{"trafficPolicy":{"outlierDetection":{"interval":"1m"}}}}"#;
     us.kubectl(&["patch", "-n", "echo", "destinationrule/mesh-global-echo-mesh-local", "--type=merge", "-p", patch]).expect("patched");

@@ -34,8 +34,8 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
         assert!(refused.contains(words), "{refused}");
     }
 
-    let definitions = gateway_api().expect("definitions");
-    us.apply(&definitions).expect("the Gateway API");
+    workspace.write("standard-install.yaml", &gateway_api().expect("definitions"));
+    workspace.write("link.tf", &LINK.replace("\n}", "\n  gateway_api_crds_wo = file(\"standard-install.yaml\")\n}"));
     let calls = Calls::start(lab);
     workspace.apply();
     workspace.assert_settled();

@@ -7,6 +7,7 @@ mod callers;
 pub(crate) mod canary;
 mod discovery;
 mod drift;
+mod edges;
 mod failover;
 mod foreign;
 mod identity;
@@ -76,6 +77,7 @@ on_the_mesh_of! {
         balancer::a_gateway_without_a_load_balancer_is_reached_at_its_node_port,
         balancer::a_late_address_is_waited_for,
         callers::only_callers_that_are_listed_are_answered,
+        edges::an_export_is_seen_by_the_namespaces_that_it_names_and_has_addresses_of_any_kind,
         failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
         interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
         partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
