@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value as Json, json};
 
-use super::{Clock, Failure, FailureKind, Handshakes, Hello, Objects, Token, TokenRequest, Tokens};
+use super::{Clock, Failure, FailureKind, Handshakes, Hello, Objects, Token, TokenRequest, Tokens, Waiting};
 use crate::data::{Kind, ObjectRef, Secret, selects};
 use framework::Deadline;
 
@@ -328,13 +328,12 @@ impl Objects for FakeObjects {
         wanted: &(dyn for<'a> Fn(Option<&'a Json>) -> bool + Sync),
         deadline: &Deadline,
     ) -> Result<Option<Json>, Failure> {
+        let mut waiting = Waiting::until(deadline);
         loop {
-            let live = self.get(cluster, object, deadline).await?;
-            if wanted(live.as_ref()) {
-                return Ok(live);
+            match waiting.outlast(self.get(cluster, object, deadline).await)? {
+                Some(live) if wanted(live.as_ref()) => return Ok(live),
+                _ => waiting.pause(Duration::from_millis(5), &format!("{object} is not ready"), &format!("waiting for {what}")).await?,
             }
-            let cut = deadline.pause(Duration::from_millis(5)).await;
-            cut.map_err(|cut| Failure::cut(cut, format!("{object} is not ready"), &format!("waiting for {what}")))?;
         }
     }
 

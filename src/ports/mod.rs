@@ -15,6 +15,7 @@ mod pods;
 mod releases;
 mod runs;
 mod tokens;
+mod waiting;
 
 pub use api_servers::{ApiServer, ApiServers};
 pub use authority::Authority;
@@ -28,6 +29,7 @@ pub use pods::Pods;
 pub use releases::Releases;
 pub use runs::{Run, Runs};
 pub use tokens::{Token, TokenRequest, Tokens};
+pub use waiting::Waiting;
 
 /// The time, as a port so that tests can set it.
 pub trait Clock: Send + Sync {

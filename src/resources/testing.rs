@@ -1,6 +1,6 @@
 //! What the tests of the resources share: a world of fakes, configurations to start from, and the calls of the protocol.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,8 @@ use crate::{
     },
 };
 use framework::{
-    AnyResource, AttributeConstraint, AttributePath, Change, Datum, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Parse, Provider,
-    Resource, Value, decode, encode, erase, erase_listing, set_attribute,
+    AnyResource, AttributeConstraint, AttributePath, Change, Datum, Deadline, Diagnostics, Dynamic, Field, Forecast, Listed, Model, Parse,
+    Provider, Resource, Value, decode, encode, erase, erase_listing, set_attribute,
 };
 
 /// A world of fakes, with a hand on each.
@@ -91,6 +91,16 @@ pub(super) async fn created<R: Resource<World = World>>(scene: &Scene, model: R:
     let (state, diagnostics) = apply::<R>(scene, &Value::Null, model).await;
     assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
     state
+}
+
+/// More than half a minute in which a cluster's API server doesn't answer; it begins after a moment, when an apply waits. Afterwards nothing
+/// fails. For tests with a clock of their own.
+pub(super) async fn outage(scene: &Scene, cluster: &str) {
+    let deadline = Deadline::after(Duration::from_secs(600), CancellationToken::new());
+    deadline.pause(Duration::from_secs(3)).await.expect("time is left");
+    scene.objects.take_down(cluster, unreachable());
+    deadline.pause(Duration::from_secs(35)).await.expect("time is left");
+    scene.objects.mend();
 }
 
 /// The mark of a create that was killed, for a cluster's key.

@@ -10,7 +10,7 @@ use super::{LiveCluster, World, not_ours};
 use crate::{
     data::{Deployed, Kind, Mark, ObjectRef},
     mesh::{ClusterKey, observe::drift::own_differences},
-    ports::{Failure, Run},
+    ports::{Failure, FailureKind, Run},
 };
 
 /// How often to look whether another run is over.
@@ -176,7 +176,14 @@ impl LiveCluster<'_> {
         }
         tracing::info!(cluster = self.key.as_str(), object, "waiting for another run of the provider");
         self.pause(POLL).await.map_err(|_| at_work())?;
-        Ok(true)
+        // The look that follows is one call, which waits for an API server in trouble less long than this wait may.
+        let namespace = ObjectRef::cluster_wide(Kind::NAMESPACE, "kube-system");
+        match self.wait(&namespace, "the API server to answer", &|_| true).await {
+            Err(failure) if failure.kind != FailureKind::Denied => {
+                Err(Failure { summary: format!("Can't reach cluster \"{}\"", self.key), ..failure }.into())
+            }
+            _ => Ok(true),
+        }
     }
 
     /// Whether an object carries the mark of a run that is over.

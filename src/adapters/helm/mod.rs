@@ -32,7 +32,7 @@ use tokio::sync::OnceCell;
 use super::{Kubernetes, runs};
 use crate::{
     data::{Deployed, Mark, ObjectRef, Release},
-    ports::{Failure, FailureKind, Objects as _, Releases},
+    ports::{Failure, FailureKind, Objects as _, Releases, Waiting},
 };
 use charts::Charts;
 use framework::Deadline;
@@ -127,8 +127,20 @@ impl Helm {
     async fn settled(&self, title: &str, at: &At<'_>, deadline: &Deadline) -> Result<Option<Json>, Failure> {
         let temporary = std::env::temp_dir();
         runs::sweep(&temporary).await;
+        // Begins once another run is seen at work. Until then the API server may be one that doesn't answer at all.
+        let mut waiting: Option<Waiting<'_>> = None;
         loop {
-            let mut revisions = self.revisions(at.cluster, at.namespace, at.name, deadline).await?;
+            let look = self.revisions(at.cluster, at.namespace, at.name, deadline).await;
+            let mut revisions = match &mut waiting {
+                None => look?,
+                Some(waiting) => match waiting.outlast(look)? {
+                    Some(revisions) => revisions,
+                    None => {
+                        waiting.pause(POLL, title, "waiting for another run of the provider that is at work on the release").await?;
+                        continue;
+                    }
+                },
+            };
             let Some(pending) = revisions.iter().rfind(|revision| storage::is_in_flight(revision)) else { return Ok(revisions.pop()) };
             let revision =
                 ObjectRef::namespaced(self.storage()?.kind(), at.namespace, pending["metadata"]["name"].as_str().unwrap_or_default());
@@ -149,6 +161,7 @@ impl Helm {
                 }
                 Worker::Ours { until, .. } if until - now < deadline.remaining() => {
                     tracing::info!(cluster = at.cluster, %revision, "waiting for another run of the provider");
+                    waiting = Some(Waiting::until(deadline));
                     deadline.pause(POLL).await.map_err(|_| at_work(title, &revision.name, Some(until)))?;
                 }
                 Worker::Ours { until, .. } => return Err(at_work(title, &revision.name, Some(until))),

@@ -8,7 +8,7 @@ use super::Cluster;
 use crate::{
     data::{CaUse, Kind, ObjectRef},
     mesh::{Canary, helm::control_plane::ISTIOD_RELEASE, labels, trust},
-    ports::Failure,
+    ports::{Failure, Waiting},
     world::World,
 };
 use framework::{AttributePath, Cx, Error};
@@ -81,18 +81,24 @@ impl Cluster {
     /// Waits until istiod serves the root of `ca`. A running istiod ignores a new root in its Secret, so it is restarted if need be.
     pub(super) async fn wait_for_root(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let Some(wanted) = &self.plane.root else { return Ok(()) };
-        let mut pauses = 0;
-        while let Some(found) = self.other_root(cx).await? {
-            if pauses == PATIENCE {
-                self.restart_istiod(cx).await?;
+        let (mut waiting, mut looks, mut served) = (Waiting::until(&cx.deadline), 0, String::new());
+        loop {
+            match waiting.outlast(self.other_root(cx).await)? {
+                Some(None) => return Ok(()),
+                Some(Some(found)) => {
+                    if looks == PATIENCE {
+                        self.restart_istiod(cx).await?;
+                    }
+                    looks += 1;
+                    served = format!("; it serves {found}");
+                }
+                None => {}
             }
-            pauses += 1;
-            let what = format!("waiting for istiod to serve the root with the fingerprint {wanted}; it serves {found}");
-            if let Err(cut) = cx.deadline.pause(PAUSE).await {
-                return Err(self.with_evidence(Failure::cut(cut, "istiod signs with another root", &what), cx).await);
+            let what = format!("waiting for istiod to serve the root with the fingerprint {wanted}{served}");
+            if let Err(failure) = waiting.pause(PAUSE, "istiod signs with another root", &what).await {
+                return Err(self.with_evidence(failure, cx).await);
             }
         }
-        Ok(())
     }
 
     /// Restarts istiod's pods one after the other, as `kubectl rollout restart` does.
@@ -130,7 +136,7 @@ mod tests {
     use crate::resources::{
         ClusterCa, ClusterCaModel, ClusterModel, RootCa, RootCaModel,
         cluster::ClusterCaRef,
-        testing::{Scene, apply, cluster, cluster_ca, created, drift, injector, model, planned, read, root, scene, text},
+        testing::{Scene, apply, cluster, cluster_ca, created, drift, injector, model, outage, planned, read, root, scene, text},
     };
     use framework::{Deadline, Dynamic, Value, encode, erase};
 
@@ -184,6 +190,24 @@ mod tests {
         let annotations = &scene.objects.live("eu", &istiod).expect("istiod")["spec"]["template"]["metadata"]["annotations"];
         assert!(annotations["mesh.terraform.io/restarted-at"].is_string());
         assert_eq!(read::<Cluster>(&scene, &mended).await.0, mended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_neither_ends_the_wait_for_the_root_nor_restarts_istiod() {
+        let scene = scene();
+        scene.objects.put("eu", injector());
+        let root = created::<RootCa>(&scene, root()).await;
+        let ca = created::<ClusterCa>(&scene, cluster_ca(&root)).await;
+        let other = created::<RootCa>(&scene, RootCaModel { name: text("other"), ..crate::resources::testing::root() }).await;
+        let certificate = |root: &Dynamic| model::<RootCaModel>(root).certificate.as_ref_option().expect("a certificate").clone();
+        scene.objects.put("eu", served(&certificate(&other)));
+        let trouble = async {
+            outage(&scene, "eu").await;
+            scene.objects.put("eu", served(&certificate(&root)));
+        };
+        let ((_, diagnostics), ()) = tokio::join!(apply::<Cluster>(&scene, &Value::Null, with_ca(&ca)), trouble);
+        assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+        assert_eq!(scene.objects.live("eu", &ObjectRef::namespaced(Kind::DEPLOYMENT, "istio-system", "istiod")), None);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use super::{Cluster, model::CaInUse};
 use crate::{
     data::{CertificateFacts, Kind},
     mesh::{signer, trust},
-    ports::{Failure, FailureKind},
+    ports::{Failure, FailureKind, Waiting},
     world::{Signer, World},
 };
 use framework::{AttributePath, Cx, Error, Value};
@@ -17,8 +17,10 @@ use framework::{AttributePath, Cx, Error, Value};
 /// to a running pod.
 const PAUSE: Duration = Duration::from_secs(3);
 const PATIENCE: u32 = 60;
-/// How many times it is asked if no pod answers at all: a proxy before the API server may pass on no connections to pods.
+/// How many times in succession it is asked without any pod's answer: a proxy before the API server may pass on no connections to pods. One that
+/// has passed on some is in trouble for a time.
 const UNANSWERED: u32 = 4;
+const NO_LONGER_ANSWERED: u32 = 20;
 
 /// The CA that istiod signs with, and the root that it serves.
 #[derive(Clone, Debug, Default)]
@@ -89,28 +91,40 @@ impl Cluster {
     /// Waits until each pod of istiod signs with the CA in the Secret `cacerts`. A running istiod takes up another one of the same root by itself;
     /// one that doesn't is restarted.
     pub(super) async fn wait_for_signer(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let mut pauses = 0;
+        let (mut waiting, mut looks, mut unanswered, mut most_unanswered) = (Waiting::until(&cx.deadline), 0, 0, UNANSWERED);
+        let mut seen = Vec::new();
         loop {
-            let Some(wanted) = self.wanted(cx).await? else { return Ok(()) };
-            let (signers, _) = self.signers(cx).await?;
-            let failures: Vec<_> = signers.iter().filter_map(|signer| signer.certificate.as_ref().err()).collect();
-            let is_over = failures.len() == signers.len() && pauses >= UNANSWERED;
-            if let Some(failure) = failures.into_iter().find(|failure| is_over || failure.kind == FailureKind::Denied) {
-                cx.warn(unverified(failure));
-                return Ok(());
+            let look = async {
+                let Some(wanted) = self.wanted(cx).await? else { return Ok(None) };
+                Ok(Some((wanted, self.signers(cx).await?.0)))
+            };
+            match waiting.outlast(look.await)? {
+                Some(None) => return Ok(()),
+                Some(Some((wanted, signers))) => {
+                    let failures: Vec<_> = signers.iter().filter_map(|signer| signer.certificate.as_ref().err()).collect();
+                    if failures.len() < signers.len() {
+                        (unanswered, most_unanswered) = (0, NO_LONGER_ANSWERED);
+                    }
+                    let is_over = failures.len() == signers.len() && unanswered >= most_unanswered;
+                    if let Some(failure) = failures.iter().find(|failure| is_over || failure.kind == FailureKind::Denied) {
+                        cx.warn(unverified(failure));
+                        return Ok(());
+                    }
+                    unanswered += u32::from(failures.len() == signers.len());
+                    seen = signers.iter().filter_map(|signer| lagging(signer, &wanted)).collect();
+                    if seen.is_empty() {
+                        return Ok(());
+                    }
+                    if looks == PATIENCE {
+                        self.restart_istiod(cx).await?;
+                    }
+                    looks += 1;
+                }
+                None => {}
             }
-            let lagging: Vec<_> = signers.iter().filter_map(|signer| lagging(signer, &wanted)).collect();
-            if lagging.is_empty() {
-                return Ok(());
-            }
-            if pauses == PATIENCE {
-                self.restart_istiod(cx).await?;
-            }
-            pauses += 1;
-            if let Err(cut) = cx.deadline.pause(PAUSE).await {
-                let what = format!("waiting for istiod to sign with the CA {wanted} of {}", self.cacerts());
-                let failure = Failure::cut(cut, "istiod signs with another CA", &what);
-                return Err(self.with_evidence(failure.seen(lagging), cx).await);
+            let what = format!("waiting for istiod to sign with the CA in {}", self.cacerts());
+            if let Err(failure) = waiting.pause(PAUSE, "istiod signs with another CA", &what).await {
+                return Err(self.with_evidence(failure.seen(seen), cx).await);
             }
         }
     }
@@ -152,7 +166,7 @@ mod tests {
         resources::{
             ClusterCa, ClusterCaModel, ClusterModel, RootCa,
             cluster::ClusterCaRef,
-            testing::{Scene, apply, cluster, cluster_ca, created, injector, model, planned, read, root, scene, text},
+            testing::{Scene, apply, cluster, cluster_ca, created, injector, model, outage, planned, read, root, scene, text, unreachable},
         },
     };
     use framework::{Deadline, Dynamic, encode, erase};
@@ -240,6 +254,35 @@ mod tests {
         let ((state, diagnostics), ()) = tokio::join!(apply::<Cluster>(&scene, &state, member(&second)), taken_up);
         assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
         assert_eq!(in_use(&state), of(&second));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_does_not_end_the_wait_for_the_renewed_ca() {
+        for is_of_pods in [false, true] {
+            let (scene, root, first) = with_istiod().await;
+            let state = created::<Cluster>(&scene, member(&first)).await;
+            let secret = ObjectRef::namespaced(Kind::SECRET, "istio-system", "cacerts");
+            let chain = trust::read_cacerts(&scene.objects.live("eu", &secret).expect("a Secret")).expect("a bundle").chain;
+            scene.objects.present("eu", &istiod(), Some(FakeAuthority::issued_by(&chain)));
+            let renewed = ClusterCaModel { validity_days: Value::Value(100), ..cluster_ca(&root) };
+            let (second, _) = apply::<ClusterCa>(&scene, &first, renewed).await;
+            let trouble = async {
+                if is_of_pods {
+                    // Only the connections to pods are refused; they were not before.
+                    let deadline = Deadline::after(Duration::from_secs(600), CancellationToken::new());
+                    deadline.pause(Duration::from_secs(4)).await.expect("time is left");
+                    scene.objects.fail("eu", &istiod(), unreachable());
+                    deadline.pause(Duration::from_secs(35)).await.expect("time is left");
+                    scene.objects.mend();
+                } else {
+                    outage(&scene, "eu").await;
+                }
+                scene.objects.present("eu", &istiod(), None);
+            };
+            let ((state, diagnostics), ()) = tokio::join!(apply::<Cluster>(&scene, &state, member(&second)), trouble);
+            assert!(diagnostics.errors.is_empty() && diagnostics.warnings.is_empty(), "{diagnostics:?}");
+            assert_eq!(in_use(&state).0, model::<ClusterCaModel>(&second).fingerprint);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,10 +7,25 @@ use serde_json::Value as Json;
 use super::Cluster;
 use crate::{
     data::{Kind, ObjectRef},
-    ports::{Failure, FailureKind},
+    ports::{Failure, FailureKind, Waiting},
     world::{LiveCluster, World},
 };
 use framework::{Cx, Error};
+
+/// How often the validation webhook is tried.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What may be on the way from an API server to istiod.
+const ON_THE_WAY: &str = "The API server must reach istiod's webhook: port 15017 of its pods, which is port 443 of the Service istiod. Where the control \
+                          plane has a network of its own, allow TCP 15017 from there to the nodes and pods: by a firewall rule for a private cluster of \
+                          GKE, by the nodes' security group for EKS. If it only needs longer, raise the operation's time in `timeouts`.";
+
+/// What a try of the validation webhook has shown.
+enum Verdict {
+    Serves,
+    /// It doesn't, or that can't be told: what was seen instead.
+    Not(String),
+}
 
 impl Cluster {
     /// Waits until istiod injects sidecars and validates configuration.
@@ -44,18 +59,36 @@ impl Cluster {
         if !self.plane.validates() {
             return Ok(());
         }
-        let probe = self.plane.invalid_probe();
+        let (mut waiting, mut seen) = (Waiting::until(&cx.deadline), None);
         loop {
-            match cluster.dry_run(&probe).await {
-                Err(refused) if is_refused_by_istiod(&refused) => return Ok(()),
-                Err(refused) if refused.kind == FailureKind::Rejected && self.is_validator_enabled(cluster).await? => return Ok(()),
-                Ok(()) => {}
-                Err(failure) if matches!(failure.kind, FailureKind::NotReady | FailureKind::Rejected) => {}
-                Err(failure) => return Err(failure),
+            match waiting.outlast(self.try_validation(cluster).await)? {
+                Some(Verdict::Serves) => return Ok(()),
+                Some(Verdict::Not(line)) => seen = Some(line),
+                None => {}
             }
             let what = "waiting for istiod's validation webhook to serve";
-            let pause = cx.deadline.pause(Duration::from_millis(200)).await;
-            pause.map_err(|cut| Failure::cut(cut, "istiod's webhook doesn't serve", what))?;
+            if let Err(failure) = waiting.pause(PAUSE, "istiod's webhook doesn't serve", what).await {
+                let failure = failure.seen(seen);
+                return Err(if failure.kind == FailureKind::TimedOut { failure.advice(ON_THE_WAY) } else { failure });
+            }
+        }
+    }
+
+    async fn try_validation(&self, cluster: LiveCluster<'_>) -> Result<Verdict, Failure> {
+        match cluster.dry_run(&self.plane.invalid_probe()).await {
+            Ok(()) => Ok(Verdict::Not(
+                "The API server accepted an invalid Gateway in a dry run without asking istiod. istiod has it ask once the webhook has answered \
+                 istiod's own try."
+                    .to_owned(),
+            )),
+            Err(refused) if is_refused_by_istiod(&refused) => Ok(Verdict::Serves),
+            Err(refused) if refused.kind == FailureKind::Rejected => Ok(if self.is_validator_enabled(cluster).await? {
+                Verdict::Serves
+            } else {
+                let raw = refused.raw.unwrap_or(refused.why);
+                Verdict::Not(format!("Something else than istiod refused an invalid Gateway in a dry run: {raw}"))
+            }),
+            Err(failure) => Err(failure),
         }
     }
 

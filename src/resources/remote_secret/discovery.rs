@@ -11,7 +11,7 @@ use crate::{
     mesh::remote_secret::{
         CLUSTERS_PAGE, ISTIOD_CONTAINER, ISTIOD_DEBUG_PORT, ISTIOD_PODS, Kubeconfig, Reading, reading, replicas, told, version,
     },
-    ports::{Failure, FailureKind},
+    ports::{Failure, FailureKind, Waiting},
     world::World,
 };
 use framework::{Cx, Deadline, Error};
@@ -42,17 +42,18 @@ impl RemoteSecret {
     /// Waits until every replica has read the remote cluster. Returns istiod's version.
     pub(super) async fn discovered(&self, kubeconfig: &Kubeconfig, cx: &Cx<'_, World>) -> Result<Option<String>, Error> {
         let (mut pods, mut missing) = (Vec::new(), vec!["no replica was asked".to_owned()]);
+        let mut waiting = Waiting::until(&cx.deadline);
         // A replica that hasn't noticed the new Secret yet would answer for the former one, as its answer doesn't say for which.
         World::propagated(cx).await;
         loop {
-            match self.on(cx).list(Kind::POD, Some(self.place.namespace.as_str()), ISTIOD_PODS).await {
-                Ok(found) => pods = found,
+            match waiting.outlast(self.on(cx).list(Kind::POD, Some(self.place.namespace.as_str()), ISTIOD_PODS).await) {
+                Ok(Some(found)) => pods = found,
+                // What was seen before says more than silence does.
+                Ok(None) => {}
                 Err(failure) if failure.kind == FailureKind::Denied => {
                     self.unverified(&failure, cx);
                     return Ok(None);
                 }
-                // The time is over, and what was seen before says why.
-                Err(failure) if matches!(failure.kind, FailureKind::TimedOut | FailureKind::Interrupted) => {}
                 Err(failure) => return Err(failure.into()),
             }
             let found = || version(&pods).map(|version| version.to_string());
@@ -65,10 +66,9 @@ impl RemoteSecret {
                 Look::Not(lines) if !cx.deadline.remaining().is_zero() => missing = lines,
                 Look::Not(_) => {}
             }
-            if let Err(cut) = cx.deadline.pause(POLL).await {
-                let title = format!("Cluster \"{}\" doesn't discover cluster \"{}\"", self.cluster, self.place.remote);
-                let failure =
-                    Failure::cut(cut, title, &format!("waiting for every replica of istiod to read cluster \"{}\"", self.place.remote));
+            let title = format!("Cluster \"{}\" doesn't discover cluster \"{}\"", self.cluster, self.place.remote);
+            let what = format!("waiting for every replica of istiod to read cluster \"{}\"", self.place.remote);
+            if let Err(failure) = waiting.pause(POLL, &title, &what).await {
                 let failure = failure.seen(missing).seen(self.logged(&replicas(&pods), cx).await);
                 return Err(if failure.kind == FailureKind::Interrupted { failure } else { failure.advice(self.advice(kubeconfig)) }.into());
             }

@@ -11,7 +11,9 @@ use crate::{
     data::{Kind, ObjectRef},
     mesh::remote_secret::Live,
     ports::{ApiServer, ApiServers as _, Failure, FailureKind},
-    resources::testing::{Scene, apply, created, destroy, drift, import, istiod, list, mark, model, planned, read, scene, secret, text},
+    resources::testing::{
+        Scene, apply, created, destroy, drift, import, istiod, list, mark, model, outage, planned, read, scene, secret, text,
+    },
 };
 
 fn remote() -> RemoteSecretModel {
@@ -237,4 +239,18 @@ async fn a_secret_of_others_at_the_new_name_is_left_alone() {
     assert_eq!(diagnostics.errors[0].summary, "Already exists", "{diagnostics:?}");
     assert_eq!(scene.objects.live("us", &secret("istio-remote-secret-europe")), Some(theirs));
     assert!(scene.objects.live("us", &object()).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_end_the_wait_for_the_replicas() {
+    let scene = readable();
+    scene.objects.let_answer("us", Ok("[]".to_owned()));
+    let trouble = async {
+        outage(&scene, "us").await;
+        let read = json!([{"id": "eu", "secretName": "istio-system/istio-remote-secret-eu", "syncStatus": "synced"}]);
+        scene.objects.let_answer("us", Ok(read.to_string()));
+    };
+    let ((state, diagnostics), ()) = tokio::join!(apply::<RemoteSecret>(&scene, &Value::Null, remote()), trouble);
+    assert!(diagnostics.errors.is_empty() && diagnostics.warnings.is_empty(), "{diagnostics:?}");
+    assert_eq!(model::<RemoteSecretModel>(&state).istiod_version, text("1.31.0"));
 }

@@ -1,6 +1,6 @@
 //! Runs of Helm after passing trouble of an API server.
 
-use super::*;
+use super::{super::At, *};
 
 const RESET: &str = "Error: Post \"https://eu/api/v1/namespaces/istio-system/secrets\": read: connection reset by peer";
 
@@ -226,4 +226,25 @@ async fn a_release_that_others_have_installed_during_an_uninstall_is_left_alone(
     assert!(failure.to_string().contains("connection reset by peer"), "{failure}");
     assert_eq!(verbs(folder.path()), ["uninstall"]);
     assert!(!asked.lock().unwrap().iter().any(|line| line.starts_with("DELETE")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_end_the_wait_for_another_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let until = (time::OffsetDateTime::now_utc() + Duration::from_secs(300)).unix_timestamp();
+    let begin = tokio::time::Instant::now();
+    let (clusters, _) = scripted(move |_, line| {
+        let mut pending = made_by("elsewhere.0123456789abcdef", revision(1, "pending-install", ""));
+        pending["metadata"]["labels"]["mesh.terraform.io/until"] = json!(until.to_string());
+        match begin.elapsed().as_secs() {
+            0..3 => list(&[&pending]),
+            3..40 => status(503, "ServiceUnavailable", line),
+            _ => list(&[&revision(1, "deployed", "")]),
+        }
+    });
+    let helm = Helm::new(helm(folder.path()), Arc::new(clusters));
+    let at = At { cluster: "eu", namespace: "istio-system", name: "istiod" };
+    let settled = helm.settled("Can't", &at, &minutes()).await.unwrap();
+    assert_eq!(settled.expect("a revision")["metadata"]["labels"]["status"], "deployed");
+    assert!(begin.elapsed() > Duration::from_secs(37));
 }
