@@ -12,6 +12,7 @@ mod credentials;
 mod handshakes;
 mod helm;
 mod kubernetes;
+mod missing;
 mod platform;
 mod pods;
 mod port_forward;

@@ -4,7 +4,7 @@ use std::{error::Error as _, fmt, time::Duration};
 
 use kube::core::Status;
 
-use super::connection::Server;
+use super::{connection::Server, missing};
 use crate::ports::{Failure, FailureKind};
 
 /// How long an API server that can't be reached, or is overloaded, is tried again: long enough for one that restarts, not so long that a
@@ -257,45 +257,7 @@ fn forbidden(attempt: &Attempt<'_>, message: &str) -> Refusal {
         return Refusal::new(failure.advice("Change the object so that it complies, or the policy."), Duration::ZERO);
     }
     let why = format!("The credentials for cluster \"{}\" don't allow it.", attempt.cluster);
-    let advice = Missing::parse(message).map_or_else(
-        || "Grant it by a Role or ClusterRole; the message below names the verb and the resource.".to_owned(),
-        |missing| missing.advice(),
-    );
-    Refusal::new(new(FailureKind::Denied, why).advice(advice), Duration::ZERO)
-}
-
-/// What access control found missing: `secrets is forbidden: User "ann" cannot patch resource "secrets" in API group "" in the namespace "x"`.
-struct Missing<'a> {
-    user: &'a str,
-    verb: &'a str,
-    resource: &'a str,
-    group: &'a str,
-    namespace: Option<&'a str>,
-}
-
-impl<'a> Missing<'a> {
-    fn parse(message: &'a str) -> Option<Self> {
-        let between = |from: &str, to: &str| message.split_once(from)?.1.split_once(to).map(|(found, _)| found);
-        Some(Self {
-            user: between("User \"", "\" cannot ")?,
-            verb: between("\" cannot ", " resource \"")?,
-            resource: between(" resource \"", "\"")?,
-            group: between("in API group \"", "\"")?,
-            namespace: between("in the namespace \"", "\""),
-        })
-    }
-
-    fn advice(&self) -> String {
-        let Self { user, verb, resource, group, namespace } = self;
-        let role = match namespace {
-            Some(namespace) => format!("a Role in namespace {namespace}, or a ClusterRole,"),
-            None => "a ClusterRole".to_owned(),
-        };
-        format!(
-            "Bind user `{user}` to {role} with the rule `{{apiGroups: [\"{group}\"], resources: [\"{resource}\"], verbs: [\"{verb}\"]}}`. The guide \
-             Least privilege has a role for each task."
-        )
-    }
+    Refusal::new(new(FailureKind::Denied, why).advice(missing::advice(message)), Duration::ZERO)
 }
 
 #[cfg(test)]
@@ -330,14 +292,6 @@ mod tests {
 
     #[test]
     fn what_access_control_lacks_is_named() {
-        let message = "gateways.networking.istio.io is forbidden: User \"system:serviceaccount:ci:tf\" cannot list resource \"gateways\" in API \
-                       group \"networking.istio.io\" in the namespace \"istio-system\"";
-        assert_eq!(
-            refusal(Verb::List, 403, message).failure.advice,
-            "Bind user `system:serviceaccount:ci:tf` to a Role in namespace istio-system, or a ClusterRole, with the rule \
-             `{apiGroups: [\"networking.istio.io\"], resources: [\"gateways\"], verbs: [\"list\"]}`. The guide Least privilege \
-             has a role for each task."
-        );
         let message = "clusterroles is forbidden: User \"ann\" cannot get resource \"clusterroles\" in API group \"rbac.authorization.k8s.io\" at \
                        the cluster scope";
         assert!(refusal(Verb::Read, 403, message).failure.advice.starts_with("Bind user `ann` to a ClusterRole with"));

@@ -6,6 +6,7 @@ mod mark;
 mod object;
 mod permission;
 mod release;
+mod role;
 mod secret;
 
 pub use certificate::{
@@ -16,4 +17,5 @@ pub use mark::Mark;
 pub use object::{Kind, MANAGER, ObjectRef, selects};
 pub use permission::{Permission, Rule, Rules};
 pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
+pub use role::Role;
 pub use secret::Secret;

@@ -1,6 +1,9 @@
 //! Explains Helm's error messages.
 
-use crate::ports::{Failure, FailureKind};
+use crate::{
+    adapters::missing,
+    ports::{Failure, FailureKind},
+};
 
 /// What to do about a release that another Helm is at work on.
 pub(super) const AT_WORK: &str = "Let it end, and apply again. A revision that a killed Helm left pending is taken over: of a run of this provider on this machine at \
@@ -85,10 +88,10 @@ const SORTS: &[Sort] = &[
         advice: "Renew the credentials in the provider's configuration. For short-lived tokens, use `exec`.",
     },
     Sort {
-        phrases: &["is forbidden: user", "is forbidden: "],
+        phrases: FORBIDDEN,
         kind: FailureKind::Denied,
         why: "The credentials don't allow an operation that the chart needs.",
-        advice: "Grant it by a Role or ClusterRole; the message below names the verb and the resource.",
+        advice: "",
     },
     Sort {
         phrases: &["cluster unreachable"],
@@ -135,6 +138,9 @@ const SORTS: &[Sort] = &[
 ];
 
 const CHART: &str = "Check the provider's `helm.repository` and the version: `helm.version`, or `istio_version` of the resource.";
+
+/// An API server's words on what access control doesn't allow, in lower case.
+const FORBIDDEN: &[&str] = &["is forbidden: "];
 
 /// Helm's words on an API server that doesn't answer now and will later, in lower case.
 const PASSING: &[&str] = &[
@@ -185,6 +191,7 @@ pub(super) fn complaint(title: &str, errors: &str) -> Failure {
     let lower = text.to_lowercase();
     let sort = SORTS.iter().find(|sort| sort.phrases.iter().any(|phrase| lower.contains(phrase)));
     let failure = match sort {
+        Some(sort) if sort.phrases == FORBIDDEN => Failure::new(sort.kind, title, sort.why).advice(missing::advice(text)),
         Some(sort) => Failure::new(sort.kind, title, sort.why).advice(sort.advice),
         None if is_of_chart(&lower) => Failure::new(FailureKind::NotFound, title, "Helm can't get the chart.").advice(CHART),
         None => Failure::new(FailureKind::Other, title, "Helm failed.").advice("The message below is Helm's own."),

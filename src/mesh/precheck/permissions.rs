@@ -2,50 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value as Json;
-
 use super::{Candidate, Intent};
 use crate::{
-    data::{Kind, Permission, Rule, Rules},
+    data::{Kind, Permission, Role, Rule, Rules},
     mesh::{check::Check, names::Namespace},
 };
-
-/// A role, with what it is for.
-struct Role {
-    name: &'static str,
-    manifest: &'static str,
-    is_for: &'static str,
-}
-
-const ALL: &[Role] = &[
-    Role {
-        name: "mesh-installer",
-        manifest: include_str!("../../../examples/rbac/mesh-installer.yaml"),
-        is_for: "mesh_root_ca, mesh_cluster_ca, mesh_cluster and mesh_eastwest_gateway",
-    },
-    Role {
-        name: "mesh-exporter",
-        manifest: include_str!("../../../examples/rbac/mesh-exporter.yaml"),
-        is_for: "mesh_service_export, where it exports",
-    },
-    Role {
-        name: "mesh-importer",
-        manifest: include_str!("../../../examples/rbac/mesh-importer.yaml"),
-        is_for: "mesh_service_export, where it is imported, mesh_service_import and mesh_link",
-    },
-    Role { name: "mesh-discovery", manifest: include_str!("../../../examples/rbac/mesh-discovery.yaml"), is_for: "mesh_remote_secret" },
-    Role { name: "mesh-caller", manifest: include_str!("../../../examples/rbac/mesh-caller.yaml"), is_for: "mesh_probe" },
-    Role {
-        name: "mesh-reader",
-        manifest: include_str!("../../../examples/rbac/mesh-reader.yaml"),
-        is_for: "plans, mesh_status and the other data sources",
-    },
-    Role {
-        name: "mesh-inspector",
-        manifest: include_str!("../../../examples/rbac/mesh-inspector.yaml"),
-        is_for: "the checks of mesh_status that ask istiod and the east-west gateways",
-    },
-];
 
 /// The names of all roles.
 pub const ROLES: [&str; 7] =
@@ -80,9 +41,8 @@ const LEFT: &str = "a destroy leaves the namespace of istiod";
 
 /// Returns what a role allows, in a namespace where resources have one. Empty for a role that isn't known.
 pub fn needs(role: &str, namespace: &Namespace) -> BTreeSet<Permission> {
-    let manifest = ALL.iter().find(|known| known.name == role).and_then(|role| serde_saphyr::from_str::<Json>(role.manifest).ok());
-    let rules = manifest.iter().flat_map(|manifest| manifest["rules"].as_array().into_iter().flatten()).map(Rule::of);
-    rules.flat_map(|rule| of_rule(&rule, namespace)).collect()
+    let rules = Role::ALL.iter().find(|known| known.name == role).map(Role::rules).unwrap_or_default();
+    rules.iter().flat_map(|rule| of_rule(rule, namespace)).collect()
 }
 
 /// Returns each permission that a rule gives. All resources of a group are those that the provider works with.
@@ -118,7 +78,7 @@ pub fn missing(needs: BTreeSet<Permission>, everywhere: &Rules, within: &Rules) 
 
 /// One result for each role.
 pub(super) fn checks(candidate: &Candidate, intent: &Intent) -> Vec<Check> {
-    let roles = ALL.iter().filter(|role| intent.roles.contains(role.name));
+    let roles = Role::ALL.iter().filter(|role| intent.roles.contains(role.name));
     roles.map(|role| of_role(role, candidate, intent).on(role.name)).collect()
 }
 
@@ -220,7 +180,7 @@ mod tests {
 
     #[test]
     fn each_role_is_read_and_each_optional_resource_is_in_one() {
-        assert_eq!(ALL.iter().map(|role| role.name).collect::<Vec<_>>(), ROLES);
+        assert_eq!(Role::ALL.iter().map(|role| role.name).collect::<Vec<_>>(), ROLES);
         let all: Vec<_> = ROLES
             .iter()
             .flat_map(|role| {
@@ -252,9 +212,7 @@ mod tests {
     }
 
     fn rules_of(role: &str) -> Vec<Rule> {
-        let manifest = ALL.iter().find(|known| known.name == role).unwrap().manifest;
-        let manifest: Json = serde_saphyr::from_str(manifest).unwrap();
-        manifest["rules"].as_array().unwrap().iter().map(Rule::of).collect()
+        Role::ALL.iter().find(|known| known.name == role).unwrap().rules()
     }
 
     #[test]
