@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 
 use super::Cluster;
@@ -13,6 +14,12 @@ use crate::{
     world::{World, namespace},
 };
 use framework::{Cx, Error};
+
+/// How many objects are deleted at once: in a large cluster there is a ConfigMap of istiod in each of thousands of namespaces.
+const AT_ONCE: usize = 16;
+
+/// Every Deployment of istiod, whoever installed it.
+const ISTIODS: &str = "app=istiod";
 
 impl Cluster {
     /// Warns of workloads that still have a sidecar, and lose their certificates with istiod.
@@ -41,21 +48,29 @@ impl Cluster {
         ));
     }
 
-    /// Removes what istiod created by itself, in its own and in every other namespace.
+    /// Removes what istiod created by itself, in its own and in every other namespace. What an istiod of others may have created stays: its
+    /// workloads take their root of trust from it.
     pub(super) async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = self.on(cx);
-        let maps = cluster.list(Kind::CONFIG_MAP, None, "").await?;
-        let left: Vec<_> =
-            maps.iter().filter(|map| self.is_leftover(&map["metadata"])).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
-        futures::future::try_join_all(left.iter().map(|map| cluster.delete(map))).await?;
+        let others = cluster.list_metadata(Kind::DEPLOYMENT, None, ISTIODS).await?;
+        if others.iter().any(|istiod| istiod["metadata"]["namespace"] == self.namespace()) {
+            return Ok(());
+        }
+        let is_left = |map: &&Json| {
+            let metadata = &map["metadata"];
+            let is_root = matches!(metadata["name"].as_str().unwrap_or_default(), "istio-ca-root-cert" | "istio-ca-crl");
+            let is_own = metadata["namespace"] == self.namespace();
+            is_own && (is_root || occupant::is_of_istiod(metadata)) || is_root && others.is_empty()
+        };
+        let maps = cluster.list_metadata(Kind::CONFIG_MAP, None, "").await?;
+        let left: Vec<_> = maps.iter().filter(is_left).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();
         let own_root = ObjectRef::namespaced(Kind::SECRET, self.namespace(), "istio-ca-secret");
-        cluster.delete(&own_root).await.map_err(Error::from)
+        self.delete_each(left.into_iter().chain([own_root]), cx).await.map_err(Error::from)
     }
 
-    fn is_leftover(&self, metadata: &Json) -> bool {
-        let name = metadata["name"].as_str().unwrap_or_default();
-        let is_own = metadata["namespace"] == self.namespace() && occupant::is_of_istiod(metadata);
-        matches!(name, "istio-ca-root-cert" | "istio-ca-crl") || is_own
+    async fn delete_each(&self, objects: impl Iterator<Item = ObjectRef>, cx: &Cx<'_, World>) -> Result<(), Failure> {
+        let deletions: Vec<_> = objects.map(|object| async move { self.on(cx).delete(&object).await }).collect();
+        stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// Returns what a destroy that was cut off has left without a release, as a line of drift.
@@ -89,7 +104,6 @@ impl Cluster {
         let of_manifest = base.map(|base| base.manifest.as_slice()).unwrap_or_default();
         let of_manifest = of_manifest.iter().filter_map(|object| ObjectRef::of(object, "")).filter(|object| object.kind == Kind::CRD);
         let crds: HashSet<_> = self.definitions(cx).await?.into_iter().chain(of_manifest).collect();
-        let deletions = crds.iter().map(|crd| self.on(cx).delete(crd));
-        futures::future::try_join_all(deletions).await.map(|_| ()).map_err(Error::from)
+        self.delete_each(crds.into_iter(), cx).await.map_err(Error::from)
     }
 }

@@ -1,6 +1,7 @@
 //! The life cycle of a control plane, with the fakes.
 
 mod creation;
+mod leftovers;
 mod waits;
 
 use super::{Cluster, ClusterCaRef, ClusterModel};
