@@ -71,7 +71,8 @@ pub fn releases<'a>(objects: impl Iterator<Item = &'a Json>) -> BTreeSet<(String
     objects.filter(is_of_istio).filter_map(release_of).collect()
 }
 
-fn is_definition(definition: &Json) -> bool {
+/// Whether a custom resource definition is one of Istio's.
+pub fn is_definition(definition: &Json) -> bool {
     definition["metadata"]["name"].as_str().is_some_and(|name| GROUPS.iter().any(|group| name.ends_with(group)))
 }
 

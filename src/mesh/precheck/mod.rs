@@ -24,7 +24,7 @@ use crate::data::{Kind, Permission};
 
 pub use balancer::pending;
 pub use charts::{CHARTS, Chart};
-pub use foreign::releases;
+pub use foreign::{is_definition, releases};
 pub use permissions::{DEFAULT_ROLES, ROLES, missing, needs};
 
 /// Every check with what it says if all is well. Of several failures the first in this order is most likely the cause of the others.

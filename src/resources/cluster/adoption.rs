@@ -6,6 +6,7 @@ use super::{
     Cluster, ClusterModel,
     comparison::{Absent, Seen, explicit},
     creation::Found,
+    takeover::Strays,
 };
 use crate::{
     data::{Deployed, Kind, ObjectRef},
@@ -22,7 +23,7 @@ use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Resource as _, V
 /// What the namespace has of Istio that isn't under the names of this resource's releases.
 pub(super) struct Others {
     /// Releases of Istio's charts with other names.
-    releases: Vec<Deployed>,
+    pub(super) releases: Vec<Deployed>,
     /// istiod's Deployment, if no release has it.
     without_helm: Option<Json>,
 }
@@ -103,18 +104,29 @@ impl Cluster {
     /// Tells a plan what the create takes over. What can't be seen is a warning; an error is what the apply would refuse.
     async fn preview(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = cx.cluster(&self.cluster);
-        let (seen, others) = match tokio::try_join!(self.look(cx), async { self.others(cx).await.map_err(Error::from) }) {
+        let look = async {
+            let others = self.others(cx).await?;
+            let strays = self.strays(&others, cx).await?;
+            Ok((others, strays))
+        };
+        let (seen, (others, strays)) = match tokio::try_join!(self.look(cx), look) {
             Ok(seen) => seen,
             Err(error) => {
                 cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
                 return Ok(());
             }
         };
+        self.check_strays(&strays)?;
         let found = Found::of(seen.base.clone(), seen.istiod.clone());
         let Some(adopted) = self.adopted(&found, &others, cx)? else {
             return match found.istiod.as_ref().or(found.base.as_ref()) {
                 Some(ours) if cluster.mark_of(found.releases()).is_none() => {
                     Err(managed_already(&self.cluster, &format!("the Helm release {}/{}", self.namespace(), ours.name), &self.import_of()))
+                }
+                None if !strays.is_empty() => {
+                    cluster
+                        .announce_adoption("what is left of another control plane", &strays.iter().map(Strays::line).collect::<Vec<_>>());
+                    Ok(())
                 }
                 _ => Ok(()),
             };
@@ -122,7 +134,7 @@ impl Cluster {
         self.check_adopted(&adopted, cx)?;
         let version = self.version(cx, adopted.version.clone());
         let seen = Seen { base: adopted.base, istiod: adopted.istiod, absent: Absent::New, ..seen };
-        let mut lines: Vec<_> = others.releases.iter().map(becomes).collect();
+        let mut lines: Vec<_> = others.releases.iter().map(becomes).chain(strays.iter().map(Strays::line)).collect();
         let differences = match &others.without_helm {
             Some(istiod) if seen.base.is_none() && seen.istiod.is_none() => self.differences_without_helm(istiod, &seen, cx).await,
             _ => self.differences(&seen, version, cx).await,

@@ -261,3 +261,53 @@ async fn a_policy_of_others_is_taken_over_too() {
     created::<Cluster>(&scene, strict).await;
     assert_eq!(scene.objects.live("eu", &policy).expect("the policy")["spec"]["mtls"]["mode"], "STRICT");
 }
+
+fn definition(name: &str, release: Option<(&str, &str)>) -> Json {
+    let annotations =
+        release.map(|(namespace, name)| json!({"meta.helm.sh/release-namespace": namespace, "meta.helm.sh/release-name": name}));
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name, "annotations": annotations}})
+}
+
+#[tokio::test]
+async fn what_is_left_of_another_control_plane_is_announced_by_kind() {
+    let scene = scene();
+    scene.objects.put("eu", definition("gateways.networking.istio.io", None));
+    scene.objects.put("eu", definition("sidecars.networking.istio.io", None));
+    scene.objects.put("eu", definition("telemetries.telemetry.istio.io", Some(("mesh", "old-base"))));
+    scene.objects.put("eu", definition("widgets.example.com", None));
+    for (name, is_of_charts) in [("istiod-clusterrole-istio-system", true), ("istiod-clusterrole-other", false), ("admin", false)] {
+        scene.objects.put("eu", json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}}));
+        assert_eq!(name.ends_with("-istio-system"), is_of_charts);
+    }
+    let title = "Taken over in cluster \"eu\": what is left of another control plane";
+    let announced = said(&preview::<Cluster>(&scene, adopting()).await.1.warnings, title);
+    for line in [
+        "objects of no Helm release: 1 ClusterRole, 2 CustomResourceDefinitions become those of the releases istio-base and istiod",
+        "objects of the Helm release mesh/old-base, which is gone: 1 CustomResourceDefinition become",
+    ] {
+        assert!(announced.contains(line), "{line}: {announced}");
+    }
+    assert!(preview::<Cluster>(&scene, cluster()).await.1.warnings.is_empty(), "without `adopt` Helm takes nothing over");
+}
+
+#[tokio::test]
+async fn objects_of_a_release_that_exists_elsewhere_are_not_taken_over() {
+    let scene = scene();
+    scene.objects.put("eu", injector());
+    let release = Release {
+        name: "istio-base".to_owned(),
+        namespace: "other".to_owned(),
+        chart: "base".to_owned(),
+        version: None,
+        values: json!({}),
+        takes_ownership: false,
+    };
+    scene.releases.apply("eu", &release, None, &deadline()).await.expect("installed");
+    scene.objects.put("eu", definition("gateways.networking.istio.io", Some(("other", "istio-base"))));
+    for diagnostics in [preview::<Cluster>(&scene, adopting()).await.1, apply::<Cluster>(&scene, &Value::Null, adopting()).await.1] {
+        assert_eq!(diagnostics.errors[0].summary, "Objects belong to another release");
+        assert!(diagnostics.errors[0].detail.contains("the Helm release other/istio-base of cluster \"eu\": 1 CustomResourceDefinition."));
+    }
+    assert_eq!(scene.releases.names("eu"), ["other/istio-base"]);
+    assert!(scene.releases.owning().is_empty());
+}

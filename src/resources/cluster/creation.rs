@@ -52,12 +52,14 @@ impl Cluster {
             if !prior.is_none() {
                 return Ok(found);
             }
-            if self.adopts
-                && let Some(adopted) = self.adopted(&found, &self.others(cx).await?, cx)?
-            {
+            if self.adopts {
+                let others = self.others(cx).await?;
                 // The plan may have seen something else, or nothing.
-                self.check_adopted(&adopted, cx)?;
-                return Ok(adopted);
+                self.check_strays(&self.strays(&others, cx).await?)?;
+                if let Some(adopted) = self.adopted(&found, &others, cx)? {
+                    self.check_adopted(&adopted, cx)?;
+                    return Ok(adopted);
+                }
             }
             let Some(newest) = found.istiod.as_ref().or(found.base.as_ref()) else { return Ok(found) };
             let object = format!("the Helm release {}/{}", self.namespace(), newest.name);

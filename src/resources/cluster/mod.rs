@@ -19,6 +19,7 @@ mod metadata;
 mod model;
 mod plan;
 mod policy;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod webhooks;
