@@ -47,6 +47,9 @@ pub const ROOT: &str = "mesh.terraform.io/root";
 /// Annotation of istiod's pods: when the provider restarted them.
 pub const RESTARTED_AT: &str = "mesh.terraform.io/restarted-at";
 
+/// Annotation of a custom resource definition: the provider that has left it behind when it removed its release.
+pub const LEFT_BY: &str = "mesh.terraform.io/left-by";
+
 /// Annotation of a CA's Secret: what the CA was issued for, as JSON. No part of a key is in it.
 pub const CA_RECORD: &str = "mesh.terraform.io/ca-record";
 

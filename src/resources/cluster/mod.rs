@@ -10,6 +10,7 @@ mod canary;
 mod canary_tests;
 mod comparison;
 mod creation;
+mod definitions;
 #[cfg(test)]
 mod drift_tests;
 mod import;
@@ -198,6 +199,9 @@ impl Resource for Cluster {
         let plane = spec.plane_beside(found.is_unmarked(), spec.serves_the_root(cx).await?);
         let version = spec.version(cx, found.version.clone());
         let base = plane.base_release(spec.version_of_base(version.clone()));
+        if creation.is_some() {
+            spec.take_up_definitions(cx).await?;
+        }
         let base = spec.install(base, creation.as_ref(), cx).await?;
         // Both of one version, also when none was asked for; with a canary, `base` may be newer.
         let version = version.filter(|_| spec.canary.is_some()).unwrap_or_else(|| base.version.clone());
@@ -247,6 +251,9 @@ impl Resource for Cluster {
             spec.delete_policy(cx).await?;
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
+        if !spec.delete_crds {
+            spec.note_left_definitions(cx).await?;
+        }
         spec.remove_canaries(&spec.canaries(std::iter::once(spec), cx).await?, cx).await?;
         // As long as there is a release, a destroy that was cut off goes on from there.
         spec.on(cx).uninstall(spec.namespace(), ISTIOD_RELEASE).await?;
