@@ -8,29 +8,19 @@ use std::{
     time::Duration,
 };
 
-use base64::Engine as _;
 use framework::Deadline;
 use http::HeaderValue;
-use kube::{
-    Client, Config,
-    config::{AuthInfo, Cluster, Kubeconfig},
-};
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use kube::{Client, config::Kubeconfig};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::{
     access::{ClusterAccess, Resolved},
     asked_once::AskedOnce,
+    client_config::client_config,
     credentials::{self, Credentials},
-    proxy,
 };
 use crate::ports::{Failure, FailureKind};
-
-/// How long to try a connection, and how long one request may take; the operation's own deadline is above both.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Longer than the 30 s that a webhook may take at most.
-const ANSWER: Duration = Duration::from_secs(40);
 
 /// How long a failure to connect is taken for the answer: forty resources must not run a slow credential plugin one after the other.
 const FAILED: Duration = Duration::from_secs(5);
@@ -190,7 +180,7 @@ impl Connection {
             let (client, address) = (former.client.clone(), former.address.clone());
             return Ok(Server { client, address, bearer, has_answered, valid_until, since });
         }
-        let config = config(&server, auth_info).map_err(|error| unusable(&error))?;
+        let config = client_config(&server, auth_info).map_err(|error| unusable(&error))?;
         let address = config.cluster_url.to_string();
         // Reads the system's certificate authorities where none is given, and blocks.
         let client = deadline
@@ -205,47 +195,6 @@ impl Connection {
 
 fn cannot(cluster: &str) -> String {
     format!("Can't connect to cluster \"{cluster}\"")
-}
-
-/// Describes a server to kube. Its own reading of a kubeconfig has rules of its own for proxies, which aren't those of kubectl and Helm.
-fn config(server: &Cluster, auth_info: AuthInfo) -> Result<Config, String> {
-    let address = server.server.as_deref().unwrap_or_default();
-    let url: http::Uri = address.parse().map_err(|error| format!("{address} is not a valid URL: {error}"))?;
-    let proxy = proxy::proxy_for(&url, server.proxy_url.as_deref(), &proxy::Environment::read());
-    let mut config = Config::new(url);
-    let proxy = proxy.map(|url| proxy::parse_proxy_url(&url).map_err(|error| format!("the URL of the proxy {error}"))).transpose()?;
-    config.proxy_url = proxy.and_then(|url| url.parse().ok());
-    config.root_cert = authorities(server)?;
-    config.accept_invalid_certs = server.insecure_skip_tls_verify.unwrap_or(false);
-    config.disable_compression = server.disable_compression.unwrap_or(false);
-    config.tls_server_name.clone_from(&server.tls_server_name);
-    config.auth_info = auth_info;
-    config.connect_timeout = Some(CONNECT);
-    config.read_timeout = Some(ANSWER);
-    // An idle connection that is used again starts anew.
-    config.reset_reader_on_write = true;
-    // We try again ourselves, bound by the deadline.
-    config.default_retry = false;
-    Ok(config)
-}
-
-/// The certificate authorities that a kubeconfig names, DER. The data counts before the file.
-fn authorities(server: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
-    let pem = match (&server.certificate_authority_data, &server.certificate_authority) {
-        (Some(data), _) if !data.is_empty() => base64::engine::general_purpose::STANDARD
-            .decode(data.split_ascii_whitespace().collect::<String>())
-            .map_err(|error| format!("the certificate authority is not base64: {error}"))?,
-        (_, Some(file)) if !file.is_empty() => {
-            std::fs::read(file).map_err(|error| format!("the certificate authority in {file} can't be read: {error}"))?
-        }
-        _ => return Ok(None),
-    };
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).map(|der| der.map(|der| der.to_vec())).collect();
-    let certificates = certificates.map_err(|error| format!("the certificate authority is not in PEM: {error}"))?;
-    if certificates.is_empty() {
-        return Err("the certificate authority has no block `BEGIN CERTIFICATE`; one in base64 has to be decoded first".to_owned());
-    }
-    Ok(Some(certificates))
 }
 
 #[cfg(test)]
@@ -373,24 +322,5 @@ mod tests {
         let outcomes = futures::future::join_all((0..3).map(|_| connection.server("eu", &deadline))).await;
         assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| failure.kind == FailureKind::TimedOut)));
         assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    }
-
-    #[test]
-    fn a_certificate_authority_in_base64_or_not_in_pem_is_refused() {
-        let encode = |text: &str| Some(base64::engine::general_purpose::STANDARD.encode(text));
-        let server = Cluster { certificate_authority_data: encode("LS0tLS1CRUdJTi"), ..Cluster::default() };
-        assert!(authorities(&server).unwrap_err().contains("has to be decoded first"));
-        assert_eq!(authorities(&Cluster::default()).unwrap(), None);
-    }
-
-    #[test]
-    fn a_proxy_that_can_not_be_used_is_named_without_its_password() {
-        let server = Cluster {
-            server: Some("https://eu.example".to_owned()),
-            proxy_url: Some("ftp://me:s3cret@proxy".to_owned()),
-            ..Cluster::default()
-        };
-        let error = config(&server, AuthInfo::default()).err().unwrap();
-        assert!(error.contains("`ftp`") && !error.contains("s3cret"), "{error}");
     }
 }

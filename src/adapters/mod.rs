@@ -5,6 +5,7 @@ mod api_servers;
 mod asked_once;
 mod capabilities;
 mod certificates;
+mod client_config;
 mod clock;
 mod commands;
 mod connection;

@@ -49,6 +49,8 @@ fn a_mesh_is_applied_in_an_empty_container() {
         let applied = alone(&["apply", "-auto-approve", "-no-color"]);
         assert!(applied.contains("3 added"), "{}: {applied}", cli.name);
         us.kubectl(&["-n", "istio-system", "wait", "--for=condition=Available", "deployment/istiod", "--timeout=10s"]).expect("istiod");
+        trust_any(&work.join("kubeconfig"));
+        alone(&["plan", "-detailed-exitcode", "-no-color"]);
         alone(&["destroy", "-auto-approve", "-no-color"]);
     }
     fs::write(lab.layout().hosts(), "").expect("no name");
@@ -76,4 +78,13 @@ fn prepare(lab: &mesh_lab::Lab, cli: &crate::workspace::Cli, root: &Path, work: 
             fs::copy(&path, work.join(path.file_name().expect("a name"))).expect("copied");
         }
     }
+}
+
+/// Has the API server's certificate no longer verified. There is no store of authorities to fall back on, nor need there be.
+fn trust_any(kubeconfig: &Path) {
+    let mut read: Json = serde_json::from_slice(&fs::read(kubeconfig).expect("a kubeconfig")).expect("JSON");
+    let server = read["clusters"][0]["cluster"].as_object_mut().expect("a server");
+    server.remove("certificate-authority-data").expect("an authority");
+    server.insert("insecure-skip-tls-verify".to_owned(), true.into());
+    fs::write(kubeconfig, read.to_string()).expect("written");
 }
