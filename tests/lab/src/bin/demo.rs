@@ -165,11 +165,13 @@ fn show(answer: &str, eu: &Cluster, steps: &[String], applied: Duration, by_hand
     say(&format!("    one apply         {:.1} s", applied.as_secs_f64()));
     say(&format!("    manually          {:.1} s, once all steps are written down in the right order", by_hand.as_secs_f64()));
     say("");
+    // Each works wherever it is pasted, and leaves the shell in its folder.
+    let tofu = |command: &str| say(&format!("    (cd {folder} && TF_CLI_CONFIG_FILE=cli.tfrc {lab} run -- tofu {command})"));
     say("Look around:");
     say(&format!("    {lab} kubectl us -- get pods -A"));
-    say(&format!("    cd {folder} && TF_CLI_CONFIG_FILE=cli.tfrc {lab} run -- tofu plan"));
+    tofu("plan");
     say("Destroy the mesh, then the lab:");
-    say(&format!("    cd {folder} && TF_CLI_CONFIG_FILE=cli.tfrc {lab} run -- tofu destroy"));
-    say("    make lab-down");
+    tofu("destroy");
+    say(&format!("    make -C {} lab-down", project.display()));
     Ok(())
 }
