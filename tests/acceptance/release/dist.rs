@@ -30,9 +30,12 @@ pub(super) fn json(end: &str) -> Json {
     serde_json::from_slice(&fs::read(file(end)).expect(end)).expect("JSON")
 }
 
-/// Unpacks the archive of this machine.
-pub(super) fn unpack(into: &Path) {
-    run(Command::new("unzip").arg("-q").arg(file("linux_amd64.zip")).arg("-d").arg(into));
+/// The platforms that `make dist` makes archives for.
+pub(super) const PLATFORMS: [&str; 2] = ["linux_amd64", "linux_arm64"];
+
+/// Unpacks the archive of a platform.
+pub(super) fn unpack(platform: &str, into: &Path) {
+    run(Command::new("unzip").arg("-q").arg(file(&format!("{platform}.zip"))).arg("-d").arg(into));
 }
 
 /// Runs what must succeed, and returns what it printed.

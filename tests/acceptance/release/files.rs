@@ -6,26 +6,30 @@ use super::dist::{self, VERSION, run};
 
 #[test]
 #[ignore = "needs `make dist`; seconds"]
-fn the_archive_has_the_provider_helm_and_both_licenses() {
-    let folder = tempfile::tempdir().expect("a folder");
-    dist::unpack(folder.path());
-    let names: BTreeSet<String> = fs::read_dir(folder.path())
-        .expect("files")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-        .collect();
-    let provider = format!("terraform-provider-mesh_v{VERSION}");
-    assert_eq!(names, BTreeSet::from(["LICENSE.helm.txt", "LICENSE.txt", "helm", &provider].map(str::to_owned)));
-    for program in [&provider, "helm"] {
-        let file = folder.path().join(program);
-        assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o755, "{program}");
-        let headers = run(Command::new("readelf").arg("--program-headers").arg(&file));
-        assert!(!headers.contains("INTERP"), "{program} needs a dynamic loader:\n{headers}");
-        let bytes = fs::read(&file).expect("a program");
-        for path in [env!("CARGO_MANIFEST_DIR"), concat!(env!("HOME"), "/")] {
-            let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
-            assert!(!found, "{program} contains a path of the machine that built it");
+fn each_archive_has_the_provider_helm_and_both_licenses() {
+    for platform in dist::PLATFORMS {
+        let folder = tempfile::tempdir().expect("a folder");
+        dist::unpack(platform, folder.path());
+        let names: BTreeSet<String> = fs::read_dir(folder.path())
+            .expect("files")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        let provider = format!("terraform-provider-mesh_v{VERSION}");
+        assert_eq!(names, BTreeSet::from(["LICENSE.helm.txt", "LICENSE.txt", "helm", &provider].map(str::to_owned)), "{platform}");
+        for program in [&provider, "helm"] {
+            let file = folder.path().join(program);
+            assert_eq!(fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o755, "{platform}: {program}");
+            let headers = run(Command::new("readelf").arg("--program-headers").arg(&file));
+            assert!(!headers.contains("INTERP"), "{platform}: {program} needs a dynamic loader:\n{headers}");
+            let bytes = fs::read(&file).expect("a program");
+            for path in [env!("CARGO_MANIFEST_DIR"), concat!(env!("HOME"), "/")] {
+                let found = bytes.windows(path.len()).any(|window| window == path.as_bytes());
+                assert!(!found, "{platform}: {program} contains a path of the machine that built it");
+            }
         }
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    dist::unpack("linux_amd64", folder.path());
     let version = run(Command::new(folder.path().join("helm")).args(["version", "--short"]));
     assert!(version.starts_with("v4."), "{version}");
 }
@@ -35,35 +39,12 @@ fn the_archive_has_the_provider_helm_and_both_licenses() {
 fn the_checksums_name_every_archive_and_the_manifest() {
     run(Command::new("sha256sum").args(["--check", "--strict"]).arg(dist::file("SHA256SUMS")).current_dir(dist::folder()));
     let sums = fs::read_to_string(dist::file("SHA256SUMS")).expect("the checksums");
-    for end in ["linux_amd64.zip", "manifest.json", "sbom.cdx.json", "helm_sbom.cdx.json"] {
+    for end in ["linux_amd64.zip", "linux_arm64.zip", "manifest.json", "sbom.cdx.json", "helm_sbom.cdx.json"] {
         assert!(sums.lines().any(|line| line.ends_with(&format!("_{VERSION}_{end}"))), "{end} is not in\n{sums}");
     }
     let manifest = dist::json("manifest.json");
     assert_eq!(manifest["version"], 1);
     assert_eq!(manifest["metadata"]["protocol_versions"], serde_json::json!(["6.0"]));
-}
-
-/// Terraform's registry takes RSA keys only.
-#[test]
-#[ignore = "needs `make dist`; seconds"]
-fn a_release_is_signed_with_an_rsa_key() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let gpg = |arguments: &[&str]| run(Command::new("gpg").args(["--batch", "--quiet"]).args(arguments).env("GNUPGHOME", folder.path()));
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("private");
-    gpg(&["--passphrase", "", "--quick-generate-key", "release@example.com", "rsa3072", "sign", "1d"]);
-    let (sums, copy) = (dist::file("SHA256SUMS"), folder.path().join("SHA256SUMS"));
-    fs::copy(sums, &copy).expect("copied");
-    run(Command::new(crate::fixture::source("release/sign"))
-        .arg(&copy)
-        .env("GPG_KEY", "release@example.com")
-        .env("GNUPGHOME", folder.path()));
-    let signature = copy.with_extension("sig");
-    let (copy, signature) = (copy.to_string_lossy().into_owned(), signature.to_string_lossy().into_owned());
-    gpg(&["--verify", &signature, &copy]);
-    fs::write(&copy, "0000  terraform-provider-mesh.zip\n").expect("written");
-    let forged =
-        Command::new("gpg").args(["--batch", "--verify", &signature, &copy]).env("GNUPGHOME", folder.path()).output().expect("gpg");
-    assert!(!forged.status.success(), "a changed file passes");
 }
 
 #[test]
