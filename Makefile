@@ -10,7 +10,7 @@ RUNS  ?= 10000000
 # Other providers to measure beside ours; `make peers` builds these here.
 PEERS := $(wildcard target/peers/terraform-provider-*)
 
-.PHONY: help demo test test-long dist check needs acceptance bench docs deny fuzz peers setup setup-dist lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test test-long dist dist-all check needs acceptance bench docs deny fuzz peers setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,10 +32,14 @@ test: setup ## Run every test, those on the lab too
 	  wait $$lab || { cat target/lab-up.log; exit 1; }
 	@$(MAKE) --no-print-directory lab-test acceptance
 
-dist: setup-dist ## Make a release in target/dist: archives for amd64 and arm64, checksums, bills of materials, mirrors
+dist: setup ## Make a release in target/dist: an archive, checksums, bills of materials, mirrors
 	release/dist
 
-test-long: dist ## The tests that take longer than `make test` allows, on a lab of three clusters
+dist-all: setup ## As dist, for amd64 and arm64 (root, Debian): installs 450 MB for it
+	release/setup
+	PLATFORMS="linux_amd64 linux_arm64" release/dist
+
+test-long: dist-all ## The tests that take longer than `make test` allows, on a lab of three clusters
 	cargo build --quiet --package mesh-lab
 	$(LAB) build istio-older istioctl
 	$(LAB) up --clusters 3
@@ -113,9 +117,6 @@ setup: ## Install what the build and the tests need (root, Debian)
 	  command -v "$${need%%:*}" >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
 	[ -z "$$missing" ] || { echo "== installing$$missing"; apt-get update -qq; apt-get install -y -qq $$missing >/dev/null; }
-
-setup-dist: setup ## Install what a release for other platforms needs (root, Debian): 450 MB
-	release/setup
 
 lab-up: setup ## Raise the lab, or repair it
 	@echo "== the lab"

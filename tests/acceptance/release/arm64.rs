@@ -16,7 +16,7 @@ fn is_for_arm64(program: &Path) -> bool {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_provider_for_arm64_tells_the_cli_the_same_schema() {
     let unpacked = tempfile::tempdir().expect("a folder");
     dist::unpack("linux_arm64", unpacked.path());

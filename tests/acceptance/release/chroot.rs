@@ -14,7 +14,7 @@ use crate::{
 const NAME: &str = "api.us.example";
 
 #[test]
-#[ignore = "needs `make dist` and the lab; a minute"]
+#[ignore = "needs `make dist-all` and the lab; a minute"]
 fn a_mesh_is_applied_in_an_empty_container() {
     let lab = bare_clusters();
     let us = lab.cluster("us").expect("us");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_registrys_rules_accept_the_documentation() {
     let cli = clis(&lab()).into_iter().next().expect("a CLI");
     let schema = Workspace::new(&cli, REQUIREMENT).run(&["providers", "schema", "-json"]);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, process::Comm
 use super::dist::{self, VERSION, run};
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn each_archive_has_the_provider_helm_and_both_licenses() {
     for platform in dist::PLATFORMS {
         let folder = tempfile::tempdir().expect("a folder");
@@ -35,7 +35,7 @@ fn each_archive_has_the_provider_helm_and_both_licenses() {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_checksums_name_every_archive_and_the_manifest() {
     run(Command::new("sha256sum").args(["--check", "--strict"]).arg(dist::file("SHA256SUMS")).current_dir(dist::folder()));
     let sums = fs::read_to_string(dist::file("SHA256SUMS")).expect("the checksums");
@@ -48,7 +48,7 @@ fn the_checksums_name_every_archive_and_the_manifest() {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_bills_of_materials_name_what_is_in_the_programs() {
     for (end, component) in [("sbom.cdx.json", "tonic"), ("helm_sbom.cdx.json", "k8s.io/client-go")] {
         let bill = dist::json(end);

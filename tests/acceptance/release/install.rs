@@ -52,7 +52,7 @@ fn plans_after_init(cli: &Cli, installation: &str, authority: Option<&Path>) {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn it_installs_from_a_filesystem_mirror() {
     for cli in clis(&lab()) {
         plans_after_init(&cli, &format!("filesystem_mirror {{ path = \"{}\" }}", dist::folder().join("mirror").display()), None);
@@ -60,7 +60,7 @@ fn it_installs_from_a_filesystem_mirror() {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn it_installs_from_a_network_mirror() {
     let authority = Authority::new();
     let server = Server::start(&authority, dist::folder().join("mirror"));
@@ -71,7 +71,7 @@ fn it_installs_from_a_network_mirror() {
 
 /// Terraform has no such mirror.
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn tofu_installs_it_from_an_oci_registry() {
     let authority = Authority::new();
     let registry = Registry::start(&authority);
@@ -85,7 +85,7 @@ fn tofu_installs_it_from_an_oci_registry() {
 
 /// A plan file made on one machine is applied on another, which has another platform in its lock file.
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_lock_file_can_have_the_hashes_of_every_platform() {
     let mirror = dist::folder().join("mirror");
     for cli in clis(&lab()) {

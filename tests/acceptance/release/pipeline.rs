@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-#[ignore = "needs `make dist` and the lab; a minute"]
+#[ignore = "needs `make dist-all` and the lab; a minute"]
 fn a_pipeline_applies_what_was_approved_and_finds_manual_changes() {
     let lab = bare_clusters();
     let clis = clis(&lab);
@@ -60,7 +60,7 @@ fn step(workspace: &Workspace, cli: &Cli, script: &str, code: i32) -> String {
 }
 
 #[test]
-#[ignore = "needs `make dist`; seconds"]
+#[ignore = "needs `make dist-all`; seconds"]
 fn the_policies_pass_their_tests() {
     let printed = run(Command::new(source("target/tools/bin/conftest")).args(["verify", "--policy"]).arg(source("examples/ci/policies")));
     assert!(printed.contains(" 0 failures"), "{printed}");

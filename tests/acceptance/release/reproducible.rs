@@ -22,7 +22,7 @@ fn assert_same(first: &BTreeMap<String, String>, second: &BTreeMap<String, Strin
 
 /// Terraform's registry takes RSA keys only, and verifies the signature as gpg does.
 #[test]
-#[ignore = "needs `make dist`; a minute"]
+#[ignore = "needs `make dist-all`; a minute"]
 fn the_same_programs_are_packed_to_the_same_bytes_and_signed() {
     let folder = tempfile::tempdir().expect("a folder");
     let (keys, release) = (folder.path().join("keys"), folder.path().join("release"));
@@ -58,7 +58,7 @@ fn the_same_programs_are_packed_to_the_same_bytes_and_signed() {
 
 /// The other folder is a clone, so what isn't committed must not be there. Sources are the same files, found by another path.
 #[test]
-#[ignore = "needs `make dist`, and builds it again; half an hour"]
+#[ignore = "needs `make dist-all`, and builds it again; half an hour"]
 fn another_folder_and_another_home_of_cargo_give_the_same_bytes() {
     let project = source("");
     let git = |arguments: &[&str]| run(Command::new("git").args(arguments).current_dir(&project));
