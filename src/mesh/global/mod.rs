@@ -215,3 +215,78 @@ fn outlier_detection(detection: &Detection) -> OutlierDetection {
         max_ejection_percent: 100,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::mesh::{Protocol, helm::gateway::Address, names::TrustDomain};
+
+    fn key(text: &str) -> ClusterKey {
+        ClusterKey::parse(text).unwrap()
+    }
+
+    /// A service of two clusters, each with pods of its own label.
+    fn service(callers: Option<&[&str]>) -> Global {
+        let member = |key: &str| json!({"network": format!("{key}-net"), "gatewayName": "gw", "gatewayNamespace": "istio-system"});
+        let mut request =
+            json!({"service": "checkout", "members": {"eu": member("eu"), "us": member("us")}, "serviceAccounts": ["checkout"]});
+        if let Some(callers) = callers {
+            request["callers"] = json!(callers);
+        }
+        let request: Request = serde_json::from_value(request).unwrap();
+        let id = GlobalId { namespace: Namespace::parse("shop").unwrap(), host: Host::parse("checkout.mesh.local").unwrap() };
+        let of = |(cluster, member): (&ClusterKey, &Member)| {
+            let (id, request) = part(&id, &request, cluster, member);
+            let export = Export {
+                id,
+                request,
+                addresses: vec![Address::parse("198.51.100.9").unwrap()],
+                ports: vec![ServicePort::of(80, None, Protocol::parse("HTTP").unwrap(), None)],
+                selector: BTreeMap::from([("app".to_owned(), format!("checkout-{cluster}"))]),
+                trust_domain: TrustDomain::parse("corp.local").ok(),
+                opening: None,
+            };
+            (cluster.clone(), export)
+        };
+        let parts: BTreeMap<_, _> = request.members.iter().map(of).collect();
+        let ports = parts[&key("eu")].ports.clone();
+        Global { id, request, parts, ports, identities: BTreeSet::new() }
+    }
+
+    /// The policies of a cluster.
+    fn policies(service: &Global, cluster: &str) -> Vec<Json> {
+        service.manifests(&key(cluster)).into_iter().filter(|manifest| manifest["kind"] == "AuthorizationPolicy").collect()
+    }
+
+    #[test]
+    fn each_serving_cluster_refuses_everyone_but_the_callers_from_here_and_elsewhere() {
+        let service = service(Some(&["spiffe://corp.local/ns/shop/sa/cart", "spiffe://us.corp.local/ns/test/sa/*"]));
+        for cluster in ["eu", "us"] {
+            let policies = policies(&service, cluster);
+            assert_eq!(policies.len(), 1, "{cluster}");
+            let object = service.id.here(Kind::AUTHORIZATION_POLICY);
+            assert_eq!(ObjectRef::of(&policies[0], "").as_ref(), Some(&object));
+            assert!(service.id.objects(&service.request, &key(cluster)).contains(&object), "a destroy of {cluster} deletes it");
+            // Sidecars of the own cluster and of the others send the same server name, whose port and subset don't matter; none of the rules
+            // names a cluster or a network.
+            let rule = json!({
+                "from": [{"source": {"notPrincipals": ["corp.local/ns/shop/sa/cart", "us.corp.local/ns/test/sa/*"]}}],
+                "when": [{"key": "connection.sni", "values": ["*_.checkout.mesh.local"]}],
+            });
+            let selector = json!({"matchLabels": {"app": format!("checkout-{cluster}")}});
+            assert_eq!(policies[0]["spec"], json!({"selector": selector, "action": "DENY", "rules": [rule]}));
+        }
+        assert_eq!(policies(&service, "asia"), [] as [Json; 0], "a cluster that serves nothing has nobody to refuse");
+    }
+
+    #[test]
+    fn an_empty_list_of_callers_refuses_everyone_and_none_refuses_nobody() {
+        let rule = json!({"when": [{"key": "connection.sni", "values": ["*_.checkout.mesh.local"]}]});
+        assert_eq!(policies(&service(Some(&[])), "eu")[0]["spec"]["rules"], json!([rule]));
+        let open = service(None);
+        assert_eq!(policies(&open, "eu"), [] as [Json; 0]);
+        assert!(!open.id.objects(&open.request, &key("eu")).contains(&open.id.here(Kind::AUTHORIZATION_POLICY)));
+    }
+}
