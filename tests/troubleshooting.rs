@@ -187,6 +187,29 @@ fn every_title_has_an_entry() {
     assert!(unknown.is_empty(), "docs/guides/troubleshooting.md has entries for titles that no message has: {unknown:#?}");
 }
 
+/// Helm values are checked one resource at a time, but a misspelled one is easily missed in a plan of a whole mesh.
+const OF_HELM: &str = "Helm value … …";
+
+/// The warnings themselves name their paragraph, as the function `warn` of `planned_mesh` makes them all.
+#[test]
+fn every_warning_about_the_whole_mesh_has_a_paragraph() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Titles::default();
+    read(&root.join("src/world/planned_mesh"), &mut found);
+    let mut titles = found.all();
+    assert!(titles.len() > 10, "{titles:#?}");
+    titles.insert(OF_HELM.to_owned());
+    let guide = fs::read_to_string(root.join("docs/guides/warnings.md")).expect("the guide");
+    assert!(guide.contains("\n# Plan warnings\n"), "the messages name the guide by this title");
+    let paragraphs: Vec<_> = guide.split("\n### ").skip(1).map(|text| text.split_once('\n').expect("a heading and a text")).collect();
+    assert_eq!(paragraphs.iter().map(|(title, _)| (*title).to_owned()).collect::<BTreeSet<_>>(), titles);
+    for (title, text) in paragraphs {
+        for part in ["*It means*", "*If it is ignored*", "*To mend it*"] {
+            assert_eq!(text.matches(part).count(), 1, "docs/guides/warnings.md, {title}: {part}");
+        }
+    }
+}
+
 #[test]
 fn a_title_is_found_wherever_it_is_written() {
     let source = r#"

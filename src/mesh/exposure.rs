@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What follows a Service's name and namespace in its host.
-const SUFFIX: &str = ".svc.cluster.local";
+pub const SUFFIX: &str = ".svc.cluster.local";
 
 /// A Service, or all Services of a namespace. No export has such a host, so none meets it on a gateway.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +40,11 @@ impl ExposedService {
         })?;
         let name = if name == "*" { None } else { Some(ObjectName::parse(name)?) };
         Ok(Self { namespace: Namespace::parse(namespace)?, name })
+    }
+
+    /// Returns the namespace if it is all Services of one.
+    pub fn whole_namespace(&self) -> Option<&Namespace> {
+        self.name.is_none().then_some(&self.namespace)
     }
 
     /// Returns its host, as a Gateway lists it.

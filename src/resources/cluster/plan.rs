@@ -61,6 +61,7 @@ fn planned_cluster(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<Planne
         network: parse.required("network", &model.network, |text| NetworkName::parse(text)),
         trust_domain: parse.required("trust_domain", &model.trust_domain, |text| TrustDomain::parse(text)),
         accepted_domains: plane.as_ref().map(ControlPlane::accepted_domains),
+        dns_capture: model.dns_capture.as_ref_option().copied(),
         version: model.installed_version.as_ref_option().and_then(|version| Version::parse(version).ok()),
         canary: canary_of(model),
         root: match &model.ca {

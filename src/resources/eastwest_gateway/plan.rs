@@ -2,7 +2,7 @@
 //! every export behind the gateway is planned as an update.
 
 use super::{EastwestGateway, EastwestGatewayModel, addresses::parse_external};
-use crate::mesh::Revision;
+use crate::mesh::{ExposedService, Revision};
 use crate::world::{PlannedGateway, World, check_cluster, check_helm, plan_version, strings};
 use framework::{AttributePath, Error, Parse, Parsed, Plan, Report, Value};
 
@@ -34,6 +34,7 @@ pub(super) fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Pars
             label: spec.gateway.names.label().to_owned(),
             revision: spec.gateway.release(None).values["revision"].as_str().and_then(|revision| Revision::parse(revision).ok()),
             version: plan.planned.installed_version.as_ref_option().and_then(|version| semver::Version::parse(version).ok()),
+            open_namespaces: spec.exposed.iter().filter_map(ExposedService::whole_namespace).cloned().collect(),
         };
         let warnings = plan.world.map(|world| world.planned.add_gateway(gateway));
         warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));

@@ -1,10 +1,12 @@
 //! Planned gateways, and what is wrong between them and the istiod that they belong to.
 
+use std::collections::BTreeSet;
+
 use framework::{AttributePath, Error};
 use semver::Version;
 
-use super::PlannedCluster;
-use crate::mesh::{ClusterKey, Revision};
+use super::{PlannedCluster, warn};
+use crate::mesh::{ClusterKey, Namespace, Revision, exposure::SUFFIX};
 
 /// A gateway as far as its plan knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct PlannedGateway {
     pub revision: Option<Revision>,
     /// Its version, unless unknown.
     pub version: Option<Version>,
+    /// The namespaces of which it is open for all Services.
+    pub open_namespaces: BTreeSet<Namespace>,
 }
 
 impl PlannedGateway {
@@ -31,7 +35,24 @@ impl PlannedGateway {
             "The pods of the gateways {name} and {other} of cluster `{cluster}` both have the label `istio: {label}`, by which exports choose a \
              gateway, so each of the two passes on what is exported by the other. Set `label` of one of them to another value."
         );
-        Some(Error::new("Gateways share a label", detail).at(AttributePath::new("label")))
+        Some(warn(AttributePath::new("label"), "Gateways share a label", detail))
+    }
+
+    /// Returns a warning if the gateway is open for all Services of a namespace.
+    pub(super) fn opens_namespaces(&self) -> Option<Error> {
+        if self.open_namespaces.is_empty() {
+            return None;
+        }
+        let all: Vec<_> = self.open_namespaces.iter().map(|namespace| format!("`*.{namespace}{SUFFIX}`")).collect();
+        let detail = format!(
+            "The gateway {} of cluster `{}` is open for {}: for every Service there, also for one that is added later, from every workload with a \
+             certificate of the mesh's roots. List the Services that other clusters are to call in `exposed_services`, or let an AuthorizationPolicy in the \
+             namespace say who may call which.",
+            self.name,
+            self.cluster,
+            all.join(", ")
+        );
+        Some(warn(AttributePath::new("exposed_services"), "Gateway is open for a whole namespace", detail))
     }
 
     /// Returns a warning if the gateway is more than one minor version older than its istiod. A newer chart is no harm: the proxy in its pods is
@@ -48,6 +69,6 @@ impl PlannedGateway {
              the next minor version.",
             self.name, self.cluster
         );
-        Some(Error::new("The gateway is too old for its istiod", detail).at(AttributePath::new("istio_version")))
+        Some(warn(AttributePath::new("istio_version"), "The gateway is too old for its istiod", detail))
     }
 }

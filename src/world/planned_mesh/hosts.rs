@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use framework::{AttributePath, Error};
 
-use super::names;
+use super::{PlannedCluster, names, warn};
 use crate::mesh::{ClusterKey, ExportId, Host, Vip, export::ImportId};
 
 /// Where a host comes from.
@@ -36,7 +36,33 @@ impl fmt::Display for Source {
     }
 }
 
+pub(super) const NO_CAPTURE: &str = "Importing cluster without DNS capture";
+
+/// Says what follows from sidecars that don't answer DNS queries.
+pub(super) fn unresolved(why: &str) -> String {
+    format!(
+        "{why}: its sidecars don't answer DNS queries for such a host, so a client's look-up fails, and no call is made, unless the cluster's own DNS \
+         has the host. Set `dns_capture` of the mesh_cluster to true and restart the workloads, or give the host an address in that DNS."
+    )
+}
+
 impl PlannedHost {
+    /// Whether a cluster gets the host from another one, and its sidecars don't answer DNS queries for it.
+    pub(super) fn misses_capture(&self, cluster: &PlannedCluster) -> bool {
+        let imports = match &self.source {
+            Source::Export(_) => self.importers.contains(&cluster.key),
+            Source::Import(id) => id.cluster == cluster.key,
+        };
+        imports && cluster.dns_capture == Some(false)
+    }
+
+    /// Returns a warning if sidecars of an importing cluster don't answer DNS queries for the host.
+    pub(super) fn is_unresolved<'a>(&self, clusters: impl Iterator<Item = &'a PlannedCluster>) -> Option<Error> {
+        let without = names(clusters.filter(|cluster| self.misses_capture(cluster)).map(|cluster| &cluster.key))?;
+        let detail = format!("`{}` is imported by {without}, and {}", self.host(), unresolved("`dns_capture` is false there"));
+        Some(warn(self.importers_attribute(), NO_CAPTURE, detail))
+    }
+
     /// Returns a warning for each conflict with another host.
     pub(super) fn conflicts(&self, other: &Self) -> Vec<Error> {
         // Nearly all pairs end here, of which a thousand exports have half a million.
@@ -52,23 +78,23 @@ impl PlannedHost {
     fn repeated(&self, other: &Self, shared: &BTreeSet<&ClusterKey>) -> Option<Error> {
         let (host, shared) = (self.host(), names(shared.iter().copied())?);
         Some(match (&self.source, &other.source) {
-            (Source::Export(_), Source::Export(_)) => Error::new(
+            (Source::Export(_), Source::Export(_)) => warn(
+                AttributePath::new("host"),
                 "Host exported twice",
                 format!(
                     "`{host}` is {} and {}, and both exports reach {shared}, where only one of them can win. Export one of them by another host.",
                     self.source, other.source
                 ),
-            )
-            .at(AttributePath::new("host")),
-            _ => Error::new(
+            ),
+            _ => warn(
+                self.host_attribute(),
                 "Host is known in the cluster already",
                 format!(
                     "`{host}` is {} and {}, and both reach {shared}, where the later apply will fail: a cluster can have a host once only. Remove one \
                      of the two from {shared}.",
                     self.source, other.source
                 ),
-            )
-            .at(self.host_attribute()),
+            ),
         })
     }
 
@@ -90,10 +116,10 @@ impl PlannedHost {
             }
             Source::Import(_) => ("Set `vip` of one of the exports to an address of its own.", self.host_attribute()),
         };
-        Some(Error::new("Virtual address used twice", format!("{problem} {advice}")).at(attribute))
+        Some(warn(attribute, "Virtual address used twice", format!("{problem} {advice}")))
     }
 
-    fn host(&self) -> &Host {
+    pub(super) fn host(&self) -> &Host {
         match &self.source {
             Source::Export(id) => &id.host,
             Source::Import(id) => &id.host,
@@ -104,6 +130,13 @@ impl PlannedHost {
         AttributePath::new(match &self.source {
             Source::Export(_) => "host",
             Source::Import(_) => "service",
+        })
+    }
+
+    fn importers_attribute(&self) -> AttributePath {
+        AttributePath::new(match &self.source {
+            Source::Export(_) => "host",
+            Source::Import(_) => "cluster",
         })
     }
 

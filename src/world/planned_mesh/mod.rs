@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use framework::Error;
+use framework::{AttributePath, Error};
 
 use crate::mesh::{ClusterKey, TrustDomain};
 
@@ -35,28 +35,32 @@ struct Planned {
 }
 
 impl PlannedMesh {
-    /// Adds or updates a cluster, and returns a warning for each conflict with the clusters planned so far.
+    /// Adds or updates a cluster, and returns a warning for each conflict with the clusters and hosts planned so far.
     pub fn add_cluster(&self, cluster: PlannedCluster) -> Vec<Error> {
         let mut planned = self.lock();
         planned.clusters.insert(cluster.key.clone(), cluster.clone());
         let others: Vec<_> = planned.clusters.values().filter(|other| other.key != cluster.key).collect();
-        cluster.conflicts(&others)
+        let mut warnings = cluster.conflicts(&others);
+        warnings.extend(cluster.resolves_nothing(planned.hosts.values()));
+        warnings
     }
 
-    /// Adds or updates a host, and returns a warning for each conflict with the hosts planned so far.
+    /// Adds or updates a host, and returns a warning for each conflict with the hosts and clusters planned so far.
     pub fn add_host(&self, host: PlannedHost) -> Vec<Error> {
         let mut planned = self.lock();
         planned.hosts.insert(host.source.clone(), host.clone());
-        planned.hosts.values().filter(|other| other.source != host.source).flat_map(|other| host.conflicts(other)).collect()
+        let others = planned.hosts.values().filter(|other| other.source != host.source);
+        others.flat_map(|other| host.conflicts(other)).chain(host.is_unresolved(planned.clusters.values())).collect()
     }
 
     /// Adds or updates a gateway, and returns a warning for each conflict with the gateways and with its cluster, as far as they are planned.
     pub fn add_gateway(&self, gateway: PlannedGateway) -> Vec<Error> {
         let mut planned = self.lock();
         let shared = gateway.shares_its_label(planned.gateways.values());
+        let open = gateway.opens_namespaces();
         let far = planned.clusters.get(&gateway.cluster).and_then(|cluster| gateway.is_far_from(cluster));
         planned.gateways.insert((gateway.cluster.clone(), gateway.name.clone()), gateway);
-        shared.into_iter().chain(far).collect()
+        [shared, far, open].into_iter().flatten().collect()
     }
 
     /// Notes that the CA of an istiod gets another certificate.
@@ -77,6 +81,11 @@ impl PlannedMesh {
     fn lock(&self) -> MutexGuard<'_, Planned> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A warning about what doesn't go together. It names its paragraph of the guide.
+fn warn(attribute: AttributePath, title: &'static str, detail: String) -> Error {
+    Error::new(title, format!("{detail} See \"{title}\" in the guide Plan warnings.")).at(attribute)
 }
 
 /// Lists keys in backticks; `None` if there are none.

@@ -20,6 +20,7 @@ fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
                 PlannedRoot::Trusted { signer: roots.next().unwrap(), further: roots.collect() }
             }
         },
+        dns_capture: Some(true),
         version: None,
         canary: None,
     }
@@ -27,7 +28,14 @@ fn cluster(key: &str, mesh: &str, network: &str, root: &str) -> PlannedCluster {
 
 fn gateway(cluster: &str, name: &str, label: &str) -> PlannedGateway {
     let cluster = ClusterKey::parse(cluster).unwrap();
-    PlannedGateway { cluster, name: name.to_owned(), label: label.to_owned(), revision: None, version: None }
+    PlannedGateway {
+        cluster,
+        name: name.to_owned(),
+        label: label.to_owned(),
+        revision: None,
+        version: None,
+        open_namespaces: BTreeSet::new(),
+    }
 }
 
 fn version(text: &str) -> Option<Version> {
@@ -68,6 +76,9 @@ fn export(exporter: &str, host: &str, importers: &[&str], vip: &str) -> PlannedH
 }
 
 fn summaries(warnings: &[Error]) -> Vec<&str> {
+    for Error { summary, detail, .. } in warnings {
+        assert!(detail.ends_with(&format!(". See \"{summary}\" in the guide Plan warnings.")), "{detail}");
+    }
     warnings.iter().map(|warning| warning.summary.as_ref()).collect()
 }
 
@@ -151,9 +162,8 @@ fn exports_with_one_host_or_one_address_in_a_cluster_are_reported() {
     assert_eq!(warnings.len(), 0, "no cluster has both hosts at the private address: each exporter has another");
 }
 
-#[test]
-fn an_import_meets_whatever_else_its_cluster_has_of_the_host_or_at_its_address() {
-    let import = |cluster: &str, namespace: &str, host: &str, vip: &str| PlannedHost {
+fn import(cluster: &str, namespace: &str, host: &str, vip: &str) -> PlannedHost {
+    PlannedHost {
         source: Source::Import(ImportId {
             cluster: ClusterKey::parse(cluster).unwrap(),
             namespace: Namespace::parse(namespace).unwrap(),
@@ -161,7 +171,54 @@ fn an_import_meets_whatever_else_its_cluster_has_of_the_host_or_at_its_address()
         }),
         importers: BTreeSet::new(),
         address: Vip::parse(vip).ok(),
-    };
+    }
+}
+
+#[test]
+fn an_importer_without_dns_capture_is_named_whichever_is_planned_first() {
+    const TITLE: [&str; 1] = ["Importing cluster without DNS capture"];
+    let member = |key: &str, dns_capture: Option<bool>| PlannedCluster { dns_capture, ..cluster(key, "m", &format!("{key}-net"), "r") };
+    let mesh = PlannedMesh::default();
+    mesh.add_cluster(member("us", Some(false)));
+    mesh.add_cluster(member("eu", Some(true)));
+    let warnings = mesh.add_host(export("eu", "a.mesh.local", &["asia", "us"], "240.0.0.2"));
+    assert_eq!(summaries(&warnings), TITLE);
+    assert!(
+        warnings[0].detail.starts_with("`a.mesh.local` is imported by `us`, and `dns_capture` is false there"),
+        "{}",
+        warnings[0].detail
+    );
+    assert_eq!(summaries(&mesh.add_host(import("us", "echo", "b.mesh.local", "240.0.0.3"))), TITLE);
+    assert_eq!(
+        mesh.add_host(export("us", "c.mesh.local", &["eu"], "240.0.0.4")).len(),
+        0,
+        "the exporter's own DNS is no concern of the importer"
+    );
+
+    let warnings = mesh.add_cluster(member("us", Some(false)));
+    assert_eq!(summaries(&warnings), TITLE);
+    assert!(
+        warnings[0].detail.starts_with("Cluster `us` imports `a.mesh.local` and 1 more, and `dns_capture` is false"),
+        "{}",
+        warnings[0].detail
+    );
+    assert_eq!(mesh.add_cluster(member("us", None)).len(), 0, "unknown");
+    assert_eq!(mesh.add_cluster(member("us", Some(true))).len(), 0);
+    assert_eq!(mesh.add_host(export("eu", "a.mesh.local", &["us"], "240.0.0.2")).len(), 0);
+}
+
+#[test]
+fn a_gateway_that_is_open_for_a_namespace_says_for_what() {
+    let open_namespaces = ["shop", "bank"].map(|name| Namespace::parse(name).unwrap()).into();
+    let warnings = PlannedMesh::default().add_gateway(PlannedGateway { open_namespaces, ..gateway("eu", "istio-system/eu", "eu") });
+    assert_eq!(summaries(&warnings), ["Gateway is open for a whole namespace"]);
+    let detail = &warnings[0].detail;
+    let wanted = "istio-system/eu of cluster `eu` is open for `*.bank.svc.cluster.local`, `*.shop.svc.cluster.local`: ";
+    assert!(detail.contains(wanted), "{detail}");
+}
+
+#[test]
+fn an_import_meets_whatever_else_its_cluster_has_of_the_host_or_at_its_address() {
     let mesh = PlannedMesh::default();
     mesh.add_host(export("eu", "a.mesh.local", &[], "240.0.0.2"));
     assert_eq!(mesh.add_host(import("us", "istio-system", "a.mesh.local", "240.0.0.2")).len(), 0, "an export and its own import");
