@@ -154,7 +154,7 @@ impl ControlPlane {
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut lints = lint::dead_keys(&own);
-        lints.extend(misspelling::lint(&own));
+        lints.extend(misspelling::of_istiod(&own));
         lints.extend(lint::overridden(&own, &self.decisions()));
         lints.extend(discovery::lint(&own, &self.namespace, &json!(self.namespace_labels())));
         lints
@@ -162,7 +162,10 @@ impl ControlPlane {
 
     /// Returns warnings about the user's values for the chart `base`.
     pub fn base_lints(&self) -> Vec<Lint> {
-        lint::overridden(&Values::merged(&self.base_values), &self.base_decisions())
+        let own = Values::merged(&self.base_values);
+        let mut lints = misspelling::of_base(&own);
+        lints.extend(lint::overridden(&own, &self.base_decisions()));
+        lints
     }
 
     fn base_decisions(&self) -> [Decision; 1] {

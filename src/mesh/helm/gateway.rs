@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::{
     gateway_lint,
     lint::{self, Lint},
+    misspelling,
     setting::{self, Decision, Setting},
     values::{self, Values},
 };
@@ -212,6 +213,7 @@ impl EastwestGatewaySettings {
     pub fn lints(&self) -> Vec<Lint> {
         let own = Values::merged(&self.values);
         let mut lints = gateway_lint::lints(&own, &self.service_annotations);
+        lints.extend(misspelling::of_gateway(&own));
         lints.extend(lint::overridden(&own, &self.decisions()));
         lints
     }

@@ -5,6 +5,7 @@ pub mod control_plane;
 mod discovery;
 pub mod gateway;
 mod gateway_lint;
+mod known_keys;
 mod lint;
 pub mod load_balancer;
 mod misspelling;
