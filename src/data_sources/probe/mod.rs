@@ -78,7 +78,8 @@ model! {
         url: String => required(),
         /// The pod that makes the calls.
         from: CallerModel => required(),
-        /// Whether to make the calls. Defaults to true. False contacts nothing; `reason` is `disabled` then.
+        /// Whether to make the calls. Defaults to true: to declare the data source is to ask for them, in each plan. `enabled = var.probe` makes them
+        /// only when asked for. False contacts nothing; `reason` is `disabled` then.
         enabled: bool => optional(),
         /// Number of calls, one after the other, each on a new connection: 1 to 20. Defaults to 1.
         requests: i64 => optional(),

@@ -90,8 +90,8 @@ model! {
         service_accounts: Set<String> => optional(),
         /// Trust domain of the service accounts; each cluster's own if not set.
         trust_domain: String => optional(),
-        /// SPIFFE IDs of the workloads that may call the host, as in `mesh_service_export`: all others are refused, from the own cluster too. Any
-        /// workload of the mesh may call if not set, and none if empty.
+        /// SPIFFE IDs of the workloads that may call the host, as in `mesh_service_export`: all others are refused, from the own cluster too. An ID
+        /// has no cluster in it. Any workload of the mesh may call if not set, and none if empty.
         callers: Set<String> => optional(),
         /// The address that the host resolves to: `vip`, or if that is not set, one of 241.0.0.0 to 254.255.255.254 that is computed from the host.
         address: String => computed(),

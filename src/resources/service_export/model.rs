@@ -90,10 +90,11 @@ model! {
         /// Trust domain of the service accounts; the exporting cluster's if not set.
         trust_domain: String => optional(),
         /// SPIFFE IDs of the workloads that may call the host: `provider::mesh::spiffe_id("corp.local", "shop", "cart")`, or
-        /// `spiffe://corp.local/ns/shop/sa/*` for all service accounts of a namespace. The pods then refuse all other calls by the host's name:
-        /// HTTP and gRPC calls with the status 403, TCP connections by closing them. Calls by the Service's own name, inside the exporting
-        /// cluster, are not restricted. Any workload of the mesh may call if not set, and none if empty. A change takes a few seconds to reach
-        /// the pods.
+        /// `spiffe://corp.local/ns/shop/sa/*` for all service accounts of a namespace. An ID has no cluster in it: where clusters have one trust
+        /// domain, the account of that name may call from each of them. The pods then refuse all other calls by the host's name: HTTP calls with
+        /// the status 403, gRPC calls with the status 7 (`PERMISSION_DENIED`), TCP connections by closing them. Calls by the Service's own name,
+        /// inside the exporting cluster, are not restricted. Any workload of the mesh may call if not set, and none if empty. A change takes a
+        /// few seconds to reach the pods.
         callers: Set<String> => optional(),
         /// Where the exporting cluster is, as `region`, `region/zone` or `region/zone/subzone`, equal to the labels of its nodes, such as
         /// `eu-west-1`. It has no effect by itself: clients prefer near endpoints only with outlier detection in a DestinationRule, and an

@@ -59,6 +59,21 @@ async fn ports_that_are_left_out_or_guessed_are_warned_of() {
 }
 
 #[tokio::test]
+async fn a_port_that_the_service_gets_later_is_drift() {
+    let scene = scene();
+    scene.objects.put("eu", echo());
+    let state = created::<ServiceExport>(&scene, export(ADDRESS)).await;
+    let mut service = echo();
+    service["spec"]["ports"].as_array_mut().expect("ports").push(json!({"name": "http-admin", "port": 9000}));
+    scene.objects.put("eu", service);
+    let (found, _) = read::<ServiceExport>(&scene, &state).await;
+    assert!(drift(&found).iter().any(|line| line.contains("9000") || line.contains("http-admin")), "{:?}", drift(&found));
+    let (applied, _) = apply::<ServiceExport>(&scene, &found, export(ADDRESS)).await;
+    let ports = model::<ServiceExportModel>(&applied).import.as_ref_option().expect("an import").ports.clone();
+    assert_eq!(ports.as_ref_option().map(Vec::len), Some(2), "the importers' next plan has it");
+}
+
+#[tokio::test]
 async fn a_service_scaled_to_zero_keeps_the_number_of_its_named_port() {
     let scene = scene();
     let mut service = echo();
