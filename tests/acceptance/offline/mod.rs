@@ -7,3 +7,4 @@ mod input;
 mod managed_clusters;
 mod module;
 mod public;
+mod warnings;
