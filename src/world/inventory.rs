@@ -14,7 +14,7 @@ use crate::{
     data::{CertificateFacts, Kind, ObjectRef},
     mesh::{
         ClusterKey,
-        inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread},
+        inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread, Validation},
         labels, pod,
         remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, NETWORKS_PAGE, REMOTE_SECRETS},
         signer, trust,
@@ -31,6 +31,13 @@ type Pages = BTreeMap<String, Result<String, String>>;
 
 /// How long a pod of istiod may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// How long an API server may take to have an object judged by webhooks: longer than the ten seconds after which it gives up on one by itself, and then
+/// says why.
+const TRIAL: Duration = Duration::from_secs(12);
+
+/// The end of the names of istiod's validation webhooks.
+const VALIDATION: &str = "validation.istio.io";
 
 /// Reads what the clusters show.
 pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> Inventory {
@@ -113,13 +120,15 @@ impl Reader<'_> {
         };
         let namespaces = inventory::namespaces(&objects.control_planes);
         let exporting = inventory::exporting_namespaces(&objects.entries);
-        let (homes, pods, deployments, gateway_pods, (clusters_pages, networks_pages)) = tokio::join!(
+        let (homes, pods, deployments, gateway_pods, (clusters_pages, networks_pages), validations) = tokio::join!(
             join_all(namespaces.iter().map(|namespace| self.home(namespace, &objects.control_plane_pods))),
             self.pods(&exporting),
             self.deployments(&objects.gateway_services),
             self.gateway_pods(&objects.gateway_services),
             self.pages(&objects),
+            self.validations(&objects),
         );
+        objects.validations = validations;
         objects.gateway_deployments = deployments;
         objects.gateway_pods = gateway_pods;
         objects.clusters_pages = clusters_pages;
@@ -197,6 +206,17 @@ impl Reader<'_> {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
+    /// Offers each validation webhook of istiod an object that it must refuse, and which isn't stored in any case.
+    async fn validations(&self, objects: &Objects) -> BTreeMap<String, Validation> {
+        let deadline = self.cluster.part(TRIAL);
+        let cluster = self.cluster.within(&deadline);
+        let tried = inventory::probes(objects).into_iter().map(|(webhook, invalid)| async move {
+            let outcome = judged(cluster.dry_run(&invalid).await)?;
+            Some((webhook, outcome))
+        });
+        join_all(tried).await.into_iter().flatten().collect()
+    }
+
     async fn sidecars(&self) -> Vec<Json> {
         self.list(Kind::POD, None, &labels::injected_selector()).await
     }
@@ -259,6 +279,20 @@ impl Reader<'_> {
     }
 }
 
+/// Returns what came of an invalid object; `None` if that can't be told, as when the credentials don't allow to offer it.
+fn judged(outcome: Result<(), Failure>) -> Option<Validation> {
+    let Err(failure) = outcome else { return Some(Validation::Accepted) };
+    let words = failure.raw.as_deref().filter(|raw| raw.contains(VALIDATION))?;
+    match failure.kind {
+        FailureKind::Rejected => Some(Validation::Refused),
+        FailureKind::NotReady => {
+            let why = words.split_once("failed to call webhook: ").map_or(words, |(_, why)| why);
+            Some(Validation::NotCalled(why.trim_end_matches('.').to_owned() + "."))
+        }
+        _ => None,
+    }
+}
+
 /// A label of a selector.
 fn chosen((label, value): (&String, &Json)) -> Option<(String, String)> {
     Some((label.clone(), value.as_str()?.to_owned()))
@@ -270,5 +304,33 @@ fn used(signer: Signer) -> Option<(String, Result<CertificateFacts, String>)> {
         Ok(certificate) => Some((signer.pod, Ok(certificate?))),
         Err(failure) if failure.kind == FailureKind::Denied => None,
         Err(failure) => Some((signer.pod, Err(failure.why))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: FailureKind, raw: &str) -> Option<Validation> {
+        judged(Err(Failure::new(kind, "Can't check a Gateway", "").raw(raw)))
+    }
+
+    #[test]
+    fn only_istiods_own_words_and_those_of_a_call_to_it_tell_of_its_webhook() {
+        let refused = "admission webhook \"rev.validation.istio.io\" denied the request: configuration is invalid: invalid protocol";
+        assert_eq!(of(FailureKind::Rejected, refused), Some(Validation::Refused));
+        let call = "Internal error occurred: failed calling webhook \"rev.validation.istio.io\": failed to call webhook: Post \
+                    \"https://istiod.istio-system.svc:443/validate?timeout=10s\": tls: failed to verify certificate: x509: certificate signed by unknown \
+                    authority";
+        let Some(Validation::NotCalled(why)) = of(FailureKind::NotReady, call) else { panic!("not called") };
+        assert!(why.starts_with("Post \"https://istiod") && why.ends_with("signed by unknown authority."), "{why}");
+        assert_eq!(judged(Ok(())), Some(Validation::Accepted));
+        assert_eq!(of(FailureKind::Denied, "gateways.networking.istio.io is forbidden: User \"reader\" cannot patch"), None);
+        assert_eq!(
+            of(FailureKind::Rejected, "admission webhook \"validation.gatekeeper.sh\" denied the request"),
+            None,
+            "it was asked first"
+        );
+        assert_eq!(of(FailureKind::TimedOut, ""), None);
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     data::{Kind, Release},
     istio::{MutualTls, MutualTlsMode, PeerAuthentication, well_known},
     mesh::{
+        inventory,
         labels::{self, Owner},
         manifest::with_spec,
         names::{ClusterKey, MeshId, Namespace, NetworkName, TrustDomain},
@@ -259,11 +260,7 @@ impl ControlPlane {
 
     /// A configuration that the definitions let pass and istiod refuses: that it does shows that it serves.
     pub fn invalid_probe(&self) -> Json {
-        json!({
-            "apiVersion": Kind::GATEWAY.api_version(), "kind": Kind::GATEWAY.kind,
-            "metadata": {"name": "mesh-terraform-io-probe", "namespace": self.namespace.as_str()},
-            "spec": {"selector": {"none": "none"}, "servers": [{"port": {"number": 80, "name": "http", "protocol": "NONE"}, "hosts": ["probe.invalid"]}]},
-        })
+        inventory::invalid(self.namespace.as_str())
     }
 
     /// Reports whether a deployed release of istiod was installed for a root.

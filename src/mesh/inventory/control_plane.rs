@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 use serde_json::Value as Json;
 
-use super::{Objects, Roots, text, version_of_image};
+use super::{Objects, Roots, Validation, text, version_of_image};
 use crate::{
     data::{Kind, ObjectRef},
     istio::well_known,
@@ -136,20 +136,33 @@ pub struct Webhook {
     pub namespaces: BTreeSet<String>,
     /// Whether istiod has put its certificate into all of it, without which no call succeeds.
     pub has_certificate: bool,
+    /// What it does with an invalid object; `None` if it wasn't tried.
+    pub validation: Option<Validation>,
 }
 
 pub(super) fn webhooks(objects: &Objects) -> Vec<Webhook> {
-    let of = |purpose| move |object: &Json| webhook(object, purpose);
+    let of =
+        |purpose| move |object: &Json| Webhook { validation: objects.validations.get(&name(object)).cloned(), ..webhook(object, purpose) };
     let injectors = objects.injectors.iter().map(of(WebhookPurpose::Injection));
     injectors.chain(objects.validators.iter().map(of(WebhookPurpose::Validation))).collect()
+}
+
+/// Returns the namespace of the istiod that a webhook calls.
+pub(super) fn called_namespace(webhook: &Json) -> String {
+    text(webhook, &["clientConfig", "service", "namespace"])
+}
+
+fn name(object: &Json) -> String {
+    text(object, &["metadata", "name"])
 }
 
 fn webhook(object: &Json, purpose: WebhookPurpose) -> Webhook {
     let parts = object["webhooks"].as_array().map(Vec::as_slice).unwrap_or_default();
     Webhook {
-        name: text(object, &["metadata", "name"]),
+        name: name(object),
         purpose,
-        namespaces: parts.iter().map(|part| text(part, &["clientConfig", "service", "namespace"])).collect(),
+        namespaces: parts.iter().map(called_namespace).collect(),
+        validation: None,
         has_certificate: !parts.is_empty() && parts.iter().all(|part| !text(part, &["clientConfig", "caBundle"]).is_empty()),
     }
 }

@@ -13,6 +13,7 @@ mod link;
 mod objects;
 mod pod;
 mod served;
+mod validation;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,8 @@ pub use link::LinkFacts;
 pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};
 pub use served::{Connection, MESH_PROTOCOL, Served, connections};
+pub(in crate::mesh) use validation::invalid;
+pub use validation::{Validation, probes};
 
 /// What all clusters show.
 #[derive(Clone, Debug)]

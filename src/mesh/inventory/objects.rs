@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::Served;
+use super::{Served, Validation};
 use crate::data::CertificateFacts;
 
 /// The objects of one cluster.
@@ -26,6 +26,8 @@ pub struct Objects {
     pub injectors: Vec<Json>,
     /// The configurations of istiod's validation webhooks.
     pub validators: Vec<Json>,
+    /// What came of an object that istiod must refuse, by the name of the validation webhook; without those that weren't tried, or may not be.
+    pub validations: BTreeMap<String, Validation>,
     /// Services with the label of a network.
     pub gateway_services: Vec<Json>,
     /// The Deployments with the names of these Services.

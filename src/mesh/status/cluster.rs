@@ -6,7 +6,7 @@ use super::{Check, list, untold};
 use crate::{
     data::{CertificateFacts, Kind},
     mesh::{
-        inventory::{ClusterInventory, ControlPlane, Home, Inventory, Unread, WebhookPurpose},
+        inventory::{ClusterInventory, ControlPlane, Home, Inventory, Unread, Validation, WebhookPurpose},
         names::ClusterKey,
     },
 };
@@ -149,10 +149,37 @@ fn webhook(cluster: &ClusterInventory, purpose: WebhookPurpose) -> Check {
         return bad("The webhook is not registered.".to_owned()).because(cause, "Apply the mesh_cluster, which installs it.");
     }
     if without.is_empty() {
-        return Check::ok(id, "The webhook is registered and has a certificate.");
+        let tried: Vec<_> = all.iter().filter_map(|webhook| Some((&webhook.name, webhook.validation.as_ref()?))).collect();
+        return validated(id, &tried);
     }
     bad(format!("istiod has put no certificate into {}.", list(&without)))
         .because(format!("The API server can't call it. {cause}"), "Check the logs of istiod, which writes its certificate when it starts.")
+}
+
+/// Checks what webhooks have done with an object that they must refuse.
+fn validated(id: &'static str, tried: &[(&String, &Validation)]) -> Check {
+    for (name, validation) in tried {
+        match validation {
+            Validation::Refused => {}
+            Validation::NotCalled(why) => {
+                return Check::error(id, format!("The API server can't call {name}: {why}")).because(
+                    "No object of Istio can be written as long as that is so, and applies fail. Most often a firewall between the API server and the nodes \
+                     closes port 15017, or the certificate in the webhook isn't that of istiod.",
+                    "Open the port. If the certificate is wrong, restart istiod, which writes it: kubectl rollout restart deployment.",
+                );
+            }
+            Validation::Accepted => {
+                return Check::warning(id, format!("{name} lets an invalid object pass.")).because(
+                    "Invalid objects of Istio are stored, and istiod ignores them. The webhook's policy is Ignore, or it leaves out objects of istiod's \
+                     namespace.",
+                    "Check the logs of istiod, which sets the policy to Fail once it serves.",
+                );
+            }
+        }
+    }
+    let seen =
+        if tried.is_empty() { ". Whether it refuses an invalid object was not checked." } else { ", and refuses an invalid object." };
+    Check::ok(id, format!("The webhook is registered and has a certificate{seen}"))
 }
 
 fn served(cluster: &ClusterInventory, plane: &ControlPlane) -> Check {

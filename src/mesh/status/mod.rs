@@ -30,7 +30,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("istiod.ready", "All pods of istiod are ready."),
     ("istiod.version", "The versions of istiod are at most one minor version apart."),
     ("webhook.injection", "istiod's webhook for sidecars is registered and has istiod's certificate."),
-    ("webhook.validation", "istiod's webhook for Istio's objects is registered and has istiod's certificate."),
+    ("webhook.validation", "istiod's webhook for Istio's objects is registered, has istiod's certificate, and refuses an invalid object."),
     ("ca.expiry", "The root's and istiod's certificates stay valid for 30 days at least."),
     ("ca.served", "istiod serves the roots in the Secret `cacerts`."),
     ("ca.used", "istiod signs with the CA in the Secret `cacerts`."),

@@ -29,7 +29,13 @@ fn version(cluster: &ClusterInventory) -> Option<Check> {
         known().filter(|(_, version)| is_far(version)).map(|(sidecar, version)| format!("{} ({version})", sidecar.pod)).collect();
     if far.is_empty() {
         let all = known().count();
-        return (all > 0).then(|| Check::ok(id, format!("{} suit istiod {istiod}.", count(all, "proxy").replace("proxys", "proxies"))));
+        // That is no fault, but someone who wonders about a patch wants to know.
+        let is_older = |version: &Version| istiods.iter().all(|istiod| version < *istiod);
+        let older: Vec<_> =
+            known().filter(|(_, version)| is_older(version)).map(|(sidecar, version)| format!("{} ({version})", sidecar.pod)).collect();
+        let older = if older.is_empty() { String::new() } else { format!(", {} older than it: {}", older.len(), list(&older)) };
+        return (all > 0)
+            .then(|| Check::ok(id, format!("{} suit istiod {istiod}{older}.", count(all, "proxy").replace("proxys", "proxies"))));
     }
     Some(Check::warning(id, format!("{} too far from istiod {istiod}: {}.", count(far.len(), "sidecar"), list(&far))).because(
         "Istio supports sidecars of istiod's minor version and of the one before. A sidecar is upgraded when its pod is created anew.",

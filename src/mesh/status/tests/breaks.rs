@@ -39,6 +39,17 @@ pub(super) const BREAKS: &[(Break, &str)] = &[
         |mesh| mesh.get_mut("us").unwrap().injectors[0]["webhooks"][0]["clientConfig"]["caBundle"] = json!(""),
         "error webhook.injection: cluster us: istiod has put no certificate into istio-sidecar-injector.",
     ),
+    (
+        |mesh| {
+            let why = "context deadline exceeded".to_owned();
+            mesh.get_mut("us").unwrap().validations.insert("istio-validator-istio-system".to_owned(), Validation::NotCalled(why));
+        },
+        "error webhook.validation: cluster us: The API server can't call istio-validator-istio-system: context deadline exceeded",
+    ),
+    (
+        |mesh| _ = mesh.get_mut("us").unwrap().validations.insert("istio-validator-istio-system".to_owned(), Validation::Accepted),
+        "warning webhook.validation: cluster us: istio-validator-istio-system lets an invalid object pass.",
+    ),
     (|mesh| mesh.get_mut("us").unwrap().validators.clear(), "warning webhook.validation: cluster us: The webhook is not registered."),
     (
         |mesh| mesh.get_mut("us").unwrap().roots[0].signer = Some(certificate("x", datetime!(2030-01-20 00:00 UTC))),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::mesh::inventory::{
-    Objects, Served, Unread,
+    Objects, Served, Unread, Validation,
     fixture::{self, Mesh, certificate, inventory, pod, roots, two_clusters},
 };
 
@@ -80,6 +80,37 @@ fn a_cluster_that_cant_be_reached_is_an_error_and_the_others_are_checked() {
     assert_eq!(unknown, compared.map(|id| (Severity::Unknown, id)).into(), "what eu has is neither missing nor well: {}", status.summary());
     inventory.clusters.insert(ClusterKey::parse("eu").unwrap(), Err(Unread { is_unknown: true, ..unread }));
     assert_eq!(Status::of(&inventory).verdict(), Severity::Unknown);
+}
+
+#[test]
+fn sidecars_that_are_a_little_older_are_named_and_no_problem() {
+    let status = broken(|mesh| {
+        let us = mesh.get_mut("us").unwrap();
+        us.control_planes[0]["metadata"]["labels"]["app.kubernetes.io/version"] = json!("1.31.1");
+        us.sidecars[0]["spec"]["initContainers"][0]["image"] = json!("proxyv2:1.30.4-distroless");
+    });
+    assert_eq!(status.verdict(), Severity::Ok, "{}", status.summary());
+    let seen = |cluster: &str| {
+        let of = |check: &&Check| check.id == "sidecar.version" && check.cluster.as_ref().is_some_and(|key| key.as_str() == cluster);
+        status.checks.iter().find(of).unwrap().seen.clone()
+    };
+    assert_eq!(seen("us"), "2 proxies suit istiod 1.31.1, 2 older than it: echo/echo-1 (1.30.4), echo/client-1 (1.31.0).");
+    assert_eq!(seen("eu"), "2 proxies suit istiod 1.31.0.");
+}
+
+#[test]
+fn a_webhook_that_refuses_an_invalid_object_says_so() {
+    let seen = |validation: Option<Validation>| {
+        let status = broken(|mesh| {
+            let tried = validation.map(|validation| ("istio-validator-istio-system".to_owned(), validation));
+            mesh.get_mut("us").unwrap().validations.extend(tried);
+        });
+        assert_eq!(status.verdict(), Severity::Ok, "{}", status.summary());
+        let of = |check: &&Check| check.id == "webhook.validation" && check.cluster.as_ref().is_some_and(|key| key.as_str() == "us");
+        status.checks.iter().find(of).unwrap().seen.clone()
+    };
+    assert_eq!(seen(Some(Validation::Refused)), "The webhook is registered and has a certificate, and refuses an invalid object.");
+    assert_eq!(seen(None), "The webhook is registered and has a certificate. Whether it refuses an invalid object was not checked.");
 }
 
 type Hide = fn(&mut Objects);
