@@ -10,7 +10,7 @@ RUNS  ?= 10000000
 # Other providers to measure beside ours; `make peers` builds these here.
 PEERS := $(wildcard target/peers/terraform-provider-*)
 
-.PHONY: help demo test test-long dist dist-all check needs acceptance bench docs deny fuzz peers setup lab-test lab-up lab-down lab-status lab-run
+.PHONY: help demo test test-long dist dist-all check needs acceptance bench docs deny fuzz pages peers setup lab-test lab-up lab-down lab-status lab-run
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ dist-all: setup ## As dist, for amd64 and arm64 (root, Debian): installs 450 MB 
 	release/setup
 	PLATFORMS="linux_amd64 linux_arm64" release/dist
 
-test-long: dist-all ## The tests that take longer than `make test` allows, on a lab of three clusters
+test-long: $(if $(NAME),,pages) dist-all ## The tests that take longer than `make test` allows, on a lab of three clusters
 	cargo build --quiet --package mesh-lab
 	$(LAB) build istio-older istioctl
 	$(LAB) up --clusters 3
@@ -79,6 +79,11 @@ bench: lab-up ## Measure start, memory, size and reads, on the lab
 peers: ## Build other providers for `make bench` to measure beside ours
 	GOBIN=$(CURDIR)/target/peers CGO_ENABLED=0 go install -ldflags='-s -w' github.com/hashicorp/terraform-provider-time@v0.14.2
 	GOBIN=$(CURDIR)/target/peers CGO_ENABLED=0 go install -ldflags='-s -w' github.com/gavinbunney/terraform-provider-kubectl@v1.19.0
+
+# The pictures in docs are taken by a test of their own: another Chromium draws other pixels, and those are for `git` to keep.
+pages: ## The pages of mesh_topology in a browser: looks for faults, and writes pictures to target/topology
+	@command -v chromium >/dev/null || { echo "== installing chromium"; apt-get update -qq; apt-get install -y -qq chromium >/dev/null; }
+	cargo test --quiet --package terraform-provider-mesh --lib -- --ignored pages_are_shown_in_a_browser
 
 lab-test: ## The lab's own tests
 	@echo "== the lab itself"

@@ -22,7 +22,8 @@ model! {
     pub struct TopologyModel {
         /// Keys of the clusters to draw; all of the provider's `clusters` if not set.
         clusters: Set<String> => optional(),
-        /// The mesh as JSON: `verdict`, `clusters` with their gateways, links and the clusters that they discover, `exports` with their importers, and `problems`.
+        /// The mesh as JSON: `verdict`, `clusters` with their gateways, links and the clusters that they discover, `exports` with their importers,
+        /// `imports` whose export is in none of these clusters, and `problems`.
         json: String => computed(),
         /// The clusters and the calls between them as a Mermaid flowchart, for Markdown. It shows up to 30 clusters and 120 arrows, and says what it left out.
         mermaid: String => computed(),

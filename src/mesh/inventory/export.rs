@@ -45,6 +45,8 @@ pub struct ImportedHost {
     pub entry: String,
     /// Where the exporter's gateway is reached, sorted; `None` if an endpoint names a network instead.
     pub addresses: Option<Vec<String>>,
+    /// The network that an endpoint names instead.
+    pub network: Option<String>,
     /// Whether there should be a DestinationRule, as far as the import itself records it.
     pub wants_rule: bool,
     /// The DestinationRule for it.
@@ -205,19 +207,22 @@ fn imported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>) -> Option<Im
         endpoint["network"].is_null().then(|| address.to_owned())
     });
     let addresses = addresses.collect::<Option<BTreeSet<_>>>().map(|addresses| addresses.into_iter().collect());
+    let network = endpoints.iter().find_map(|endpoint| endpoint["network"].as_str()).map(str::to_owned);
     let rule = rules.for_host_of(entry).find(|rule| labels::exporter_of(rule) == exporter).map(ImportRule::of);
     let wants_rule = import.is_some_and(|import| import.destination_rule);
-    imported_by(entry, exporter, addresses, rule).map(|imported| ImportedHost { wants_rule, ..imported })
+    imported_by(entry, exporter, addresses, rule).map(|imported| ImportedHost { wants_rule, network, ..imported })
 }
 
 /// Returns what the ServiceEntry of the other networks leads to: an import for each of them.
 fn imported_networks(entry: &Json, global: &global::Request, rules: &Rules<'_>) -> Vec<ImportedHost> {
     let endpoints = entry["spec"]["endpoints"].as_array().into_iter().flatten();
-    let exporter = |endpoint: &Json| {
-        global.members.iter().find(|(_, member)| endpoint["network"] == member.network.as_str()).map(|(key, _)| key.clone())
-    };
+    let member = |endpoint: &Json| global.members.iter().find(|(_, member)| endpoint["network"] == member.network.as_str());
     let rule = rules.for_host_of(entry).next().map(ImportRule::of);
-    endpoints.filter_map(exporter).filter_map(|exporter| imported_by(entry, Some(exporter), None, rule.clone())).collect()
+    let of = |(exporter, member): (&ClusterKey, &global::Member)| {
+        let imported = imported_by(entry, Some(exporter.clone()), None, rule.clone())?;
+        Some(ImportedHost { network: Some(member.network.to_string()), ..imported })
+    };
+    endpoints.filter_map(member).filter_map(of).collect()
 }
 
 fn imported_by(
@@ -231,6 +236,7 @@ fn imported_by(
         is_global: entry["metadata"]["labels"].get(labels::GLOBAL).is_some(),
         entry: format!("{}/{}", text(entry, &["metadata", "namespace"]), text(entry, &["metadata", "name"])),
         addresses,
+        network: None,
         wants_rule: false,
         rule,
         identities: strings(&entry["spec"]["subjectAltNames"]),

@@ -24,10 +24,9 @@ impl Topology {
         let arrows: Vec<_> =
             calls.iter().filter_map(|((from, to), calls)| Some((index_of(from)?, index_of(to)?, calls))).take(MOST_ARROWS).collect();
         for (from, to, calls) in &arrows {
-            let line = if calls.severity == Severity::Ok { "-->" } else { "-.->" };
-            let hosts = if calls.hosts == 1 { "1 host".to_owned() } else { format!("{} hosts", calls.hosts) };
-            _ = writeln!(chart, "  c{from} {line}|\"{hosts}\"| c{to}");
+            _ = writeln!(chart, "  c{from} {}|\"{}\"| c{to}", line(calls.severity), hosts(calls.hosts));
         }
+        self.write_elsewhere(&mut chart, drawn);
         let left = [(self.clusters.len() - drawn.len(), "clusters"), (calls.len() - arrows.len(), "arrows")];
         let left: Vec<_> = left.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
         if !left.is_empty() {
@@ -36,11 +35,32 @@ impl Topology {
         chart.push_str(STYLES);
         chart
     }
+
+    /// Adds an arrow from each cluster that imports hosts from where the picture doesn't reach.
+    fn write_elsewhere(&self, chart: &mut String, drawn: &[Cluster]) {
+        let mut is_first = true;
+        for (index, cluster) in drawn.iter().enumerate() {
+            let of_cluster = || self.imports.iter().filter(|import| import.cluster == cluster.key);
+            let (Some(worst), count) = (of_cluster().map(|import| import.severity).max(), of_cluster().count()) else { continue };
+            if std::mem::take(&mut is_first) {
+                chart.push_str("  elsewhere[\"elsewhere\"]:::note\n");
+            }
+            _ = writeln!(chart, "  c{index} {}|\"{}\"| elsewhere", line(worst), hosts(count));
+        }
+    }
 }
 
 const STYLES: &str = "  classDef ok stroke:#2a7d4f\n  classDef warning stroke:#b26a00,stroke-width:2px\n  \
                       classDef unknown stroke:#6b7280,stroke-dasharray:4\n  classDef error stroke:#c0262d,stroke-width:3px\n  \
                       classDef note stroke-dasharray:2\n";
+
+fn line(severity: Severity) -> &'static str {
+    if severity == Severity::Ok { "-->" } else { "-.->" }
+}
+
+fn hosts(count: usize) -> String {
+    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
+}
 
 fn label(cluster: &Cluster) -> String {
     let network = cluster.network.as_deref().map(|network| format!("<br/>{}", escaped(network))).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! A picture of the mesh: what its clusters show as one tree, as a Mermaid chart, and as an HTML page.
 
+mod import;
 mod map;
 mod mermaid;
 mod page;
@@ -18,6 +19,8 @@ use super::{
 };
 use crate::data::Kind;
 
+pub use import::ImportedService;
+
 /// The mesh as its clusters show it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Topology {
@@ -27,6 +30,8 @@ pub struct Topology {
     pub clusters: Vec<Cluster>,
     /// The exported hosts, by name.
     pub exports: Vec<ExportedService>,
+    /// Imported hosts whose export isn't among these, by name.
+    pub imports: Vec<ImportedService>,
     /// The checks whose result is not ok, the worst first.
     pub problems: Vec<Problem>,
 }
@@ -77,6 +82,12 @@ pub struct Gateway {
     pub addresses: Vec<String>,
     /// Its port for other clusters.
     pub port: u16,
+    /// How many pods it should have; `None` if its Deployment wasn't found.
+    pub replicas: Option<u64>,
+    /// How many of them are ready; `None` if its Deployment wasn't found.
+    pub ready: Option<u64>,
+    /// The worst severity of its checks.
+    pub severity: Severity,
 }
 
 /// A link to another network.
@@ -175,6 +186,7 @@ impl Topology {
             verdict: status.verdict(),
             clusters: inventory.clusters.iter().map(|(key, shown)| cluster(key, shown, &worst)).collect(),
             exports,
+            imports: import::from_elsewhere(inventory, &worst),
             problems: status.problems().map(Problem::from).collect(),
         }
     }
@@ -264,6 +276,9 @@ fn cluster(key: &ClusterKey, shown: &Result<ClusterInventory, Unread>, worst: &W
         network: gateway.network.clone(),
         addresses: gateway.addresses.clone(),
         port: gateway.port,
+        replicas: gateway.wanted,
+        ready: gateway.wanted.map(|_| gateway.ready),
+        severity: worst.object(key, "gateway", &gateway.full_name()),
     });
     let links = shown.links.iter().flatten().map(|link| Link {
         network: link.network.clone(),

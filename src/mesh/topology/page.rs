@@ -45,6 +45,7 @@ impl Topology {
                             div.cards { @for cluster in &self.clusters { (card(cluster)) } }
                         }
                         (self.export_table())
+                        (self.import_table())
                     }
                     script { (PreEscaped(SCRIPT)) }
                 }
@@ -106,6 +107,25 @@ impl Topology {
                     @for to in &self.clusters { (cell(from, to, calls.get(&(from.key.as_str(), to.key.as_str())), is_small)) }
                 } } }
             } }
+        }
+    }
+
+    fn import_table(&self) -> Markup {
+        html! {
+            @if !self.imports.is_empty() {
+                section {
+                    h2 { "Hosts imported from elsewhere" }
+                    p.note { "Their exports are in clusters that are not shown here, or can't be read." }
+                    div.scroll { table.imports {
+                        thead { tr { @for title in ["Host", "Imported by", "Comes from"] { th scope="col" { (title) } } } }
+                        tbody { @for import in &self.imports { tr {
+                            td { code { (import.host) } }
+                            td class=(import.severity.as_str()) { (import.cluster) @if import.severity != Severity::Ok { " " (badge(import.severity)) } }
+                            td { (import.origin()) }
+                        } } }
+                    } }
+                }
+            }
         }
     }
 
@@ -182,6 +202,10 @@ fn card(cluster: &Cluster) -> Markup {
                         dt { "Gateway" }
                         dd title={ (gateway.namespace) "/" (gateway.name) } {
                             @if gateway.addresses.is_empty() { "no address" } @else { (gateway.addresses.join(", ")) " port " (gateway.port) }
+                            @if gateway.severity != Severity::Ok {
+                                @if let (Some(ready), Some(replicas)) = (gateway.ready, gateway.replicas) { ", " (ready) " of " (replicas) " pods ready" }
+                                " " (badge(gateway.severity))
+                            }
                         }
                     }
                     @for link in &cluster.links {

@@ -5,7 +5,7 @@ mod browser;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::mesh::inventory::fixture::{Mesh, inventory, mesh, roots, two_clusters};
+use crate::mesh::inventory::fixture::{self, Mesh, inventory, mesh, roots, two_clusters};
 
 fn topology(mesh: &Mesh) -> Topology {
     Topology::of(&inventory(mesh))
@@ -47,6 +47,73 @@ fn the_json_has_clusters_exports_and_problems() {
         "severity": "ok", "importers": [{"cluster": "us", "severity": "ok"}],
     });
     assert_eq!(json["exports"], json!([export]));
+}
+
+#[test]
+fn links_and_discovered_clusters_are_shown_with_their_health() {
+    let us = |mesh: &Mesh| {
+        let json: Json = serde_json::from_str(&topology(mesh).json()).unwrap();
+        (json["clusters"][1]["links"].clone(), json["clusters"][1]["discovers"].clone(), topology(mesh).html())
+    };
+    let mut mesh = fixture::by_network();
+    let (links, discovers, page) = us(&mesh);
+    let link = json!({"network": "eu-net", "addresses": ["198.51.100.10"], "port": 15443, "severity": "ok"});
+    assert_eq!(links, json!([link]));
+    assert_eq!(discovers, json!([{"name": "eu", "expires_at": "2030-01-06T00:00:00Z", "severity": "ok"}]));
+    assert!(page.contains("<dt>Link</dt><dd>eu-net by 198.51.100.10 port 15443</dd>"), "{page}");
+    assert!(page.contains("<dt>Discovers</dt><dd>eu</dd>"), "{page}");
+
+    let us_objects = mesh.get_mut("us").unwrap();
+    us_objects.api_gateways.as_mut().unwrap()[0]["status"] = json!({});
+    for page in us_objects.clusters_pages.values_mut().filter_map(|page| page.as_mut().ok()) {
+        *page = page.replace("synced", "timeout");
+    }
+    let (links, discovers, page) = us(&mesh);
+    assert_ne!(links[0]["severity"], "ok", "{links}");
+    assert_ne!(discovers[0]["severity"], "ok", "{discovers}");
+    assert!(page.contains("port 15443 <b class=") && page.contains("<dt>Discovers</dt><dd>eu <b class="), "{page}");
+}
+
+#[test]
+fn gateways_are_shown_with_their_health() {
+    let gateway = |mesh: &Mesh| {
+        let json: Json = serde_json::from_str(&topology(mesh).json()).unwrap();
+        ["replicas", "ready", "severity"].map(|field| json["clusters"][0]["gateways"][0][field].clone())
+    };
+    let mut mesh = two_clusters();
+    assert_eq!(gateway(&mesh), [json!(1), json!(1), json!("ok")]);
+    assert!(!topology(&mesh).html().contains("1 of 1 pods ready <b"), "only a gateway with a problem says how many");
+    mesh.get_mut("eu").unwrap().gateway_deployments[0]["status"] = json!({});
+    assert_eq!(gateway(&mesh), [json!(1), json!(0), json!("error")]);
+    assert!(topology(&mesh).html().contains("198.51.100.10 port 15443, 0 of 1 pods ready <b class=\"error\">error</b>"));
+    mesh.get_mut("eu").unwrap().gateway_deployments.clear();
+    assert_eq!(gateway(&mesh)[..2], [Json::Null, Json::Null], "a gateway of another chart");
+}
+
+#[test]
+fn hosts_that_come_from_elsewhere_are_shown() {
+    let mut mesh = two_clusters();
+    assert!(topology(&mesh).imports.is_empty(), "an export that is drawn has its importers");
+    mesh.remove("eu");
+    let of_export = topology(&mesh).imports;
+    assert_eq!((of_export[0].exporter.as_deref(), of_export[0].origin().as_str()), (Some("eu"), "cluster eu, 198.51.100.10"));
+
+    fixture::import(mesh.get_mut("us").unwrap());
+    let topology = topology(&mesh);
+    let json: Json = serde_json::from_str(&topology.json()).unwrap();
+    let import = json!({
+        "host": "echo.eu.mesh.local", "cluster": "us", "exporter": null, "network": null, "addresses": ["198.51.100.10"], "severity": "ok",
+    });
+    assert_eq!(json["imports"], json!([import]));
+    let page = topology.html();
+    let row = "<tr><td><code>echo.eu.mesh.local</code></td><td class=\"ok\">us</td><td>198.51.100.10</td></tr>";
+    assert!(page.contains("Hosts imported from elsewhere") && page.contains(row), "{page}");
+    assert!(topology.mermaid().contains("  elsewhere[\"elsewhere\"]:::note\n  c0 -->|\"1 host\"| elsewhere\n"), "{}", topology.mermaid());
+
+    let us = mesh.get_mut("us").unwrap();
+    us.entries[0]["spec"]["endpoints"] = json!([{"network": "eu-net"}]);
+    let by_network = Topology::of(&inventory(&mesh)).imports;
+    assert_eq!(by_network[0].origin(), "network eu-net");
 }
 
 #[test]
