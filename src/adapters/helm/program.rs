@@ -168,8 +168,7 @@ mod tests {
     /// A `helm` that is a shell script.
     fn script(folder: &Path, version: &str, text: &str) -> Program {
         let path = folder.join("helm");
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        crate::adapters::helm::tests::executable(&path, &format!("#!/bin/sh\n{text}\n"));
         Program { path, version: parse_version(version).unwrap() }
     }
 

@@ -2,7 +2,7 @@
 
 mod tries;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use framework::Deadline;
@@ -22,12 +22,19 @@ fn minutes() -> Deadline {
     Deadline::after(Duration::from_secs(600), CancellationToken::new())
 }
 
+/// Makes a program of a shell script. Another process writes it: while this one has a file open for writing, a process that another test starts may have it, too,
+/// and then the file can't be run.
+pub(super) fn executable(path: &Path, script: &str) {
+    let write = ["-c", "printf %s \"$2\" > \"$1\" && chmod 700 \"$1\"", "sh"];
+    let written = std::process::Command::new("sh").args(write).arg(path).arg(script).status().unwrap();
+    assert!(written.success());
+}
+
 /// A `helm` that writes down its verbs.
 fn helm(folder: &Path) -> HelmSettings {
     let path = folder.join("helm");
     let script = format!("#!/bin/sh\n[ \"$1\" = version ] && echo v4.3.1 || echo \"$@\" >> {}\n", folder.join("verbs").display());
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    executable(&path, &script);
     let charts = folder.join("charts");
     for chart in ["base", "istiod"] {
         fs::create_dir_all(charts.join(chart)).unwrap();
@@ -238,8 +245,7 @@ fn pulling_helm(folder: &Path) -> HelmSettings {
          shift; done; echo chart > \"$2/istiod-1.31.0.tgz\"; fi\n",
         folder.join("verbs").display()
     );
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    executable(&path, &script);
     let source = ChartSource {
         credentials: Some(("ann".to_owned(), crate::data::Secret::new("s3cret"))),
         ..ChartSource::of(Repository::Http("https://charts.example".to_owned()))
