@@ -108,6 +108,10 @@ impl<'a> Visit<'a> for Titles {
         if let (true, Some(title)) = (call.method == "error", call.args.first()) {
             self.add(title);
         }
+        // `Waiting::pause`; that of a deadline has no title.
+        if let (true, Some(title)) = (call.method == "pause", call.args.get(1)) {
+            self.add(title);
+        }
         visit::visit_expr_method_call(self, call);
     }
 

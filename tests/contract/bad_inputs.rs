@@ -5,7 +5,7 @@ use framework::protocol::wire::{
     validate_ephemeral_resource_config, validate_provider_config, validate_resource_config,
 };
 use plugin_host::{
-    rules,
+    ABLE, rules,
     values::{encode, object},
 };
 use rmpv::Value;
@@ -460,7 +460,7 @@ async fn a_hundred_mistakes_are_refused_at_their_attribute_with_what_to_do() {
         let request = validate_resource_config::Request {
             type_name: name.to_owned(),
             config: Some(encode(&session.config(name, &set))),
-            client_capabilities: None,
+            client_capabilities: Some(ABLE),
         };
         let answer = session.provider.validate_resource_config(request).await.expect("an answer").into_inner();
         faults.extend(fault(name, &case, &answer.diagnostics));

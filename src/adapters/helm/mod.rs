@@ -133,13 +133,13 @@ impl Helm {
             let look = self.revisions(at.cluster, at.namespace, at.name, deadline).await;
             let mut revisions = match &mut waiting {
                 None => look?,
-                Some(waiting) => match waiting.outlast(look)? {
-                    Some(revisions) => revisions,
-                    None => {
+                Some(waiting) => {
+                    let Some(revisions) = waiting.outlast(look)? else {
                         waiting.pause(POLL, title, "waiting for another run of the provider that is at work on the release").await?;
                         continue;
-                    }
-                },
+                    };
+                    revisions
+                }
             };
             let Some(pending) = revisions.iter().rfind(|revision| storage::is_in_flight(revision)) else { return Ok(revisions.pop()) };
             let revision =

@@ -210,7 +210,7 @@ fn imported_host(key: &ClusterKey, entry: &Json, rules: &Rules<'_>) -> Option<Im
     let network = endpoints.iter().find_map(|endpoint| endpoint["network"].as_str()).map(str::to_owned);
     let rule = rules.for_host_of(entry).find(|rule| labels::exporter_of(rule) == exporter).map(ImportRule::of);
     let wants_rule = import.is_some_and(|import| import.destination_rule);
-    imported_by(entry, exporter, addresses, rule).map(|imported| ImportedHost { wants_rule, network, ..imported })
+    imported_by(entry, exporter, addresses, rule).map(|imported| ImportedHost { network, wants_rule, ..imported })
 }
 
 /// Returns what the ServiceEntry of the other networks leads to: an import for each of them.

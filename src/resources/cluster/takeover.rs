@@ -63,7 +63,7 @@ impl Cluster {
             let annotation =
                 |name: &str| object["metadata"]["annotations"][format!("meta.helm.sh/release-{name}")].as_str().map(str::to_owned);
             let release = annotation("namespace").zip(annotation("name"));
-            if !release.as_ref().is_some_and(|(namespace, name)| namespace == self.namespace() && self.is_taken_over(name, others)) {
+            if !release.as_ref().is_some_and(|(namespace, name)| namespace == self.namespace() && is_taken_over(name, others)) {
                 *found.entry(release).or_default().entry(kind.kind).or_default() += 1;
             }
         }
@@ -76,10 +76,6 @@ impl Cluster {
             strays.push(Strays { release, is_live, counts });
         }
         Ok(strays)
-    }
-
-    fn is_taken_over(&self, release: &str, others: &Others) -> bool {
-        [BASE_RELEASE, ISTIOD_RELEASE].contains(&release) || others.releases.iter().any(|other| other.name == release)
     }
 
     /// Whether an object has a name that the charts give, for an istiod without a revision in this namespace.
@@ -113,4 +109,9 @@ impl Cluster {
         );
         Err(Error::new("Objects belong to another release", detail).at(AttributePath::new("adopt")))
     }
+}
+
+/// Whether the adoption takes the release over itself.
+fn is_taken_over(release: &str, others: &Others) -> bool {
+    [BASE_RELEASE, ISTIOD_RELEASE].contains(&release) || others.releases.iter().any(|other| other.name == release)
 }

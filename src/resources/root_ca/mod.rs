@@ -60,7 +60,7 @@ pub struct RootCaStatus {
 }
 
 enum InPlace {
-    Root(String, CertificateFacts),
+    Root(String, Box<CertificateFacts>),
     /// The Secret is lost or damaged. The mesh still trusts the last known root.
     Lost,
     /// The Secret is gone, and nothing trusts its root.
@@ -85,7 +85,7 @@ impl Location {
 impl RootCa {
     fn status(root: &Certificate, cx: &Cx<'_, World>) -> Result<RootCaStatus, Error> {
         let facts = cx.world.authority.inspect(&root.certificate)?;
-        Ok(RootCaStatus { root: InPlace::Root(root.certificate.clone(), facts), drift: Vec::new() })
+        Ok(RootCaStatus { root: InPlace::Root(root.certificate.clone(), Box::new(facts)), drift: Vec::new() })
     }
 
     /// What the Secret's annotation records: the request that the root was made for.
