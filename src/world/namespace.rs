@@ -137,11 +137,14 @@ fn abandoned(cluster: LiveCluster<'_>, namespace: &Namespace, what: &str) -> Err
     )
 }
 
-/// Lists the objects in the namespace, without those that the cluster and Istio create in every namespace.
+/// Lists the objects in the namespace, without those that the cluster and Istio create in every namespace. Those of kinds that are less common are
+/// looked for only where there is nothing else.
 async fn occupants(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Vec<Json>, Failure> {
-    let named = futures::future::try_join_all(
-        occupant::KINDS.iter().map(|kind| async move { cluster.list_metadata(*kind, Some(namespace.as_str()), "").await }),
-    );
-    let (named, others) = tokio::try_join!(named, cluster.others_in(namespace.as_str(), occupant::KINDS))?;
-    Ok(named.into_iter().flatten().chain(others).filter(occupant::counts).collect())
+    let lists = occupant::KINDS.iter().map(|kind| cluster.list_metadata(*kind, Some(namespace.as_str()), ""));
+    let named: Vec<_> = futures::future::try_join_all(lists).await?.into_iter().flatten().filter(occupant::counts).collect();
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let others = cluster.others_in(namespace.as_str(), occupant::KINDS).await?;
+    Ok(others.into_iter().filter(occupant::counts).collect())
 }

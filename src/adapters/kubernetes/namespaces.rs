@@ -17,8 +17,9 @@ use crate::{
     ports::{Failure, FailureKind, Namespaces},
 };
 
-/// Asks for all groups in one answer, which Kubernetes 1.27 and newer give.
-const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, application/json";
+/// Asks for all groups in one answer, which Kubernetes 1.30 and newer give, and in its former version since 1.27.
+const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, \
+                         application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList, application/json";
 
 /// What the cluster writes by itself, by group and plural: no loss with a namespace.
 const PASSING: &[(&str, &str)] = &[
@@ -29,6 +30,7 @@ const PASSING: &[(&str, &str)] = &[
     ("coordination.k8s.io", "leases"),
     ("discovery.k8s.io", "endpointslices"),
     ("metrics.k8s.io", "pods"),
+    ("packages.operators.coreos.com", "packagemanifests"),
 ];
 
 /// How many objects of a kind are read: enough to name them.
@@ -84,6 +86,10 @@ impl Kubernetes {
         let mut all = Vec::new();
         for path in ["/api", "/apis"] {
             let answer = self.send(&attempt, &Call { accept: DISCOVERY, ..Call::get(path.to_owned()) }, deadline).await?;
+            if answer["kind"] != "APIGroupDiscoveryList" {
+                let why = "The API server doesn't say in one answer what it serves, as Kubernetes 1.27 and newer do.";
+                return Err(Failure::new(FailureKind::Denied, attempt.title(), why));
+            }
             all.extend(served(&answer));
         }
         Ok(all)
@@ -93,7 +99,9 @@ impl Kubernetes {
         let attempt = Attempt::new(cluster, Verb::List, format!("{} of namespace {namespace}", kind.plural));
         let mut answer = match self.send(&attempt, &Call { accept: METADATA, ..Call::get(kind.path(namespace)) }, deadline).await {
             Err(failure) if matches!(failure.kind, FailureKind::Denied | FailureKind::NotFound) => return Ok(Vec::new()),
-            answer => answer?,
+            Err(failure) if matches!(failure.kind, FailureKind::Interrupted | FailureKind::TimedOut) => return Err(failure),
+            Err(failure) => return Err(Failure { kind: FailureKind::Denied, ..failure }),
+            Ok(answer) => answer,
         };
         let mut items: Vec<Json> = answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
         for item in &mut items {
@@ -124,6 +132,10 @@ mod tests {
 
     use super::*;
     use crate::adapters::kubernetes::{ok, scripted, status};
+
+    fn minutes() -> Deadline {
+        Deadline::after(Duration::from_secs(60), CancellationToken::new())
+    }
 
     fn resource(plural: &str, kind: &str, scope: &str, verbs: &[&str]) -> Json {
         json!({"resource": plural, "responseKind": {"kind": kind}, "scope": scope, "verbs": verbs})
@@ -166,7 +178,7 @@ mod tests {
             line if line.contains("hidden") => status(403, "Forbidden", "not allowed"),
             _ => ok(&json!({"items": []})),
         });
-        let deadline = Deadline::after(Duration::from_secs(60), CancellationToken::new());
+        let deadline = minutes();
         let found = clusters.others("eu", "istio-system", &[Kind::POD], &deadline).await.unwrap();
         assert_eq!(found, [json!({"apiVersion": "cert-manager.io/v1", "kind": "Issuer", "metadata": {"name": "letsencrypt"}})]);
         let mut asked = asked.lock().unwrap().clone();
@@ -182,5 +194,24 @@ mod tests {
                 of("/apis/secret.example.com/v1/namespaces/istio-system/hidden"),
             ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_does_not_say_what_it_serves_is_not_taken_for_an_empty_one() {
+        let (clusters, _) = scripted(|_, _| ok(&json!({"kind": "APIVersions", "versions": ["v1"]})));
+        let failure = clusters.others("eu", "istio-system", &[], &minutes()).await.unwrap_err();
+        assert!(failure.why.contains("Kubernetes 1.27"), "{}", failure.why);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_whose_server_is_ill_leaves_it_open_what_there_is() {
+        let list = [resource("loads", "Load", "Namespaced", &["list"])];
+        let groups = json!({"kind": "APIGroupDiscoveryList", "items": [group("ill.example.com", &[("v1", "Current", list.to_vec())])]});
+        let (clusters, _) = scripted(move |_, line| match line {
+            "GET /api" | "GET /apis" => ok(&groups),
+            _ => status(503, "ServiceUnavailable", "the server is currently unable to handle the request"),
+        });
+        let failure = clusters.others("eu", "istio-system", &[], &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Denied);
     }
 }

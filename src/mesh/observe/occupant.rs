@@ -69,12 +69,16 @@ pub fn is_of_istiod(metadata: &Json) -> bool {
     name.starts_with("istio-ca-") || is_lock
 }
 
-/// Whether the object goes with another one that is counted itself: a workload, or for kinds that aren't named here, whatever controls it.
+/// Whether the object goes with another one that is counted itself: a workload, or for kinds that aren't named here, whatever controls it, and the pod
+/// that it is about, as with the endpoints of a network plugin. Operators' copies of what is elsewhere go with that.
 fn is_of_another(object: &Json) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let workloads = [Kind::DEPLOYMENT, Kind::REPLICA_SET, Kind::STATEFUL_SET, Kind::DAEMON_SET, Kind::JOB, Kind::CRON_JOB];
-    let is_named = Kind::of(object).is_some_and(|kind| KINDS.contains(&kind));
-    owners.filter(|owner| owner["controller"] == true).any(|owner| !is_named || workloads.iter().any(|kind| owner["kind"] == kind.kind))
+    if Kind::of(object).is_some_and(|kind| KINDS.contains(&kind)) {
+        return owners.filter(|owner| owner["controller"] == true).any(|owner| workloads.iter().any(|kind| owner["kind"] == kind.kind));
+    }
+    let is_copy = object["metadata"]["labels"].get("olm.copiedFrom").is_some();
+    is_copy || owners.into_iter().any(|owner| owner["controller"] == true || owner["kind"] == Kind::POD.kind)
 }
 
 /// Returns the kinds and names of the objects in one line, not too many of them.
@@ -117,6 +121,8 @@ mod tests {
             object(Kind::POD, &json!({"name": "istiod-1", "deletionTimestamp": "2030-01-01T00:00:00Z"})),
             object(Kind::POD, &json!({"name": "istiod-1", "ownerReferences": [{"kind": "ReplicaSet", "controller": true}]})),
             other("RoleBinding", &json!({"name": "system:image-pullers"})),
+            other("CiliumEndpoint", &json!({"name": "istiod-1", "ownerReferences": [{"kind": "Pod"}]})),
+            other("ClusterServiceVersion", &json!({"name": "logging.v6", "labels": {"olm.copiedFrom": "openshift-operators"}})),
             other("CertificateRequest", &json!({"name": "web-1", "ownerReferences": [{"kind": "Certificate", "controller": true}]})),
         ] {
             assert!(!counts(&object), "{object}");
