@@ -13,7 +13,7 @@ use crate::{
     ports::Failure,
     world::{ClusterAccess as _, World},
 };
-use framework::{Cx, Error};
+use framework::Cx;
 
 /// How many definitions are changed at once.
 const AT_ONCE: usize = 16;
@@ -31,7 +31,7 @@ impl Cluster {
 
     /// Makes the definitions that a destroy has left part of this release, which Helm refuses to do by itself. Those of a release that exists, and
     /// those that this provider hasn't left, stay as they are.
-    pub(super) async fn take_up_definitions(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
+    pub(super) async fn take_up_definitions(&self, cx: &Cx<'_, World>) -> Result<(), Failure> {
         let definitions = self.on(cx).list_metadata(Kind::CRD, None, "").await?;
         let mut left = BTreeMap::<&str, Vec<&Json>>::new();
         for definition in &definitions {
@@ -39,13 +39,12 @@ impl Cluster {
             if let Some(namespace) = annotations[RELEASE_NAMESPACE].as_str()
                 && annotations[RELEASE] == BASE_RELEASE
                 && annotations[labels::LEFT_BY] == MANAGER
-                && namespace != self.namespace()
             {
                 left.entry(namespace).or_default().push(definition);
             }
         }
         for (namespace, definitions) in left {
-            if self.on(cx).release(namespace, BASE_RELEASE).await?.is_none() {
+            if namespace == self.namespace() || self.on(cx).release(namespace, BASE_RELEASE).await?.is_none() {
                 let own = json!({RELEASE_NAMESPACE: self.namespace(), labels::LEFT_BY: null});
                 self.annotate(definitions.into_iter(), &own, cx).await?;
             }

@@ -11,7 +11,7 @@ use crate::{
     data::{Deployed, Kind, ObjectRef},
     mesh::{helm::control_plane::BASE_RELEASE, labels, observe::occupant},
     ports::{Failure, FailureKind},
-    world::{World, namespace},
+    world::{World, is_ending, namespace},
 };
 use framework::{Cx, Error};
 
@@ -52,15 +52,20 @@ impl Cluster {
     /// workloads take their root of trust from it.
     pub(super) async fn remove_leftovers(&self, cx: &Cx<'_, World>) -> Result<(), Error> {
         let cluster = self.on(cx);
-        let others = cluster.list_metadata(Kind::DEPLOYMENT, None, ISTIODS).await?;
-        if others.iter().any(|istiod| istiod["metadata"]["namespace"] == self.namespace()) {
+        // Where the credentials don't allow to look, there may be others.
+        let others = match cluster.list_metadata(Kind::DEPLOYMENT, None, ISTIODS).await {
+            Err(failure) if failure.kind == FailureKind::Denied => None,
+            others => Some(others?.into_iter().filter(|istiod| !is_ending(istiod)).collect::<Vec<_>>()),
+        };
+        if others.iter().flatten().any(|istiod| istiod["metadata"]["namespace"] == self.namespace()) {
             return Ok(());
         }
+        let is_alone = others.is_some_and(|others| others.is_empty());
         let is_left = |map: &&Json| {
             let metadata = &map["metadata"];
             let is_root = matches!(metadata["name"].as_str().unwrap_or_default(), "istio-ca-root-cert" | "istio-ca-crl");
             let is_own = metadata["namespace"] == self.namespace();
-            is_own && (is_root || occupant::is_of_istiod(metadata)) || is_root && others.is_empty()
+            is_own && (is_root || occupant::is_of_istiod(metadata)) || is_root && is_alone
         };
         let maps = cluster.list_metadata(Kind::CONFIG_MAP, None, "").await?;
         let left: Vec<_> = maps.iter().filter(is_left).filter_map(|map| ObjectRef::of(map, self.namespace())).collect();

@@ -44,7 +44,7 @@ use crate::{
         observe::ignored::IgnoredField,
         signer,
     },
-    ports::Failure,
+    ports::{Failure, FailureKind},
 };
 use framework::{Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 
@@ -200,7 +200,7 @@ impl Resource for Cluster {
         let version = spec.version(cx, found.version.clone());
         let base = plane.base_release(spec.version_of_base(version.clone()));
         if creation.is_some() {
-            spec.take_up_definitions(cx).await?;
+            unless_denied(spec.take_up_definitions(cx).await)?;
         }
         let base = spec.install(base, creation.as_ref(), cx).await?;
         // Both of one version, also when none was asked for; with a canary, `base` may be newer.
@@ -252,7 +252,7 @@ impl Resource for Cluster {
         }
         let base = spec.release(BASE_RELEASE, cx).await?;
         if !spec.delete_crds {
-            spec.note_left_definitions(cx).await?;
+            unless_denied(spec.note_left_definitions(cx).await)?;
         }
         spec.remove_canaries(&spec.canaries(std::iter::once(spec), cx).await?, cx).await?;
         // As long as there is a release, a destroy that was cut off goes on from there.
@@ -275,6 +275,11 @@ impl Resource for Cluster {
         model.ca_in_use = status.in_use.model(std::mem::take(&mut model.ca_in_use));
         model.drift = crate::world::strings(&status.drift);
     }
+}
+
+/// What is only for the sake of a later create isn't worth an error where the credentials don't allow it.
+fn unless_denied(outcome: Result<(), Failure>) -> Result<(), Failure> {
+    outcome.or_else(|failure| if failure.kind == FailureKind::Denied { Ok(()) } else { Err(failure) })
 }
 
 /// Reads what the control plane is to be.

@@ -102,8 +102,9 @@ impl Cluster {
         };
         let detail = format!(
             "As `adopt` is true, the apply would take over objects outside of any namespace that belong to the Helm release {namespace}/{name} of cluster \
-             \"{}\": {}. That release exists: its next upgrade would fail, or take them back. Nothing was changed.\n\nUninstall that release first, \
-             which leaves Istio's definitions and their objects in place. Or, if it is to stay, leave this control plane to the tool that manages it.",
+             \"{}\": {}. That release exists: its next upgrade would fail, or take them back. Nothing was changed.\n\nIf that release is to go, \
+             uninstall it first: an istiod in it goes, too, and definitions without the annotation `helm.sh/resource-policy: keep` go with all objects of their \
+             kinds. If it is to stay, leave this control plane to the tool that manages it.",
             self.cluster,
             stray.counted()
         );

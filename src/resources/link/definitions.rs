@@ -18,7 +18,7 @@ impl NetworkLink {
         match self.on(cx).get(&definition_of_links()).await {
             Ok(Some(live)) if serves_v1(&live) => Ok(()),
             Ok(Some(_)) => Err(self.outdated()),
-            Err(failure) if failure.kind == FailureKind::Denied => Ok(()),
+            Err(failure) if failure.kind == FailureKind::Denied && self.definitions.is_none() => Ok(()),
             Err(failure) => Err(failure.into()),
             Ok(None) => match &self.definitions {
                 Some(definitions) => self.install(definitions, cx).await.map_err(Error::from),
