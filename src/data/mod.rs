@@ -16,6 +16,6 @@ pub use command::{Command, CommandEnd, Printed};
 pub use mark::Mark;
 pub use object::{Kind, MANAGER, ObjectRef, selects};
 pub use permission::{Permission, Rule, Rules};
-pub use release::{Deployed, INSTALLED_BY, Release, ReleaseStatus};
+pub use release::{Deployed, INSTALLED_BY, RELEASE_NAME, RELEASE_NAMESPACE, Release, ReleaseStatus, release_of};
 pub use role::Role;
 pub use secret::Secret;

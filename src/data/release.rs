@@ -4,6 +4,12 @@ use serde_json::Value as Json;
 
 use super::Mark;
 
+/// Helm's annotation of an object: the name of the release that it belongs to.
+pub const RELEASE_NAME: &str = "meta.helm.sh/release-name";
+
+/// Helm's annotation of an object: the namespace of that release.
+pub const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
+
 /// A release as wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Release {
@@ -67,3 +73,9 @@ pub enum ReleaseStatus {
 
 /// Label of Helm's record of a revision: who installed it.
 pub const INSTALLED_BY: &str = "mesh.terraform.io/installed-by";
+
+/// Returns namespace and name of the Helm release that an object belongs to by its annotations.
+pub fn release_of(object: &Json) -> Option<(String, String)> {
+    let annotation = |name: &str| object["metadata"]["annotations"].get(name).and_then(Json::as_str).map(str::to_owned);
+    annotation(RELEASE_NAMESPACE).zip(annotation(RELEASE_NAME))
+}

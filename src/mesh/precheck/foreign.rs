@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{Candidate, Intent, unreadable};
 use crate::{
-    data::Kind,
+    data::{Kind, release_of},
     mesh::{
         check::{Check, count, list},
         helm::control_plane::{self, BASE_RELEASE, ISTIOD_RELEASE},
@@ -57,12 +57,6 @@ impl Owner {
             Self::Nobody => "no Helm release".to_owned(),
         }
     }
-}
-
-/// Returns namespace and name of the Helm release that an object belongs to.
-fn release_of(object: &Json) -> Option<(String, String)> {
-    let annotation = |name: &str| object["metadata"]["annotations"][format!("meta.helm.sh/release-{name}")].as_str().map(str::to_owned);
-    annotation("namespace").zip(annotation("name"))
 }
 
 /// Returns the Helm releases that objects of Istio belong to, by namespace and name. Definitions of others are passed over.

@@ -1,22 +1,21 @@
-//! What istiod and its charts leave behind when they are uninstalled: ConfigMaps in every namespace, istiod's own root, and the custom
-//! resource definitions.
+//! What istiod leaves behind when it is uninstalled: ConfigMaps in every namespace, and its own root.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value as Json;
 
 use super::Cluster;
 use crate::{
-    data::{Deployed, Kind, ObjectRef},
-    mesh::{helm::control_plane::BASE_RELEASE, labels, observe::occupant},
+    data::{Kind, ObjectRef},
+    mesh::{labels, observe::occupant},
     ports::{Failure, FailureKind},
     world::{World, is_ending, namespace},
 };
 use framework::{Cx, Error};
 
-/// How many objects are deleted at once: in a large cluster there is a ConfigMap of istiod in each of thousands of namespaces.
-const AT_ONCE: usize = 16;
+/// How many objects are written at once: in a large cluster there is a ConfigMap of istiod in each of thousands of namespaces.
+pub(super) const AT_ONCE: usize = 16;
 
 /// Every Deployment of istiod, whoever installed it.
 const ISTIODS: &str = "app=istiod";
@@ -73,7 +72,7 @@ impl Cluster {
         self.delete_each(left.into_iter().chain([own_root]), cx).await.map_err(Error::from)
     }
 
-    async fn delete_each(&self, objects: impl Iterator<Item = ObjectRef>, cx: &Cx<'_, World>) -> Result<(), Failure> {
+    pub(super) async fn delete_each(&self, objects: impl Iterator<Item = ObjectRef>, cx: &Cx<'_, World>) -> Result<(), Failure> {
         let deletions: Vec<_> = objects.map(|object| async move { self.on(cx).delete(&object).await }).collect();
         stream::iter(deletions).buffer_unordered(AT_ONCE).try_collect().await
     }
@@ -90,25 +89,5 @@ impl Cluster {
             [] => namespace::left(self.on(cx), &self.plane.namespace).await.map_err(Error::from),
             [first, ..] => Ok(Some(format!("{first}: it is there, and the release that installed it is gone"))),
         }
-    }
-
-    /// The custom resource definitions that Helm's annotations say are of the release `istio-base`.
-    async fn definitions(&self, cx: &Cx<'_, World>) -> Result<Vec<ObjectRef>, Failure> {
-        let live = self.on(cx).list_metadata(Kind::CRD, None, "").await?;
-        let is_of_base = |definition: &&Json| {
-            let annotations = &definition["metadata"]["annotations"];
-            annotations["meta.helm.sh/release-name"] == BASE_RELEASE && annotations["meta.helm.sh/release-namespace"] == self.namespace()
-        };
-        let names = live.iter().filter(is_of_base).filter_map(|definition| definition["metadata"]["name"].as_str());
-        Ok(names.map(|name| ObjectRef::cluster_wide(Kind::CRD, name)).collect())
-    }
-
-    /// Removes the custom resource definitions that the release `istio-base` installed. `base` is `None` if the release is gone already, as
-    /// after a destroy that was interrupted; Helm's annotations still name it.
-    pub(super) async fn remove_crds(&self, base: Option<&Deployed>, cx: &Cx<'_, World>) -> Result<(), Error> {
-        let of_manifest = base.map(|base| base.manifest.as_slice()).unwrap_or_default();
-        let of_manifest = of_manifest.iter().filter_map(|object| ObjectRef::of(object, "")).filter(|object| object.kind == Kind::CRD);
-        let crds: HashSet<_> = self.definitions(cx).await?.into_iter().chain(of_manifest).collect();
-        self.delete_each(crds.into_iter(), cx).await.map_err(Error::from)
     }
 }

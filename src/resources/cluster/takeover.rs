@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{Cluster, adoption::Others};
 use crate::{
-    data::Kind,
+    data::{Kind, release_of},
     mesh::{
         helm::control_plane::{BASE_RELEASE, ISTIOD_RELEASE},
         precheck::is_definition,
@@ -60,9 +60,7 @@ impl Cluster {
             if !self.is_of_charts(*kind, object) {
                 continue;
             }
-            let annotation =
-                |name: &str| object["metadata"]["annotations"][format!("meta.helm.sh/release-{name}")].as_str().map(str::to_owned);
-            let release = annotation("namespace").zip(annotation("name"));
+            let release = release_of(object);
             if !release.as_ref().is_some_and(|(namespace, name)| namespace == self.namespace() && is_taken_over(name, others)) {
                 *found.entry(release).or_default().entry(kind.kind).or_default() += 1;
             }
