@@ -273,13 +273,12 @@ impl Resource for EastwestGateway {
         }
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
         let version = spec.wanted_version(cx).or(found);
-        if is_new {
-            reached.set(EastwestGatewayStatus::default());
-        }
-        namespace::ensure(spec.on(cx), &spec.gateway.namespace).await?;
-        // A release that failed to become ready exists all the same.
-        if !is_adopted {
-            reached.set(EastwestGatewayStatus::default());
+        let (cluster, namespace) = (spec.on(cx), &spec.gateway.namespace);
+        if is_adopted {
+            namespace::ensure(cluster, namespace).await?;
+        } else {
+            // A release that failed to become ready exists all the same.
+            namespace::ensure_for(cluster, namespace, is_new, reached, EastwestGatewayStatus::default()).await?;
         }
         let deployed = spec.install(spec.gateway.release(version), creation.as_ref(), cx).await?;
         reached.set(EastwestGatewayStatus { installed_version: deployed.version.clone(), ..EastwestGatewayStatus::default() });

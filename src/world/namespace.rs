@@ -10,7 +10,7 @@ use crate::{
     mesh::{Namespace, labels, observe::occupant},
     ports::{Failure, FailureKind},
 };
-use framework::Error;
+use framework::{Error, Reached};
 
 fn reference(namespace: &Namespace) -> ObjectRef {
     ObjectRef::cluster_wide(Kind::NAMESPACE, namespace.as_str())
@@ -27,6 +27,22 @@ pub(crate) async fn ensure(cluster: LiveCluster<'_>, namespace: &Namespace) -> R
         cluster.create(&manifest).await?;
     }
     Ok(())
+}
+
+/// Creates the namespace of a resource's object unless it exists, and has `status` reached, which is known before the writes: they may be cut off after
+/// they have succeeded. For a new object that goes for the namespace, too.
+pub(crate) async fn ensure_for<S>(
+    cluster: LiveCluster<'_>,
+    namespace: &Namespace,
+    is_new: bool,
+    reached: &mut Reached<S>,
+    status: S,
+) -> Result<(), Failure> {
+    let ensured = ensure(cluster, namespace).await;
+    if is_new || ensured.is_ok() {
+        reached.set(status);
+    }
+    ensured
 }
 
 /// Sets labels and annotations of the namespace, and creates it if it doesn't exist. Those set before and not among them are removed.

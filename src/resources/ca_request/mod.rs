@@ -137,13 +137,8 @@ impl Resource for CaRequest {
             Some(request) => request,
             None => cx.world.authority.create_request(&spec.subject)?,
         };
-        // All of the status is known before the writes, which may be cut off after they have succeeded.
-        let status = || CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() };
-        if is_new {
-            reached.set(status());
-        }
-        namespace::ensure(cluster, &spec.namespace).await?;
-        reached.set(status());
+        let status = CaRequestStatus { request: Some(request.request.clone()), drift: Vec::new() };
+        namespace::ensure_for(cluster, &spec.namespace, is_new, reached, status).await?;
         let manifest = trust::request_secret(&spec.namespace, &spec.name, &request, &spec.record());
         cluster.put_first(&marked(manifest, creation.as_ref()), is_new, reached, import).await?;
         if creation.is_some() {

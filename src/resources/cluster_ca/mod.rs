@@ -224,13 +224,8 @@ impl Resource for ClusterCa {
             (Some(found), Some(before)) => spec.check_stage(found, before, &bundle, prior, cx).await?,
             _ => TrustRecord::default(),
         };
-        // All of the status is known before the writes, which may be cut off after they have succeeded.
-        let status = || spec.status(Some(&bundle), Vec::new(), cx);
-        if found.is_none() {
-            reached.set(status());
-        }
-        namespace::ensure(cluster, &spec.namespace).await?;
-        reached.set(status());
+        let status = spec.status(Some(&bundle), Vec::new(), cx);
+        namespace::ensure_for(cluster, &spec.namespace, found.is_none(), reached, status).await?;
         let manifest = trust::cacerts_secret(&spec.namespace, &bundle, &spec.record(cx.world), &trust);
         cluster.put_first(&marked(manifest, creation.as_ref()), found.is_none(), reached, import).await?;
         if creation.is_some() {

@@ -249,12 +249,7 @@ impl Resource for RootCa {
         let (root, is_new) = if prior.is_none() { spec.first(cx).await? } else { spec.next(prior, cx).await? };
         let creation = Creation::begin(&spec.location.cluster, prior, cx).await;
         let (cluster, Location { namespace, name, .. }) = (cx.cluster(&spec.location.cluster), &spec.location);
-        // All of the status is known before the writes, which may be cut off after they have succeeded.
-        if is_new {
-            reached.set(Self::status(&root, cx)?);
-        }
-        namespace::ensure(cluster, namespace).await?;
-        reached.set(Self::status(&root, cx)?);
+        namespace::ensure_for(cluster, namespace, is_new, reached, Self::status(&root, cx)?).await?;
         let manifest = marked(trust::root_secret(namespace, name, &root, &spec.record()), creation.as_ref());
         if let Err(error) = cluster.put_first(&manifest, is_new, reached, || spec.import_id()).await {
             // What is certainly still the old root must not pass for the new one.
