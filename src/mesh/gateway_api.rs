@@ -11,11 +11,13 @@ pub const VERSION: &str = "v1.6.0";
 /// The API group of the definitions.
 const GROUP: &str = Kind::API_GATEWAY.group;
 
-/// Of which objects istiod's part in a link consists: the link itself last, by which the definitions are known to be complete.
-const NEEDED: [&str; 2] = ["gatewayclasses", "gateways"];
-
-/// The definitions of a release, `gateways` last.
-pub struct Definitions(Vec<Json>);
+/// The definitions of a release.
+pub struct Definitions {
+    /// That of `Gateway`, of which links are. It is created last: where it is, the others are, too.
+    pub of_links: Json,
+    /// All others.
+    pub others: Vec<Json>,
+}
 
 impl Definitions {
     /// Reads them from YAML documents, such as a release's `standard-install.yaml`. All that isn't a definition of the Gateway API is left out.
@@ -25,24 +27,18 @@ impl Definitions {
     pub fn parse(text: &str) -> Result<Self, String> {
         let documents = parse_documents(text).map_err(|malformed| format!("must be YAML: {}", malformed.message))?;
         let is_definition = |document: &Json| document["kind"] == Kind::CRD.kind && document["spec"]["group"] == GROUP;
-        let mut definitions: Vec<_> = documents.into_iter().filter(is_definition).collect();
-        for needed in NEEDED.map(reference) {
-            if !definitions.iter().any(|definition| definition["metadata"]["name"] == needed.name.as_str()) {
-                return Err(format!(
-                    "has no {needed}. Set it to the content of `standard-install.yaml` of a release of the Gateway API, for example {VERSION}."
-                ));
-            }
-        }
-        definitions.sort_by_key(|definition| definition["metadata"]["name"] == definition_of_links().name.as_str());
-        Ok(Self(definitions))
-    }
-
-    /// Returns the manifests: all but that of `gateways`, and that one.
-    pub fn manifests(&self) -> (&[Json], Option<&Json>) {
-        match self.0.as_slice() {
-            [others @ .., last] => (others, Some(last)),
-            [] => (&[], None),
-        }
+        let mut others: Vec<_> = documents.into_iter().filter(is_definition).collect();
+        let place = |definitions: &[Json], needed: &str| {
+            let needed = reference(needed);
+            let place = definitions.iter().position(|definition| definition["metadata"]["name"] == needed.name.as_str());
+            place.ok_or_else(|| {
+                format!("has no {needed}. Set it to the content of `standard-install.yaml` of a release of the Gateway API, for example {VERSION}.")
+            })
+        };
+        // istiod makes the class of links, and takes up none without it.
+        place(&others, "gatewayclasses")?;
+        let of_links = others.remove(place(&others, Kind::API_GATEWAY.plural)?);
+        Ok(Self { of_links, others })
     }
 }
 
@@ -78,13 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn the_definitions_of_a_release_are_told_from_all_else_and_the_links_own_comes_last() {
+    fn the_definitions_of_a_release_are_told_from_all_else_and_from_that_of_links() {
         let policy = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: safe-upgrades}\n";
         let texts = ["gateways", "httproutes", "gatewayclasses"].map(|plural| definition(plural, GROUP));
         let text = [texts.join("---\n"), policy.to_owned(), definition("others", "example.com")].join("---\n");
-        let definitions = Definitions::parse(&format!("# A release\n---\n{text}")).expect("definitions");
-        let (others, last) = definitions.manifests();
-        let names: Vec<_> = others.iter().chain(last).map(|definition| definition["metadata"]["name"].as_str().expect("a name")).collect();
+        let Definitions { of_links, others } = Definitions::parse(&format!("# A release\n---\n{text}")).expect("definitions");
+        let names: Vec<_> =
+            others.iter().chain([&of_links]).map(|definition| definition["metadata"]["name"].as_str().expect("a name")).collect();
         assert_eq!(names, ["httproutes", "gatewayclasses", "gateways"].map(|plural| format!("{plural}.{GROUP}")));
     }
 

@@ -27,12 +27,11 @@ impl NetworkLink {
         }
     }
 
-    /// Creates the definitions that there aren't. Which there are stay as they are: another controller may need their version.
+    /// Creates the definitions that are missing. Those that are there stay as they are: another controller may need their version.
     async fn install(&self, definitions: &Definitions, cx: &Cx<'_, World>) -> Result<(), Failure> {
         let cluster = self.on(cx);
-        let (others, last) = definitions.manifests();
-        try_join_all(others.iter().map(|definition| cluster.create(definition))).await?;
-        try_join_all(last.map(|definition| cluster.create(definition))).await?;
+        try_join_all(definitions.others.iter().map(|definition| cluster.create(definition))).await?;
+        cluster.create(&definitions.of_links).await?;
         let is_there = |live: Option<&Json>| live.is_some_and(is_established);
         cluster.wait(&definition_of_links(), "the API server to take up the definitions of the Gateway API", &is_there).await.map(drop)
     }
