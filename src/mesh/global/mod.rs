@@ -278,7 +278,7 @@ mod tests {
             let selector = json!({"matchLabels": {"app": format!("checkout-{cluster}")}});
             assert_eq!(policies[0]["spec"], json!({"selector": selector, "action": "DENY", "rules": [rule]}));
         }
-        assert_eq!(policies(&service, "asia"), [] as [Json; 0], "a cluster that serves nothing has nobody to refuse");
+        assert_eq!(policies(&service, "asia"), [] as [Json; 0], "a cluster that serves nothing refuses no caller");
     }
 
     #[test]

@@ -45,12 +45,13 @@ pub(super) fn check(plan: &mut Plan<'_, RootCaModel, World>, spec: &Parsed<RootC
                 Err(flaw) => plan.report.error(at_attribute(flaw)),
             }
         }
-        // The root that was given stays when the attribute goes.
+        // What the state knew is gone, and nothing trusts it: the apply makes another.
         Value::Null if plan.prior.is_some() && current.is_none() => {
             plan.planned.certificate = Value::Unknown;
             plan.planned.fingerprint = Value::Unknown;
             plan.planned.expires_at = Value::Unknown;
         }
+        // The root that was given stays when the attribute goes.
         Value::Null => {
             if let Some(prior) = plan.prior.as_ref().filter(|prior| prior.rotation == plan.planned.rotation) {
                 keep(&mut plan.planned, prior);
