@@ -14,7 +14,7 @@ pub use certificate::{
 };
 pub use command::{Command, CommandEnd, Printed};
 pub use mark::Mark;
-pub use object::{Kind, MANAGER, ObjectRef, selects};
+pub use object::{Kind, MANAGER, ObjectRef, selects, selects_labels};
 pub use permission::{Permission, Rule, Rules};
 pub use release::{Deployed, INSTALLED_BY, RELEASE_NAME, RELEASE_NAMESPACE, Release, ReleaseStatus, release_of};
 pub use role::Role;

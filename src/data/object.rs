@@ -176,10 +176,15 @@ impl std::fmt::Display for ObjectRef {
 
 /// Returns whether an object has the labels that a selector of equalities, inequalities and names asks for.
 pub fn selects(selector: &str, object: &Json) -> bool {
+    let labels = &object["metadata"]["labels"];
+    selects_labels(selector, |label| labels[label].as_str())
+}
+
+/// Returns whether such a selector selects an object with these labels.
+pub fn selects_labels<'a>(selector: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> bool {
     selector.split(',').filter(|part| !part.is_empty()).all(|part| {
-        let live = |label: &str| &object["metadata"]["labels"][label];
-        let Some((label, value)) = part.split_once('=') else { return !live(part).is_null() };
-        label.strip_suffix('!').map_or_else(|| *live(label) == value, |label| *live(label) != value)
+        let Some((label, value)) = part.split_once('=') else { return value_of(part).is_some() };
+        label.strip_suffix('!').map_or_else(|| value_of(label) == Some(value), |label| value_of(label) != Some(value))
     })
 }
 

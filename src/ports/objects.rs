@@ -41,6 +41,20 @@ pub trait Objects: Send + Sync {
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure>;
 
+    /// Passes each object of the same list to a function, one after the other: a thousand of them, parsed, are dozens of megabytes.
+    async fn visit(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        take: &mut (dyn FnMut(Json) + Send),
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
+        self.list(cluster, kind, namespace, labels, deadline).await?.into_iter().for_each(take);
+        Ok(())
+    }
+
     /// Returns the same list with `metadata` only, which is a small part of objects such as custom resource definitions and Helm's Secrets.
     async fn list_metadata(
         &self,

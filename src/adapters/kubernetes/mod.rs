@@ -22,6 +22,7 @@ use std::{
 
 use framework::Deadline;
 use kube::config::Kubeconfig;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::{
@@ -64,6 +65,11 @@ impl Kubernetes {
 
     /// Sends a request, again and again while it makes sense: an API server that restarts, a webhook that doesn't serve yet.
     pub(super) async fn send(&self, attempt: &Attempt<'_>, call: &Call, deadline: &Deadline) -> Result<Json, Failure> {
+        self.send_for(attempt, call, deadline).await
+    }
+
+    /// As [`send`](Self::send), for an answer that is parsed as something else than all of its JSON.
+    async fn send_for<T: DeserializeOwned>(&self, attempt: &Attempt<'_>, call: &Call, deadline: &Deadline) -> Result<T, Failure> {
         self.call(attempt, |server: Arc<Server>| async move { call.send(&server).await }, deadline).await
     }
 
@@ -117,12 +123,12 @@ fn jittered(pause: Duration) -> Duration {
 /// Returns whether an API server is behind the address at all. It answers a path of a kind that isn't installed with a bare 404, and so
 /// does any web server, a proxy's error page for one; taken for "not found", that would make Terraform forget what lives on.
 async fn is_api_server(server: &Server, deadline: &Deadline) -> bool {
-    let groups = deadline.bound(Call::get("/apis".to_owned()).send(server)).await;
+    let groups = deadline.bound(Call::get("/apis".to_owned()).send::<Json>(server)).await;
     matches!(groups, Ok(Ok(groups)) if groups["kind"] == "APIGroupList")
 }
 
 /// An object that doesn't exist is no failure of a read.
-fn absent(outcome: Result<Json, Failure>) -> Result<Option<Json>, Failure> {
+fn absent<T>(outcome: Result<T, Failure>) -> Result<Option<T>, Failure> {
     match outcome {
         Ok(found) => Ok(Some(found)),
         Err(failure) if failure.kind == FailureKind::NotFound => Ok(None),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use framework::Deadline;
 use http::Method;
-use serde_json::{Value as Json, json};
+use serde::Deserialize;
+use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{
     Kubernetes, absent, jittered,
@@ -88,30 +89,47 @@ impl Kubernetes {
         }
     }
 
-    async fn items(
+    /// Passes the objects of a list to a function, each of them parsed by itself.
+    async fn visit_items(
         &self,
-        cluster: &str,
         kind: Kind,
         attempt: &Attempt<'_>,
         call: &Call,
+        take: &mut (dyn FnMut(Json) + Send),
         deadline: &Deadline,
-    ) -> Result<Vec<Json>, Failure> {
-        let Some(mut list) = absent(self.send(attempt, call, deadline).await)? else { return Ok(Vec::new()) };
+    ) -> Result<(), Failure> {
+        let Some(list) = absent(self.send_for::<List>(attempt, call, deadline).await)? else { return Ok(()) };
+        if list.visit(kind, take).is_some() {
+            return Ok(());
+        }
         // Another server's answer doesn't mean that there are none.
-        if !list["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) {
-            let server = self.connection(cluster)?.server(cluster, deadline).await?;
-            return Err(Refusal::unreachable(attempt, &server, "the answer is not a list of objects").failure);
+        let server = self.connection(attempt.cluster)?.server(attempt.cluster, deadline).await?;
+        Err(Refusal::unreachable(attempt, &server, "the answer is not a list of objects").failure)
+    }
+}
+
+/// A list as an API server answers, with its objects as text.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct List {
+    kind: String,
+    items: Option<Vec<Box<RawValue>>>,
+}
+
+impl List {
+    /// Parses one object after the other, and passes it to a function. `None` if this isn't a list of objects.
+    fn visit(self, kind: Kind, take: &mut (dyn FnMut(Json) + Send)) -> Option<()> {
+        if !self.kind.ends_with("List") {
+            return None;
         }
-        let mut items = match list["items"].take() {
-            Json::Array(items) => items,
-            _ => Vec::new(),
-        };
-        // Items of a list don't say what they are.
-        for item in &mut items {
-            item["apiVersion"] = kind.api_version().into();
-            item["kind"] = kind.kind.into();
+        for item in self.items.into_iter().flatten() {
+            let mut item: serde_json::Map<_, _> = serde_json::from_str(item.get()).ok()?;
+            // Items of a list don't say what they are.
+            item.insert("apiVersion".to_owned(), kind.api_version().into());
+            item.insert("kind".to_owned(), kind.kind.into());
+            take(Json::Object(item));
         }
-        Ok(items)
+        Some(())
     }
 }
 
@@ -207,8 +225,22 @@ impl Objects for Kubernetes {
         labels: &str,
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure> {
+        let mut found = Vec::new();
+        self.visit(cluster, kind, namespace, labels, &mut |live| found.push(live), deadline).await?;
+        Ok(found)
+    }
+
+    async fn visit(
+        &self,
+        cluster: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+        labels: &str,
+        take: &mut (dyn FnMut(Json) + Send),
+        deadline: &Deadline,
+    ) -> Result<(), Failure> {
         let (attempt, call) = listing(cluster, kind, namespace, labels);
-        self.items(cluster, kind, &attempt, &call, deadline).await
+        self.visit_items(kind, &attempt, &call, take, deadline).await
     }
 
     async fn list_metadata(
@@ -220,7 +252,9 @@ impl Objects for Kubernetes {
         deadline: &Deadline,
     ) -> Result<Vec<Json>, Failure> {
         let (attempt, call) = listing(cluster, kind, namespace, labels);
-        self.items(cluster, kind, &attempt, &Call { accept: METADATA, ..call }, deadline).await
+        let (call, mut found) = (Call { accept: METADATA, ..call }, Vec::new());
+        self.visit_items(kind, &attempt, &call, &mut |live| found.push(live), deadline).await?;
+        Ok(found)
     }
 
     async fn delete(&self, cluster: &str, object: &ObjectRef, deadline: &Deadline) -> Result<(), Failure> {

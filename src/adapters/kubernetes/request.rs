@@ -7,7 +7,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
 };
 use kube::client::Body;
-use serde_json::Value as Json;
+use serde::de::DeserializeOwned;
 
 use crate::{
     adapters::{connection::Server, refusal::Refused},
@@ -35,9 +35,11 @@ impl Call {
     }
 
     /// Sends it once, for an answer in JSON.
-    pub(in crate::adapters) async fn send(&self, server: &Server) -> Result<Json, Refused> {
+    pub(in crate::adapters) async fn send<T: DeserializeOwned>(&self, server: &Server) -> Result<T, Refused> {
         let body = self.fetch(server).await?;
-        let answer = serde_json::from_slice(&body).map_err(|_| Refused::Garbled("the answer is not JSON"))?;
+        let garbled =
+            |error: serde_json::Error| if error.is_data() { "the answer is not an API server's" } else { "the answer is not JSON" };
+        let answer = serde_json::from_slice(&body).map_err(|error| Refused::Garbled(garbled(error)))?;
         server.answered();
         Ok(answer)
     }
@@ -59,7 +61,7 @@ impl Call {
         let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.into_body().collect_bytes().await.map_err(Refused::NoAnswer)?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok(body.into());
         }
         let status = self.status(status, &body);
         if !status.reason.is_empty() {

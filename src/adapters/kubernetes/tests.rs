@@ -106,9 +106,11 @@ async fn a_404_of_another_server_is_not_taken_for_not_found() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_a_list_is_not_taken_for_an_empty_one() {
-    let (clusters, _) = scripted(|_, _| (200, "{}".to_owned()));
-    let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "", &minutes()).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Unreachable, "{failure}");
+    for body in ["{}", "[1]", r#"{"kind": "SecretList", "items": 1}"#, r#"{"kind": "SecretList", "items": [{}, 1]}"#] {
+        let (clusters, _) = scripted(move |_, _| (200, body.to_owned()));
+        let failure = clusters.list("eu", Kind::SECRET, Some("istio-system"), "", &minutes()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable, "{body}: {failure}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

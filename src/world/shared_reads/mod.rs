@@ -13,6 +13,7 @@
 
 mod cluster;
 mod found;
+mod packed;
 mod query;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::{
 };
 use cluster::{Answered, SharedCluster};
 pub(crate) use cluster::{Forgetting, Writing};
+use packed::Packed;
 use query::Query;
 use writes::Knowledge;
 
@@ -121,11 +123,11 @@ impl SharedReads {
         if let Some(wide) = Self::wide_of(&of, object) {
             match self.answer(objects, cluster, &of, &wide, deadline).await {
                 Ok(answered) => match of.knowledge(object, answered.sent) {
-                    Knowledge::Nothing if answered.objects.has(&place) => return Ok(answered.objects.get(&place).cloned()),
+                    Knowledge::Nothing if answered.objects.has(&place) => return Ok(answered.objects.get(&place)),
                     // An object without our label isn't among those with it.
                     Knowledge::Nothing if wide.is_filtered() && owner == Owner::Anyone => {}
                     Knowledge::Nothing => return Ok(None),
-                    Knowledge::Live(live) => return Ok(live.map(Arc::unwrap_or_clone)),
+                    Knowledge::Live(live) => return Ok(live.as_ref().map(Packed::unpack)),
                     Knowledge::Doubt(_) => return objects.get(cluster, object, deadline).await,
                 },
                 // Credentials may allow to read objects, and not to list them.
@@ -135,8 +137,8 @@ impl SharedReads {
         }
         let answered = self.answer(objects, cluster, &of, &Query::Object(object.clone()), deadline).await?;
         match of.knowledge(object, answered.sent) {
-            Knowledge::Nothing => Ok(answered.objects.get(&place).cloned()),
-            Knowledge::Live(live) => Ok(live.map(Arc::unwrap_or_clone)),
+            Knowledge::Nothing => Ok(answered.objects.get(&place)),
+            Knowledge::Live(live) => Ok(live.as_ref().map(Packed::unpack)),
             Knowledge::Doubt(_) => objects.get(cluster, object, deadline).await,
         }
     }
@@ -187,9 +189,8 @@ impl SharedReads {
             if OWN.contains(&kind) && is_ours && of.asks_for_many(kind, None, labels) { Query::list(kind, None, &managed) } else { narrow };
         let answered = self.answer(objects, cluster, &of, &query, deadline).await?;
         let is_within = |place: &Place| namespace.is_none_or(|namespace| place.0 == namespace);
-        let among = |live: &Json| selects(labels, live);
         let found = answered.objects.selected(labels).filter(|(place, _)| is_within(place));
-        let mut found: BTreeMap<Place, Json> = found.map(|(place, live)| (place.clone(), live.clone())).collect();
+        let mut found: BTreeMap<Place, Json> = found.map(|(place, live)| (place.clone(), live.unpack())).collect();
         for (object, knowledge) in of.written_since(kind, answered.sent) {
             let place = query::place(&object);
             if !is_within(&place) {
@@ -197,9 +198,9 @@ impl SharedReads {
             }
             let live = match knowledge {
                 Knowledge::Nothing => continue,
-                Knowledge::Live(live) => live.filter(|live| among(live)).map(Arc::unwrap_or_clone),
-                Knowledge::Doubt(Some(manifest)) if !among(&manifest) && !found.contains_key(&place) => continue,
-                Knowledge::Doubt(_) => objects.get(cluster, &object, deadline).await?.filter(among),
+                Knowledge::Live(live) => live.filter(|live| live.is_selected(labels)).as_ref().map(Packed::unpack),
+                Knowledge::Doubt(Some(manifest)) if !manifest.is_selected(labels) && !found.contains_key(&place) => continue,
+                Knowledge::Doubt(_) => objects.get(cluster, &object, deadline).await?.filter(|live| selects(labels, live)),
             };
             match live {
                 Some(live) => found.insert(place, live),
@@ -225,7 +226,7 @@ impl SharedReads {
         if !of.written_since(kind, answered.sent).is_empty() {
             return objects.list_metadata(cluster, kind, namespace, labels, deadline).await;
         }
-        Ok(answered.objects.all().cloned().collect())
+        Ok(answered.objects.all().collect())
     }
 
     /// Returns the LIST that answers for an object, if many of its kind are asked for.

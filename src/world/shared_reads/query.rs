@@ -37,27 +37,32 @@ impl Query {
 
     /// Sends the request, and returns what it has found.
     pub(super) async fn send(&self, objects: &dyn Objects, cluster: &str, deadline: &Deadline) -> Result<Found, Failure> {
-        let mut found = match self {
+        let mut found = Found::default();
+        match self {
             Self::Object(object) => {
-                let live = objects.get(cluster, object, deadline).await?;
-                return Ok(live.map(|live| (place(object), live)).into_iter().collect());
+                if let Some(live) = objects.get(cluster, object, deadline).await? {
+                    found.insert(&live);
+                }
             }
-            Self::Objects { kind, namespace, labels } => objects.list(cluster, *kind, namespace.as_deref(), labels, deadline).await?,
+            Self::Objects { kind, namespace, labels } => {
+                let is_read_whole = !OWN.contains(kind) && !OTHERS.contains(kind);
+                let mut take = |mut live: Json| {
+                    // Half of a small object, and nobody reads it.
+                    if let Some(metadata) = live["metadata"].as_object_mut().filter(|_| !is_read_whole) {
+                        metadata.remove("managedFields");
+                    }
+                    found.insert(&live);
+                };
+                objects.visit(cluster, *kind, namespace.as_deref(), labels, &mut take, deadline).await?;
+            }
             Self::Metadata { kind, namespace, labels } => {
-                objects.list_metadata(cluster, *kind, namespace.as_deref(), labels, deadline).await?
+                let listed = objects.list_metadata(cluster, *kind, namespace.as_deref(), labels, deadline).await?;
+                for live in &listed {
+                    found.insert(live);
+                }
             }
-        };
-        if let Self::Objects { kind, .. } = self
-            && (OWN.contains(kind) || OTHERS.contains(kind))
-        {
-            // Half of a small object, and nobody reads it.
-            found
-                .iter_mut()
-                .filter_map(|live| live["metadata"].as_object_mut())
-                .for_each(|metadata| drop(metadata.remove("managedFields")));
         }
-        let text = |live: &Json, field: &str| live["metadata"][field].as_str().unwrap_or_default().to_owned();
-        Ok(found.into_iter().map(|live| ((text(&live, "namespace"), text(&live, "name")), live)).collect())
+        Ok(found)
     }
 }
 

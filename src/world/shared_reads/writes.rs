@@ -1,12 +1,10 @@
 //! What this process writes to a cluster, and what that tells about objects beyond what a request has shown.
 
-use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
+use super::packed::Packed;
 use crate::data::{Kind, ObjectRef};
 
 /// What writes of this process tell about an object beyond what a query has shown.
@@ -14,9 +12,9 @@ pub(super) enum Knowledge {
     /// Nothing: it wasn't written since.
     Nothing,
     /// It was written, and is this now; `None` if it was deleted.
-    Live(Option<Arc<Json>>),
+    Live(Option<Packed>),
     /// It is being written, or a write has failed. With the manifest, if that tells the labels; null for a deletion.
-    Doubt(Option<Arc<Json>>),
+    Doubt(Option<Packed>),
 }
 
 #[derive(Default)]
@@ -27,9 +25,9 @@ struct Written {
     /// Whether writes have met, so that no answer is known to be the last one's.
     is_contested: bool,
     /// What the last write's answer showed.
-    live: Option<Option<Arc<Json>>>,
+    live: Option<Option<Packed>>,
     /// What is being written.
-    manifest: Option<Arc<Json>>,
+    manifest: Option<Packed>,
 }
 
 impl Written {
@@ -53,11 +51,11 @@ pub(super) struct Writes {
 impl Writes {
     /// Notes that a write begins, at an event. `manifest` as in [`SharedReads::write`](super::SharedReads::write).
     pub(super) fn begin(&mut self, object: &ObjectRef, manifest: Option<&Json>, event: u64) {
-        let labels = |live: &Json| Arc::new(Json::from_iter([("metadata", live["metadata"].clone())]));
+        let metadata = |live: &Json| Packed::new(&Json::from_iter([("metadata", live["metadata"].clone())]));
         let written = self.objects.entry(object.clone()).or_default();
         written.is_contested |= written.pending > 0;
         written.pending += 1;
-        written.manifest = manifest.map(labels).or_else(|| written.live.take()?.as_deref().map(labels));
+        written.manifest = manifest.map(metadata).or_else(|| written.live.take()?);
         written.live = None;
         self.pending.insert(object.clone());
         self.move_to(object, event);
@@ -67,7 +65,7 @@ impl Writes {
     pub(super) fn end(&mut self, object: &ObjectRef, live: Option<Option<Json>>, event: u64) {
         let written = self.objects.entry(object.clone()).or_default();
         written.pending = written.pending.saturating_sub(1);
-        written.live = live.map(|live| live.map(Arc::new)).filter(|_| !written.is_contested);
+        written.live = live.map(|live| live.as_ref().map(Packed::new)).filter(|_| !written.is_contested);
         written.is_contested &= written.pending > 0;
         if written.pending == 0 {
             self.pending.remove(object);
