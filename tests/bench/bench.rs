@@ -14,6 +14,7 @@ mod curve;
 mod exports;
 mod figure;
 mod growth;
+mod install;
 mod mesh;
 mod program;
 mod reads;
@@ -32,7 +33,7 @@ fn sizes() -> Vec<usize> {
 }
 
 /// The parts of the benchmark.
-const PARTS: [&str; 6] = ["startup", "cli", "reads", "clusters", "mesh", "exports"];
+const PARTS: [&str; 7] = ["startup", "cli", "reads", "clusters", "mesh", "install", "exports"];
 
 /// Which parts to measure: `PARTS="cli reads"`; without it, all.
 fn parts() -> Vec<String> {
@@ -69,6 +70,9 @@ async fn main() {
             }
             if is_wanted("mesh") {
                 figures.extend(mesh::measure());
+            }
+            if is_wanted("install") {
+                figures.extend(install::measure());
             }
             if is_wanted("exports") {
                 let (of_exports, sizes) = exports::measure(&sizes).await;

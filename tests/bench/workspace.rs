@@ -1,11 +1,15 @@
 //! Terraform as it is measured.
 
 use std::{
+    collections::HashMap,
     fs,
+    io::{BufRead as _, BufReader},
     path::Path,
     process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
+
+use serde_json::Value as Json;
 
 use crate::figure::milliseconds;
 
@@ -18,6 +22,13 @@ pub(crate) struct Run {
     /// The most memory that the provider held, in MiB.
     pub(crate) memory: f64,
     status: ExitStatus,
+}
+
+/// What was done with a resource, from the start of Terraform.
+pub(crate) struct Step {
+    pub(crate) address: String,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
 }
 
 /// A folder with a configuration and a state.
@@ -55,7 +66,28 @@ impl<'a> Workspace<'a> {
         run
     }
 
-    fn run_any(&self, arguments: &[&str], errors: Stdio) -> Run {
+    /// Applies, and returns what was done with each resource, in the order in which it ended.
+    pub(crate) fn trace(&self) -> Vec<Step> {
+        let mut command = self.command(&["apply", "-auto-approve", "-json"]);
+        let begin = Instant::now();
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("terraform starts");
+        let lines = BufReader::new(child.stdout.take().expect("output")).lines();
+        let (mut begun, mut steps) = (HashMap::new(), Vec::new());
+        for line in lines {
+            let event: Json = serde_json::from_str(&line.expect("a line")).expect("an event");
+            let address = event["hook"]["resource"]["addr"].as_str().unwrap_or_default().to_owned();
+            let now = begin.elapsed();
+            match event["type"].as_str() {
+                Some("apply_start") => drop(begun.insert(address, now)),
+                Some("apply_complete") => steps.push(Step { from: begun.remove(&address).expect("a begin"), until: now, address }),
+                _ => {}
+            }
+        }
+        assert!(child.wait().expect("an end").success(), "terraform apply failed");
+        steps
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.terraform);
         command
             .args(arguments)
@@ -65,10 +97,13 @@ impl<'a> Workspace<'a> {
             .env("CHECKPOINT_DISABLE", "1")
             .env_remove("KUBECONFIG")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(errors);
+            .stdout(Stdio::null());
+        command
+    }
+
+    fn run_any(&self, arguments: &[&str], errors: Stdio) -> Run {
         let begin = Instant::now();
-        let mut child = command.spawn().expect("terraform starts");
+        let mut child = self.command(arguments).stderr(errors).spawn().expect("terraform starts");
         let mut memory: f64 = 0.0;
         let status = loop {
             match child.try_wait().expect("a child") {
