@@ -4,6 +4,7 @@ mod ephemeral;
 mod examples;
 mod functions;
 mod input;
+pub(crate) mod installed;
 mod managed_clusters;
 mod module;
 mod public;

@@ -1,0 +1,8 @@
+//! The built provider, installed by `init` from a mirror in several versions, with a state that earlier builds have stored.
+
+mod lock;
+mod mirror;
+mod pipelines;
+mod server;
+pub(crate) mod state;
+mod upgrade;
