@@ -54,7 +54,7 @@ check: needs ## The fast inner loop: format, lints, unit and contract tests; nee
 	@echo "== unit, contract and document tests"
 	cargo test --workspace --quiet --lib --bins
 	cargo test --workspace --quiet --doc
-	cargo test --workspace --test layers --test docs --test troubleshooting --test contract
+	cargo test --workspace --test layers --test docs --test modules --test troubleshooting --test contract
 
 compiled:
 	@cargo test --quiet --no-run --test acceptance --package terraform-provider-mesh
@@ -103,7 +103,7 @@ fuzz: ## Fuzz the codecs and the handshake: 10 million executions each
 	done
 
 docs: ## Write docs/ from the schemas and the examples
-	UPDATE_DOCS=1 cargo test --quiet --test docs
+	UPDATE_DOCS=1 cargo test --quiet --test docs --test modules
 
 # What the build needs: a program, its Debian package, and what it is for.
 NEEDS := cargo:rustup:the_build cargo-fmt:rustfmt_of_rustup:make_check cargo-clippy:clippy_of_rustup:make_check cc:gcc:aws-lc protoc:protobuf-compiler:tf-provider

@@ -1,4 +1,5 @@
-# Endpoint discovery between all clusters of a mesh: a remote secret for each ordered pair of them.
+# Endpoint discovery between all clusters of a mesh: a remote secret for each ordered pair of them. The tokens in
+# them end: an apply renews those that are close to their end.
 
 terraform {
   required_providers {

@@ -1,4 +1,5 @@
-# The Services that one cluster exports, as one map: for the team that owns them, in a configuration of its own or in that of the mesh.
+# The Services that one cluster exports, as one map: for the team that owns them, in a configuration of its own or in that of the mesh. Only
+# access to the exporting cluster and its importers is needed.
 
 terraform {
   required_providers {

@@ -1,4 +1,5 @@
-# A mesh over any number of clusters, with any number of exported services.
+# A mesh over any number of clusters, with any number of exported services: one root, and for each cluster its CA, its control plane and its
+# east-west gateway. A change of `members` adds or removes a cluster and touches no other.
 
 terraform {
   required_providers {
@@ -48,6 +49,7 @@ resource "mesh_service_export" "this" {
   namespace        = each.value.namespace
   service          = each.value.service
   service_accounts = each.value.service_accounts
+  callers          = each.value.callers
 
   # By reference, so that an export waits for the control planes of the clusters that import it.
   importers = [

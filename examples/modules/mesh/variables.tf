@@ -26,12 +26,13 @@ variable "mtls_mode" {
 }
 
 variable "exports" {
-  description = "The exported services by host name. All other clusters import one unless `importers` lists fewer."
+  description = "The exported services by host name. All other clusters import one unless `importers` lists fewer. `callers` are SPIFFE IDs of the workloads that may call; without them, any workload of the mesh may."
   type = map(object({
     cluster          = string
     namespace        = string
     service          = string
     service_accounts = optional(set(string))
+    callers          = optional(set(string))
     importers        = optional(set(string))
   }))
   default = {}

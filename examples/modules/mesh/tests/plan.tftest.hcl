@@ -86,3 +86,18 @@ run "a_cluster_with_another_key_keeps_its_name_in_istio" {
     error_message = "Sidecars of the cluster would have to restart."
   }
 }
+
+run "only_the_callers_that_are_named_may_call" {
+  command = plan
+
+  variables {
+    exports = {
+      "echo.eu.mesh.local" = { cluster = "eu", namespace = "echo", service = "echo", callers = ["spiffe://cluster.local/ns/shop/sa/cart"] }
+    }
+  }
+
+  assert {
+    condition     = mesh_service_export.this["echo.eu.mesh.local"].callers == toset(["spiffe://cluster.local/ns/shop/sa/cart"])
+    error_message = "The export has other callers."
+  }
+}
