@@ -1,7 +1,7 @@
 //! Tests of the CLIs with the built provider that contact no cluster. They run beside those on the lab.
 
+mod documents;
 mod ephemeral;
-mod examples;
 mod functions;
 mod input;
 pub(crate) mod installed;
