@@ -3,6 +3,7 @@
 mod lock;
 mod mirror;
 mod pipelines;
+mod readme;
 mod server;
 pub(crate) mod state;
 mod upgrade;
