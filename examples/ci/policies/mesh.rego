@@ -9,17 +9,54 @@ planned contains change if {
 	action in {"create", "update"}
 }
 
-# An export without service_accounts accepts any certificate of the mesh as the server's.
-deny contains message if {
+exported contains change if {
 	some change in planned
-	change.type == "mesh_service_export"
+	change.type in {"mesh_service_export", "mesh_global_service"}
+}
+
+# Without service_accounts, any certificate of the mesh is accepted as the server's.
+deny contains message if {
+	some change in exported
 	not names_its_servers(change.change)
-	message := sprintf("%s: service_accounts must name who answers for %s", [change.address, change.change.after.host])
+	message := sprintf("%s: service_accounts must name who answers for %s", [change.address, host(change.change)])
 }
 
 names_its_servers(change) if count(change.after.service_accounts) > 0
 
 names_its_servers(change) if change.after_unknown.service_accounts == true
+
+# Without callers, any workload of the mesh may call. An empty list is one: nobody may.
+deny contains message if {
+	some change in exported
+	not names_its_callers(change.change)
+	message := sprintf("%s: callers must name who may call %s", [change.address, host(change.change)])
+}
+
+names_its_callers(change) if is_array(change.after.callers)
+
+names_its_callers(change) if change.after_unknown.callers == true
+
+host(change) := object.get(change.after, "host", "a host that isn't known yet")
+
+# Whoever is in the mesh can call every Service of the namespace, those of tomorrow too.
+deny contains message if {
+	some change in planned
+	change.type == "mesh_eastwest_gateway"
+	some service in change.change.after.exposed_services
+	endswith(service, "/*")
+	message := sprintf("%s: exposed_services must name Services, not all of a namespace (%s)", [change.address, service])
+}
+
+# The same by other means: in Helm values, or in a manifest that another provider applies.
+deny contains message if {
+	some change in planned
+	some words, meaning in {"*.local": "opens a gateway for every Service of a cluster", "PERMISSIVE": "accepts calls in plain text"}
+	walk(change.change.after, [path, value])
+	path != ["mtls_mode"]
+	path[0] != "drift"
+	contains(value, words)
+	message := sprintf("%s: %s has %s, which %s", [change.address, dotted(path), words, meaning])
+}
 
 deny contains message if {
 	some change in planned
@@ -54,15 +91,32 @@ deny contains message if {
 	message := sprintf("%s: istio_version or the provider's helm.version must be set", [change.address])
 }
 
-helm_version if input.configuration.provider_config.mesh.expressions.helm
+helm := input.configuration.provider_config.mesh.expressions.helm
+
+helm_version if helm.constant_value.version != null
+
+helm_version if {
+	some reference in helm.references
+	variable(reference).version != null
+}
+
+# Of other expressions, the plan doesn't say what they are.
+helm_version if {
+	some reference in helm.references
+	not is_object(variable(reference))
+}
+
+variable(reference) := object.get(input, ["variables", trim_prefix(reference, "var."), "value"], null)
 
 # Nobody checks whose certificate that is. The setting is in the provider's block, or in a variable that it refers to.
 deny contains message if {
 	some part in ["configuration", "variables"]
 	walk(input[part], [path, true])
 	path[count(path) - 1] == "insecure"
-	message := sprintf("provider mesh: a cluster is insecure (%s)", [concat(".", [sprintf("%v", [step]) | some step in path])])
+	message := sprintf("provider mesh: a cluster is insecure (%s)", [dotted(path)])
 }
+
+dotted(path) := concat(".", [sprintf("%v", [step]) | some step in path])
 
 # What differs in a cluster from the last apply is reverted by this one: somebody should know.
 warn contains message if {

@@ -7,5 +7,6 @@ mod docs;
 mod files;
 mod install;
 mod pipeline;
+mod policies;
 mod reproducible;
 mod server;
