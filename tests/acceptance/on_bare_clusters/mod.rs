@@ -12,5 +12,6 @@ mod mission;
 mod module;
 mod own_ca;
 mod precheck;
+mod readme;
 mod rotation;
 mod trust;

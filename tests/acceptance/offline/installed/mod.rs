@@ -3,7 +3,7 @@
 mod lock;
 mod mirror;
 mod pipelines;
-mod readme;
+pub(crate) mod readme;
 mod server;
 pub(crate) mod state;
 mod upgrade;

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::{PermissionsExt as _, symlink},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -15,49 +15,80 @@ use crate::{
     workspace::{Cli, clis, text},
 };
 
+/// The commands of README.md, and the values that it says to write.
+pub(crate) struct FirstUse {
+    /// How a release is built and found.
+    pub(crate) build: String,
+    /// The values of the variables.
+    pub(crate) variables: String,
+    /// The apply, and what follows it in the clusters.
+    pub(crate) apply: String,
+    /// The call.
+    pub(crate) call: String,
+}
+
+impl FirstUse {
+    pub(crate) fn read() -> Self {
+        let only = |language: &str, words: &str| {
+            let mut found = fences("README.md", language);
+            found.retain(|block| block.code.contains(words));
+            assert_eq!(found.len(), 1, "README.md has {} blocks with {words:?}", found.len());
+            found.remove(0).code
+        };
+        Self {
+            build: only("shell", "make dist"),
+            variables: only("hcl", "prod-us"),
+            apply: only("shell", "terraform apply\n"),
+            call: only("shell", "curl -s http"),
+        }
+    }
+}
+
 fn fences(page: &str, language: &str) -> Vec<Block> {
     blocks_of(&source(page)).into_iter().filter(|block| block.language == language).collect()
 }
 
-fn only<'a>(blocks: &'a [Block], words: &str) -> &'a str {
-    let found: Vec<_> = blocks.iter().filter(|block| block.code.contains(words)).collect();
-    assert_eq!(found.len(), 1, "README.md has {} blocks with {words:?}", found.len());
-    &found[0].code
-}
-
 /// A folder with what a checkout has, and the programs that a reader has.
-fn checkout(cli: &Cli, mirror: &Mirror, helm: &Path) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = |file: &str| folder.path().join(file);
-    for made in ["bin", "home/.kube", "examples/two-clusters"] {
-        fs::create_dir_all(path(made)).expect("a folder");
-    }
-    fs::copy(source("examples/two-clusters/main.tf"), path("examples/two-clusters/main.tf")).expect("the example");
-    fs::write(path("home/.kube/config"), kubeconfig(&["prod-us", "prod-eu"])).expect("written");
-    symlink(&cli.program, path("bin/terraform")).expect("a link");
-    symlink(helm, path("bin/helm")).expect("a link");
-    // A release takes minutes to build; tests/acceptance/release has one.
-    let make = format!("#!/bin/sh\n[ \"$*\" = dist ] && mkdir -p target/dist && ln -s {} target/dist/mirror\n", mirror.path().display());
-    fs::write(path("bin/make"), make).expect("written");
-    fs::set_permissions(path("bin/make"), fs::Permissions::from_mode(0o755)).expect("a program");
-    folder
+pub(crate) struct Checkout {
+    folder: tempfile::TempDir,
+    /// Where `make dist` is said to have put the release: it takes minutes to build, and tests/acceptance/release has one.
+    _mirror: Mirror,
 }
 
-#[test]
-fn the_first_use_runs_as_printed_up_to_the_question_whether_to_apply() {
-    let (lab, shell, hcl) = (lab(), fences("README.md", "shell"), fences("README.md", "hcl"));
-    let (before, _) = only(&shell, "terraform apply").split_once("terraform apply\n").expect("a line of its own");
-    let script = format!("{}\n{before}terraform apply\n", only(&shell, "make dist"));
-    for cli in clis(&lab) {
-        let mirror = Mirror::new(&cli);
-        let folder = checkout(&cli, &mirror, &lab.binaries().helm);
-        fs::write(folder.path().join("examples/two-clusters/terraform.tfvars"), only(&hcl, "prod-us")).expect("written");
+impl Checkout {
+    /// With `terraform`, and further programs, on the PATH.
+    pub(crate) fn new(cli: &Cli, programs: &[&Path], kubeconfig: &str) -> Self {
+        let (checkout, mirror) = (tempfile::tempdir().expect("a folder"), Mirror::new(cli));
+        let path = |file: &str| checkout.path().join(file);
+        for made in ["bin", "home/.kube", "examples/two-clusters"] {
+            fs::create_dir_all(path(made)).expect("a folder");
+        }
+        fs::copy(source("examples/two-clusters/main.tf"), path("examples/two-clusters/main.tf")).expect("the example");
+        fs::write(path("home/.kube/config"), kubeconfig).expect("written");
+        symlink(&cli.program, path("bin/terraform")).expect("a link");
+        for program in programs {
+            symlink(program, path("bin").join(program.file_name().expect("a name"))).expect("a link");
+        }
+        let make =
+            format!("#!/bin/sh\n[ \"$*\" = dist ] && mkdir -p target/dist && ln -s {} target/dist/mirror\n", mirror.path().display());
+        fs::write(path("bin/make"), make).expect("written");
+        fs::set_permissions(path("bin/make"), fs::Permissions::from_mode(0o755)).expect("a program");
+        Self { folder: checkout, _mirror: mirror }
+    }
+
+    /// The path of a file of the example.
+    pub(crate) fn example(&self, file: &str) -> PathBuf {
+        self.folder.path().join("examples/two-clusters").join(file)
+    }
+
+    /// Runs commands as they would be typed in the checkout, with an answer to the CLI's question; whether they succeeded, and all that was printed.
+    pub(crate) fn run(&self, script: &str, answer: &str) -> (bool, String) {
         let mut shell = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", &script])
-            .current_dir(folder.path())
+            .args(["-euo", "pipefail", "-c", script])
+            .current_dir(self.folder.path())
             .env_clear()
-            .env("HOME", folder.path().join("home"))
-            .env("PATH", format!("{}:/usr/bin:/bin", folder.path().join("bin").display()))
+            .env("HOME", self.folder.path().join("home"))
+            .env("PATH", format!("{}:/usr/bin:/bin", self.folder.path().join("bin").display()))
             .env("TF_CLI_ARGS", "-no-color")
             .env("CHECKPOINT_DISABLE", "1")
             .stdin(Stdio::piped())
@@ -65,8 +96,20 @@ fn the_first_use_runs_as_printed_up_to_the_question_whether_to_apply() {
             .stderr(Stdio::piped())
             .spawn()
             .expect("bash");
-        shell.stdin.take().expect("its input").write_all(b"no\n").expect("an answer");
-        let printed = text(&shell.wait_with_output().expect("it ends"));
+        shell.stdin.take().expect("its input").write_all(format!("{answer}\n").as_bytes()).expect("an answer");
+        let output = shell.wait_with_output().expect("it ends");
+        (output.status.success(), text(&output))
+    }
+}
+
+#[test]
+fn the_first_use_runs_as_printed_up_to_the_question_whether_to_apply() {
+    let (lab, readme) = (lab(), FirstUse::read());
+    let (before, _) = readme.apply.split_once("terraform apply\n").expect("a line of its own");
+    for cli in clis(&lab) {
+        let checkout = Checkout::new(&cli, &[&lab.binaries().helm], &kubeconfig(&["prod-us", "prod-eu"]));
+        fs::write(checkout.example("terraform.tfvars"), &readme.variables).expect("written");
+        let (_, printed) = checkout.run(&format!("{}\n{before}terraform apply\n", readme.build), "no");
         assert!(printed.contains("Plan: 8 to add, 0 to change, 0 to destroy."), "{}:\n{printed}", cli.name);
         assert!(printed.contains("Apply cancelled."), "{}:\n{printed}", cli.name);
     }
