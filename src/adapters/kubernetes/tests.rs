@@ -1,5 +1,8 @@
 //! Requests to the API servers, and how their answers are understood.
 
+mod faults;
+mod server;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use framework::Deadline;

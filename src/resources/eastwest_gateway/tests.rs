@@ -4,7 +4,9 @@ use super::{EastwestGateway, EastwestGatewayModel};
 use crate::{
     data::ObjectRef,
     ports::{Failure, FailureKind, Releases as _},
-    resources::testing::{Scene, apply, balancer, created, destroy, drift, gateway, import, model, planned, preview, read, scene, text},
+    resources::testing::{
+        Scene, apply, balancer, created, destroy, drift, gateway, import, model, outage, planned, preview, read, scene, text,
+    },
 };
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
 use serde_json::{Value as Json, json};
@@ -23,6 +25,18 @@ async fn a_gateway_is_there_when_it_has_an_address() {
     scene.objects.put("eu", balancer("198.51.100.10"));
     let (moved, _) = read::<EastwestGateway>(&scene, &state).await;
     assert_eq!(model::<EastwestGatewayModel>(&moved).addresses, Value::Value(vec![text("198.51.100.10")]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_end_the_wait_for_the_address() {
+    let scene = scene();
+    let trouble = async {
+        outage(&scene, "eu").await;
+        scene.objects.put("eu", balancer("198.51.100.9"));
+    };
+    let ((state, diagnostics), ()) = tokio::join!(apply::<EastwestGateway>(&scene, &Value::Null, gateway()), trouble);
+    assert!(diagnostics.errors.is_empty(), "{:?}", diagnostics.errors);
+    assert_eq!(model::<EastwestGatewayModel>(&state).addresses, Value::Value(vec![text("198.51.100.9")]));
 }
 
 #[tokio::test]

@@ -6,12 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{RootCa, RootCaModel};
 use crate::{
-    data::Mark,
+    data::{Kind, Mark, ObjectRef},
     mesh::trust,
     resources::{
         ClusterCa,
         testing::{
-            Scene, apply, cluster_ca, created, destroy, drift, import, mark, model, planned, read, root, scene, secret, text, unreachable,
+            Scene, apply, cluster_ca, created, destroy, drift, import, mark, model, outage, planned, read, root, scene, secret, text,
+            unreachable,
         },
     },
 };
@@ -43,6 +44,34 @@ async fn a_namespace_with_an_object_of_whatever_kind_is_kept() {
     let (gone, diagnostics) = destroy::<RootCa>(&scene, &state).await;
     assert!(gone.is_null() && diagnostics.warnings[0].detail.contains("It contains HorizontalPodAutoscaler kiali."), "{diagnostics:?}");
     assert_eq!(scene.objects.names("us"), ["HorizontalPodAutoscaler istio-system/kiali", "Namespace istio-system"]);
+}
+
+fn namespace(metadata: serde_json::Value) -> serde_json::Value {
+    let mut namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata});
+    namespace["metadata"]["name"] = json!("istio-system");
+    namespace
+}
+
+#[tokio::test]
+async fn the_network_of_a_namespace_that_a_control_plane_makes_at_the_same_moment_stays() {
+    let scene = scene();
+    // Between the look, which finds no namespace, and the write.
+    let made = namespace(json!({"labels": {"topology.istio.io/network": "us-net"}}));
+    scene.objects.make_before_write("us", made.clone());
+    created::<RootCa>(&scene, root()).await;
+    assert_eq!(scene.objects.live("us", &ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system")), Some(made));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_end_the_wait_for_the_end_of_a_namespace() {
+    let scene = scene();
+    scene.objects.put("us", namespace(json!({"deletionTimestamp": "2030-01-01T00:00:00Z"})));
+    let trouble = async {
+        outage(&scene, "us").await;
+        scene.objects.remove("us", &ObjectRef::cluster_wide(Kind::NAMESPACE, "istio-system"));
+    };
+    let ((state, diagnostics), ()) = tokio::join!(apply::<RootCa>(&scene, &Value::Null, root()), trouble);
+    assert!(state.is_value() && diagnostics.errors.is_empty(), "{diagnostics:?}");
 }
 
 #[tokio::test]
