@@ -14,7 +14,7 @@ use crate::{
     data::{CertificateFacts, Kind, ObjectRef},
     mesh::{
         ClusterKey,
-        inventory::{self, ClusterInventory, Home, Inventory, Objects, Roots, Unread, Validation},
+        inventory::{self, ClusterInventory, Home, Inventory, Objects, Probe, Roots, Unread, Validation},
         labels, pod,
         remote_secret::{CLUSTERS_PAGE, ISTIOD_DEBUG_PORT, NETWORKS_PAGE, REMOTE_SECRETS},
         signer, trust,
@@ -35,9 +35,6 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long an API server may take to have an object judged by webhooks: longer than the ten seconds after which it gives up on one by itself, and then
 /// says why.
 const TRIAL: Duration = Duration::from_secs(12);
-
-/// The end of the names of istiod's validation webhooks.
-const VALIDATION: &str = "validation.istio.io";
 
 /// Reads what the clusters show.
 pub(crate) async fn inventory(clusters: &[ClusterKey], cx: &Cx<'_, World>) -> Inventory {
@@ -210,9 +207,9 @@ impl Reader<'_> {
     async fn validations(&self, objects: &Objects) -> BTreeMap<String, Validation> {
         let deadline = self.cluster.part(TRIAL);
         let cluster = self.cluster.within(&deadline);
-        let tried = inventory::probes(objects).into_iter().map(|(webhook, invalid)| async move {
-            let outcome = judged(cluster.dry_run(&invalid).await)?;
-            Some((webhook, outcome))
+        let tried = inventory::probes(objects).into_iter().map(|probe| async move {
+            let outcome = judged(&probe, cluster.dry_run(&probe.object).await)?;
+            Some((probe.validator, outcome))
         });
         join_all(tried).await.into_iter().flatten().collect()
     }
@@ -280,15 +277,12 @@ impl Reader<'_> {
 }
 
 /// Returns what came of an invalid object; `None` if that can't be told, as when the credentials don't allow to offer it.
-fn judged(outcome: Result<(), Failure>) -> Option<Validation> {
+fn judged(probe: &Probe, outcome: Result<(), Failure>) -> Option<Validation> {
     let Err(failure) = outcome else { return Some(Validation::Accepted) };
-    let words = failure.raw.as_deref().filter(|raw| raw.contains(VALIDATION))?;
+    let words = failure.raw.as_deref()?;
     match failure.kind {
-        FailureKind::Rejected => Some(Validation::Refused),
-        FailureKind::NotReady => {
-            let why = words.split_once("failed to call webhook: ").map_or(words, |(_, why)| why);
-            Some(Validation::NotCalled(why.trim_end_matches('.').to_owned() + "."))
-        }
+        FailureKind::Rejected => probe.judge(words, true),
+        FailureKind::NotReady => probe.judge(words, false),
         _ => None,
     }
 }
@@ -311,8 +305,20 @@ fn used(signer: Signer) -> Option<(String, Result<CertificateFacts, String>)> {
 mod tests {
     use super::*;
 
+    fn probe() -> Probe {
+        let webhook = serde_json::json!({
+            "name": "rev.validation.istio.io", "clientConfig": {"service": {"namespace": "istio-system", "name": "istiod"}},
+        });
+        let objects = Objects {
+            control_planes: vec![serde_json::json!({"metadata": {"namespace": "istio-system"}})],
+            validators: vec![serde_json::json!({"metadata": {"name": "istio-validator-istio-system"}, "webhooks": [webhook]})],
+            ..Objects::default()
+        };
+        inventory::probes(&objects).remove(0)
+    }
+
     fn of(kind: FailureKind, raw: &str) -> Option<Validation> {
-        judged(Err(Failure::new(kind, "Can't check a Gateway", "").raw(raw)))
+        judged(&probe(), Err(Failure::new(kind, "Can't check a Gateway", "").raw(raw)))
     }
 
     #[test]
@@ -324,7 +330,7 @@ mod tests {
                     authority";
         let Some(Validation::NotCalled(why)) = of(FailureKind::NotReady, call) else { panic!("not called") };
         assert!(why.starts_with("Post \"https://istiod") && why.ends_with("signed by unknown authority."), "{why}");
-        assert_eq!(judged(Ok(())), Some(Validation::Accepted));
+        assert_eq!(judged(&probe(), Ok(())), Some(Validation::Accepted));
         assert_eq!(of(FailureKind::Denied, "gateways.networking.istio.io is forbidden: User \"reader\" cannot patch"), None);
         assert_eq!(
             of(FailureKind::Rejected, "admission webhook \"validation.gatekeeper.sh\" denied the request"),

@@ -36,7 +36,7 @@ pub(super) fn lint(own: &Json, namespace: &Namespace, labels: &Json) -> Option<L
 }
 
 /// Returns whether a label selector matches these labels.
-fn matches(selector: &Json, labels: &Json) -> bool {
+pub(in crate::mesh) fn matches(selector: &Json, labels: &Json) -> bool {
     let equal = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
     equal && selector["matchExpressions"].as_array().into_iter().flatten().all(|expression| holds(expression, labels))
 }

@@ -2,7 +2,7 @@
 
 pub mod canary;
 pub mod control_plane;
-mod discovery;
+pub(in crate::mesh) mod discovery;
 pub mod gateway;
 mod gateway_lint;
 mod known_keys;

@@ -32,7 +32,7 @@ pub use objects::{Objects, Roots};
 pub use pod::{BackendPod, Sidecar};
 pub use served::{Connection, MESH_PROTOCOL, Served, connections};
 pub(in crate::mesh) use validation::invalid;
-pub use validation::{Validation, probes};
+pub use validation::{Probe, Validation, probes};
 
 /// What all clusters show.
 #[derive(Clone, Debug)]

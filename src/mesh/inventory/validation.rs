@@ -4,7 +4,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{Objects, control_plane::called_namespace, text};
-use crate::data::Kind;
+use crate::{data::Kind, mesh::helm::discovery::matches};
 
 /// What came of an invalid object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,17 +26,55 @@ pub(in crate::mesh) fn invalid(namespace: &str) -> Json {
     })
 }
 
-/// Returns an invalid object for each validation webhook of an istiod that is there, by the webhook's name, with the labels by which it chooses
-/// objects.
-pub fn probes(objects: &Objects) -> Vec<(String, Json)> {
+/// An invalid object for a validation webhook, and how the API server names the webhook when it reports on it.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// The name of the webhook's configuration.
+    pub validator: String,
+    /// The object, with the labels by which the webhook chooses objects.
+    pub object: Json,
+    /// The name of the webhook itself, which several configurations may have.
+    webhook: String,
+    /// The host that the API server calls.
+    host: String,
+    /// Whether no other webhook of this name looks at the object as well.
+    is_alone: bool,
+}
+
+impl Probe {
+    /// Returns what the API server's words say of this webhook; `None` if they are of another one, or may be. `is_refusal`: the object was refused, as
+    /// opposed to that a webhook couldn't be called.
+    pub fn judge(&self, words: &str, is_refusal: bool) -> Option<Validation> {
+        if !words.contains(&format!("\"{}\"", self.webhook)) {
+            return None;
+        }
+        if is_refusal {
+            return self.is_alone.then_some(Validation::Refused);
+        }
+        let is_called = !words.contains("://") || words.contains(&format!("://{}", self.host));
+        let why = words.split_once("failed to call webhook: ").map_or(words, |(_, why)| why);
+        (is_called || self.is_alone).then(|| Validation::NotCalled(why.trim_end_matches('.').to_owned() + "."))
+    }
+}
+
+/// Returns an invalid object for each validation webhook of an istiod that is there.
+pub fn probes(objects: &Objects) -> Vec<Probe> {
     let of = |validator: &Json| {
         let webhook = &validator["webhooks"][0];
         let namespace = called_namespace(webhook);
         let is_here = objects.control_planes.iter().any(|plane| plane["metadata"]["namespace"] == namespace.as_str());
         is_here.then(|| {
-            let mut probe = invalid(&namespace);
-            probe["metadata"]["labels"] = Json::Object(chosen_labels(&webhook["objectSelector"]));
-            (text(validator, &["metadata", "name"]), probe)
+            let mut object = invalid(&namespace);
+            let labels = Json::Object(chosen_labels(&webhook["objectSelector"]));
+            let name = text(validator, &["metadata", "name"]);
+            let looks = |other: &Json| {
+                let others = &other["webhooks"][0];
+                others["name"] == webhook["name"] && matches(&others["objectSelector"], &labels)
+            };
+            let is_alone = !objects.validators.iter().any(|other| text(other, &["metadata", "name"]) != name && looks(other));
+            object["metadata"]["labels"] = labels;
+            let host = format!("{}.{namespace}.svc", text(webhook, &["clientConfig", "service", "name"]));
+            Probe { validator: name, object, webhook: text(webhook, &["name"]), host, is_alone }
         })
     };
     objects.validators.iter().filter_map(of).collect()
@@ -77,8 +115,40 @@ mod tests {
             ..Objects::default()
         };
         let probes = probes(&objects);
-        let shown: Vec<_> = probes.iter().map(|(name, probe)| (name.as_str(), &probe["metadata"]["labels"])).collect();
+        let shown: Vec<_> = probes.iter().map(|probe| (probe.validator.as_str(), &probe.object["metadata"]["labels"])).collect();
         assert_eq!(shown, [("of-revision", &json!({"istio.io/rev": "default"})), ("of-all", &json!({}))]);
-        assert_eq!(probes[0].1["metadata"]["namespace"], "istio-system");
+        assert_eq!(probes[0].object["metadata"]["namespace"], "istio-system");
+    }
+
+    /// Two istiods, each with the webhook of the chart `istiod` in its namespace, and one with that of the chart `base`.
+    fn of_two_istiods() -> Vec<Probe> {
+        let validator = |name: &str, webhook: &str, namespace: &str, expression: Json| {
+            let client = json!({"service": {"namespace": namespace, "name": "istiod"}});
+            let webhook = json!({"name": webhook, "clientConfig": client, "objectSelector": {"matchExpressions": [expression]}});
+            json!({"metadata": {"name": name}, "webhooks": [webhook]})
+        };
+        let of_default = json!({"key": "istio.io/rev", "operator": "In", "values": ["default"]});
+        let plane = |namespace: &str| json!({"metadata": {"namespace": namespace, "name": "istiod"}});
+        probes(&Objects {
+            control_planes: vec![plane("istio-system"), plane("other")],
+            validators: vec![
+                validator("a", "rev.validation.istio.io", "istio-system", of_default.clone()),
+                validator("b", "rev.validation.istio.io", "other", of_default),
+                validator("c", "validation.istio.io", "istio-system", json!({"key": "istio.io/rev", "operator": "DoesNotExist"})),
+            ],
+            ..Objects::default()
+        })
+    }
+
+    #[test]
+    fn what_is_said_of_one_webhook_is_booked_on_no_other() {
+        let probes = of_two_istiods();
+        let judged = |words: &str, is_refusal: bool| -> Vec<_> { probes.iter().map(|probe| probe.judge(words, is_refusal)).collect() };
+        let refusal = |name: &str| format!("admission webhook \"{name}\" denied the request: configuration is invalid: invalid protocol");
+        assert_eq!(judged(&refusal("validation.istio.io"), true), [None, None, Some(Validation::Refused)]);
+        assert_eq!(judged(&refusal("rev.validation.istio.io"), true), [None, None, None], "which of the two isn't said");
+        let call = "failed calling webhook \"rev.validation.istio.io\": failed to call webhook: Post \"https://istiod.other.svc:443/validate\": EOF";
+        let why = "Post \"https://istiod.other.svc:443/validate\": EOF.";
+        assert_eq!(judged(call, false), [None, Some(Validation::NotCalled(why.to_owned())), None]);
     }
 }
