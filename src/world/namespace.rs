@@ -161,6 +161,5 @@ async fn occupants(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Ve
     if !named.is_empty() {
         return Ok(named);
     }
-    let others = cluster.others_in(namespace.as_str(), occupant::KINDS).await?;
-    Ok(others.into_iter().filter(occupant::counts).collect())
+    cluster.others_in(namespace.as_str(), occupant::KINDS, &occupant::counts).await
 }

@@ -236,9 +236,14 @@ impl<'a> LiveCluster<'a> {
         world.objects.list_metadata(self.key.as_str(), kind, namespace, labels, self.deadline).await
     }
 
-    /// Returns objects of a namespace that are of other kinds than those that are named, a few of each.
-    pub(crate) async fn others_in(self, namespace: &str, named: &[Kind]) -> Result<Vec<Json>, Failure> {
-        self.recognized().await?.namespaces.others(self.key.as_str(), namespace, named, self.deadline).await
+    /// Returns objects of a namespace that are of other kinds than those that are named, and that count, a few of each.
+    pub(crate) async fn others_in(
+        self,
+        namespace: &str,
+        named: &[Kind],
+        counts: &(dyn for<'c> Fn(&'c Json) -> bool + Sync),
+    ) -> Result<Vec<Json>, Failure> {
+        self.recognized().await?.namespaces.others(self.key.as_str(), namespace, named, counts, self.deadline).await
     }
 
     /// Deletes the object, and waits until it is gone.
