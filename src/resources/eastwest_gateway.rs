@@ -143,13 +143,13 @@ impl EastwestGateway {
     }
 
     /// What is left without the release: a destroy that was cut off has more to do.
-    async fn left(&self, cx: &Cx<'_, World>) -> Result<Observed<EastwestGatewayStatus>, Error> {
+    async fn remains(&self, cx: &Cx<'_, World>) -> Result<Observed<EastwestGatewayStatus>, Error> {
         let service = self.service();
-        let left = match self.on(cx).get(&service).await? {
+        let remains = match self.on(cx).get(&service).await? {
             Some(live) if is_ending(&live) => Some(format!("{service}: it is being deleted; its load balancer goes first")),
-            _ => namespace::left(self.on(cx), &self.gateway.namespace).await?,
+            _ => namespace::remains(self.on(cx), &self.gateway.namespace).await?,
         };
-        Ok(left.map_or(Observed::Gone, |left| Observed::Found(EastwestGatewayStatus { drift: vec![left], ..Default::default() })))
+        Ok(remains.map_or(Observed::Gone, |line| Observed::Found(EastwestGatewayStatus { drift: vec![line], ..Default::default() })))
     }
 
     /// Installs or upgrades the release, unless it is in place.
@@ -299,7 +299,7 @@ impl Resource for EastwestGateway {
         if spec.on(cx).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return spec.left(cx).await };
+        let Some(live) = spec.release(cx).await?.map(adoption::explicit) else { return spec.remains(cx).await };
         let (service, wanted) = (spec.service(), spec.gateway.release(spec.istio_version.clone()));
         let (service, mut drift, exposure) = tokio::try_join!(
             async { spec.on(cx).get(&service).await.map_err(Error::from) },

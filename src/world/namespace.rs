@@ -116,7 +116,7 @@ pub(crate) async fn release(cluster: LiveCluster<'_>, namespace: &Namespace) -> 
 
 /// Returns what is left of a resource whose objects are gone, as a line of drift: its namespace, if one of our resources created it and it is
 /// empty or on its way out. The next destroy completes what was cut off in the last one.
-pub(crate) async fn left(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Option<String>, Failure> {
+pub(crate) async fn remains(cluster: LiveCluster<'_>, namespace: &Namespace) -> Result<Option<String>, Failure> {
     let object = reference(namespace);
     let Some(live) = cluster.get(&object).await?.filter(labels::is_ours) else { return Ok(None) };
     if is_ending(&live) {

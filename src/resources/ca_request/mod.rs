@@ -155,8 +155,8 @@ impl Resource for CaRequest {
             return Ok(Observed::Unseen);
         }
         let Some(live) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else {
-            let left = namespace::left(cx.cluster(&spec.cluster), &spec.namespace).await?;
-            return Ok(left.map_or(Observed::Gone, |left| Observed::Found(CaRequestStatus { request: None, drift: vec![left] })));
+            let remains = namespace::remains(cx.cluster(&spec.cluster), &spec.namespace).await?;
+            return Ok(remains.map_or(Observed::Gone, |line| Observed::Found(CaRequestStatus { request: None, drift: vec![line] })));
         };
         let (request, problem) = match Self::find(&live, spec.known.as_deref(), cx) {
             Ok(found) => (Some(found.request), None),

@@ -78,7 +78,7 @@ impl Cluster {
     }
 
     /// Returns what a destroy that was cut off has left without a release, as a line of drift.
-    pub(super) async fn left(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Error> {
+    pub(super) async fn remains(&self, cx: &Cx<'_, World>) -> Result<Option<String>, Error> {
         let definitions = if self.delete_crds { self.definitions(cx).await } else { Ok(Vec::new()) };
         let definitions = match definitions {
             Ok(definitions) => definitions,
@@ -86,7 +86,7 @@ impl Cluster {
             Err(failure) => return Err(failure.into()),
         };
         match definitions.as_slice() {
-            [] => namespace::left(self.on(cx), &self.plane.namespace).await.map_err(Error::from),
+            [] => namespace::remains(self.on(cx), &self.plane.namespace).await.map_err(Error::from),
             [first, ..] => Ok(Some(format!("{first}: it is there, and the release that installed it is gone"))),
         }
     }

@@ -229,8 +229,9 @@ impl Resource for Cluster {
         }
         let seen = spec.look(cx).await?;
         if seen.base.is_none() && seen.istiod.is_none() && seen.canary.is_none() {
-            let left = spec.left(cx).await?;
-            return Ok(left.map_or(Observed::Gone, |left| Observed::Found(ClusterStatus { drift: vec![left], ..ClusterStatus::default() })));
+            let remains = spec.remains(cx).await?;
+            let found = |line| Observed::Found(ClusterStatus { drift: vec![line], ..ClusterStatus::default() });
+            return Ok(remains.map_or(Observed::Gone, found));
         }
         let (drift, in_use) = tokio::join!(spec.differences(&seen, spec.istio_version.clone(), cx), spec.in_use(cx));
         let installed_version = seen.istiod.map(|istiod| istiod.version).unwrap_or_default();

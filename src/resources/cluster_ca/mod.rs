@@ -111,12 +111,12 @@ impl ClusterCa {
     }
 
     /// What is left without the Secret.
-    async fn left(&self, cx: &Cx<'_, World>) -> Result<Observed<ClusterCaStatus>, Error> {
+    async fn remains(&self, cx: &Cx<'_, World>) -> Result<Observed<ClusterCaStatus>, Error> {
         if matches!(self.source, Source::External { .. }) {
             return Ok(Observed::Gone);
         }
-        let left = namespace::left(cx.cluster(&self.cluster), &self.namespace).await?;
-        Ok(left.map_or(Observed::Gone, |left| Observed::Found(self.status(None, vec![left], cx))))
+        let remains = namespace::remains(cx.cluster(&self.cluster), &self.namespace).await?;
+        Ok(remains.map_or(Observed::Gone, |line| Observed::Found(self.status(None, vec![line], cx))))
     }
 
     /// Verifies a CA that something else writes.
@@ -241,7 +241,7 @@ impl Resource for ClusterCa {
         if cx.cluster(&spec.cluster).is_lost().await {
             return Ok(Observed::Unseen);
         }
-        let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return spec.left(cx).await };
+        let Some(found) = cx.cluster(&spec.cluster).get(&spec.secret()).await? else { return spec.remains(cx).await };
         let live = spec.compare(&found, cx);
         Ok(Observed::Found(spec.status(live.bundle.as_ref(), live.drift(), cx)))
     }

@@ -294,9 +294,9 @@ impl Resource for RootCa {
             Found::Missing => {
                 let dependents = spec.dependents(cx).await?;
                 if dependents.is_empty() {
-                    let left = namespace::left(cx.cluster(cluster), namespace).await?;
-                    let gone = |left| Observed::Found(RootCaStatus { root: InPlace::Gone, drift: vec![left] });
-                    return Ok(left.map_or(Observed::Gone, gone));
+                    let remains = namespace::remains(cx.cluster(cluster), namespace).await?;
+                    let gone = |remains| Observed::Found(RootCaStatus { root: InPlace::Gone, drift: vec![remains] });
+                    return Ok(remains.map_or(Observed::Gone, gone));
                 }
                 Ok(lost(format!("it doesn't exist any more, and these CAs are signed by its root: {}", dependents.join(", "))))
             }
