@@ -6,11 +6,11 @@ use serde_json::Value as Json;
 
 use super::{Candidate, Intent, unreadable};
 use crate::{
-    data::{Kind, release_of},
+    data::{Kind, MANAGER, release_of},
     mesh::{
         check::{Check, count, list},
         helm::control_plane::{self, BASE_RELEASE, ISTIOD_RELEASE},
-        inventory,
+        inventory, labels,
     },
 };
 
@@ -159,6 +159,12 @@ fn can_be_ours(owner: &Owner, release: &str, intent: &Intent) -> bool {
     *owner == Owner::Us || matches!(owner, Owner::Gone(title) if *title == expected)
 }
 
+/// Whether a definition is one that a destroy has left, maybe in another namespace, and that the next create takes up.
+fn is_left_by_us(definition: &Json, owner: &Owner) -> bool {
+    let is_of_base = |title: &str| title.split_once('/').is_some_and(|(_, name)| name == BASE_RELEASE);
+    definition["metadata"]["annotations"][labels::LEFT_BY] == MANAGER && matches!(owner, Owner::Gone(title) if is_of_base(title))
+}
+
 /// Returns how to get on with objects of a release without a control plane, if it can be taken over.
 fn adoption(owner: &Owner, intent: &Intent) -> Option<String> {
     let Owner::Release(title) = owner else { return None };
@@ -212,7 +218,10 @@ const DEFINITIONS: &str = "If another team manages them, set `base_values = [\"b
 fn left_definitions(definitions: &[Json], candidate: &Candidate, intent: &Intent) -> Vec<Check> {
     let mut owners: BTreeMap<Owner, Vec<String>> = BTreeMap::new();
     for definition in definitions.iter().filter(|definition| is_definition(definition)) {
-        owners.entry(Owner::of(definition, candidate)).or_default().push(text(definition, "name").to_owned());
+        let owner = Owner::of(definition, candidate);
+        if !is_left_by_us(definition, &owner) {
+            owners.entry(owner).or_default().push(text(definition, "name").to_owned());
+        }
     }
     owners.retain(|owner, _| !can_be_ours(owner, BASE_RELEASE, intent));
     let check = |(owner, names): (Owner, Vec<String>)| {

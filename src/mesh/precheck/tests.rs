@@ -207,6 +207,11 @@ fn what_an_istio_has_left_is_reported_if_helm_would_refuse_it() {
     // Of a mesh_cluster that was destroyed.
     let ours = definition("gateways.networking.istio.io", Some("istio-system/istio-base"));
     assert_eq!(left(&[injector("istio-sidecar-injector", Some("istio-system/istiod"))], &[ours]), []);
+    // Of one in another namespace, whose definitions the next create takes up; without that note Helm refuses them.
+    let mut elsewhere = definition("gateways.networking.istio.io", Some("mesh-system/istio-base"));
+    assert_eq!(left(&[], std::slice::from_ref(&elsewhere)).len(), 1);
+    elsewhere["metadata"]["annotations"]["mesh.terraform.io/left-by"] = json!("terraform-provider-mesh");
+    assert_eq!(left(&[], &[elsewhere]), []);
     // Not Istio's charts'.
     assert_eq!(left(&[], &[definition("istiooperators.install.istio.io", None), definition("pools.metallb.io", None)]), []);
 
