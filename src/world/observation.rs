@@ -25,8 +25,8 @@ pub(crate) async fn release_drift(
     ignored: &[IgnoredField],
 ) -> Result<Vec<String>, Error> {
     let release = format!("Helm release {}", wanted.name);
-    let differences = release::differences(wanted, live);
-    let mut lines: Vec<_> = differences.into_iter().map(|line| format!("{release}: {line}")).collect();
+    let differences = release::differences(wanted, live).into_iter().chain(cluster.revision_drift(live));
+    let mut lines: Vec<_> = differences.map(|line| format!("{release}: {line}")).collect();
     let (objects, definitions) = tokio::try_join!(
         object_drift(cluster, &wanted.namespace, &live.manifest, ignored),
         definition_drift(cluster, &live.manifest, ignored)
@@ -42,6 +42,9 @@ pub(crate) async fn in_place(cluster: LiveCluster<'_>, wanted: &Release, ignored
     let live = cluster.release(&wanted.namespace, &wanted.name).await?;
     let Some(live) = live.filter(|live| live.is_ours && live.mark.is_none()) else { return Ok(None) };
     let is_same = release_drift(cluster, wanted, &live, ignored).await?.is_empty();
+    if is_same {
+        cluster.remember_revision(&live);
+    }
     Ok(is_same.then_some(live))
 }
 

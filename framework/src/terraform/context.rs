@@ -60,6 +60,22 @@ impl<'a, W> Cx<'a, W> {
         Some(memory.entry(name.to_owned()).or_insert_with(|| value.to_owned()).clone())
     }
 
+    /// Returns what is remembered under a name.
+    pub fn recall(&self, name: &str) -> Option<String> {
+        self.memory.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Remembers a value under a name, in place of what was; with `None`, nothing.
+    pub fn remember(&self, name: &str, value: Option<String>) {
+        if let Some(memory) = &self.memory {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            match value {
+                Some(value) => memory.insert(name.to_owned(), value),
+                None => memory.remove(name),
+            };
+        }
+    }
+
     /// Whether the operation is on an object of which something can be remembered.
     pub fn has_memory(&self) -> bool {
         self.memory.is_some()

@@ -52,6 +52,12 @@ impl FakeReleases {
         self.change(cluster, namespace, name, |deployed| (deployed.is_ours, deployed.mark) = (false, None));
     }
 
+    /// Makes a new revision of a release that is like the last one, as somebody else.
+    pub fn upgrade_by_others(&self, cluster: &str, namespace: &str, name: &str) {
+        self.give_away(cluster, namespace, name);
+        self.change(cluster, namespace, name, |deployed| deployed.revision += 1);
+    }
+
     /// Lets a release consist of these objects.
     pub fn set_manifest(&self, cluster: &str, namespace: &str, name: &str, manifest: Vec<Json>) {
         self.change(cluster, namespace, name, |deployed| deployed.manifest = manifest);

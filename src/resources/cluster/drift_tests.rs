@@ -1,6 +1,8 @@
 //! Fields that others own, and releases that an apply leaves as they are.
 
+use framework::{Change, Memory, encode, erase};
 use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{Cluster, ClusterModel};
 use crate::resources::testing::{Scene, apply, cluster, created, drift, injector, read, scene, text};
@@ -58,4 +60,66 @@ async fn an_apply_upgrades_only_a_release_that_differs() {
     scene.releases.give_away("eu", "istio-system", "istio-base");
     apply::<Cluster>(&scene, &state, ignoring(&[pattern])).await;
     assert_eq!(revisions()[0], 2, "it becomes this provider's");
+}
+
+/// What the CLI keeps of a control plane: its state, and what is remembered in private.
+struct Kept {
+    state: framework::Dynamic,
+    memory: Memory,
+}
+
+impl Kept {
+    /// Applies to it.
+    async fn apply(&mut self, scene: &Scene, model: ClusterModel) {
+        let config = encode(&Value::Value(model.clone()));
+        let planned = crate::resources::testing::planned::<Cluster>(model);
+        let change = Change { prior: &self.state.clone(), config: &config, planned, unfinished: None, is_resumed: false };
+        let applied = erase::<Cluster>().apply(change, &mut self.memory, &scene.world, CancellationToken::new()).await;
+        assert!(applied.diagnostics.errors.is_empty(), "{:?}", applied.diagnostics);
+        self.state = applied.state;
+    }
+
+    /// Refreshes it. Returns its drift.
+    async fn refreshed(&mut self, scene: &Scene) -> Vec<String> {
+        let outcome = erase::<Cluster>().read(self.state.clone(), &mut self.memory, &scene.world, CancellationToken::new()).await;
+        assert!(outcome.diagnostics.errors.is_empty(), "{:?}", outcome.diagnostics);
+        self.state = outcome.found;
+        drift(&self.state)
+    }
+
+    async fn of(scene: &Scene, model: ClusterModel) -> Self {
+        scene.objects.put("eu", injector());
+        let mut kept = Self { state: Value::Null, memory: Memory::new() };
+        kept.apply(scene, model).await;
+        kept
+    }
+}
+
+fn revision(scene: &Scene) -> u64 {
+    scene.releases.revision("eu", "istio-system", "istiod")
+}
+
+#[tokio::test]
+async fn a_revision_of_somebody_else_is_drift_even_if_nothing_else_differs() {
+    let scene = scene();
+    let mut kept = Kept::of(&scene, cluster()).await;
+    assert_eq!(kept.refreshed(&scene).await, [""; 0]);
+    // As by `helm upgrade --reuse-values` with a chart of the same version and other templates.
+    scene.releases.upgrade_by_others("eu", "istio-system", "istiod");
+    let line = "Helm release istiod: revision 2 was made by somebody else, after revision 1";
+    assert_eq!(kept.refreshed(&scene).await, [line]);
+    assert_eq!(kept.refreshed(&scene).await, [line], "until an apply");
+    kept.apply(&scene, cluster()).await;
+    assert_eq!((kept.refreshed(&scene).await, revision(&scene)), (Vec::new(), 3));
+    // An apply that was killed has saved no memory of its own revision.
+    let before = kept.memory.clone();
+    kept.apply(&scene, ClusterModel { values: Value::Value(vec![text("replicaCount: 2")]), ..cluster() }).await;
+    kept.memory = before;
+    assert_eq!(kept.refreshed(&scene).await, [""; 0], "it is ours");
+    // Who takes over a release of others keeps what there is.
+    scene.releases.upgrade_by_others("eu", "istio-system", "istiod");
+    kept.memory.clear();
+    assert_eq!(kept.refreshed(&scene).await, [""; 0], "an import, or a state of an earlier version");
+    scene.releases.upgrade_by_others("eu", "istio-system", "istiod");
+    assert_eq!(kept.refreshed(&scene).await, ["Helm release istiod: revision 6 was made by somebody else, after revision 5"]);
 }

@@ -1,6 +1,7 @@
 //! One configured cluster during an operation: its objects, Helm releases and tokens, all within the operation's deadline.
 
 mod loss;
+mod revisions;
 #[cfg(test)]
 mod tests;
 
@@ -310,7 +311,9 @@ impl<'a> LiveCluster<'a> {
     pub(crate) async fn install(self, release: &Release, creation: Option<&Creation>) -> Result<Deployed, Failure> {
         let world = self.recognized().await?;
         let _writing = world.shared.write_anything(self.key.as_str());
-        world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await
+        let deployed = world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await?;
+        self.remember_revision(&deployed);
+        Ok(deployed)
     }
 
     /// Removes the mark from the Helm release: its create has finished.
