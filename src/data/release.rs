@@ -23,6 +23,8 @@ pub struct Release {
     pub version: Option<String>,
     /// Values, as one tree.
     pub values: Json,
+    /// The places of those values that are stored nowhere but in the cluster: `pilot.env.TOKEN`.
+    pub private: Vec<String>,
     /// Whether objects that exist already, and belong to another release or to none, become part of it.
     pub takes_ownership: bool,
 }

@@ -216,6 +216,7 @@ mod tests {
             chart: "istiod".to_owned(),
             version: None,
             values: json!({}),
+            private: Vec::new(),
             takes_ownership: false,
         };
         let deadline = Deadline::after(Duration::from_secs(1), CancellationToken::new());

@@ -45,6 +45,7 @@ const NOT_IN_A_CLUSTER: &[&str] = &[
     "renew_before_hours",
     "force_root_change",
     "warn_before_days",
+    "values_wo_version",
     "root_private_key_wo_version",
     "intermediate_private_key_wo_version",
     "existing_private_key_wo_version",

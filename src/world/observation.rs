@@ -25,10 +25,11 @@ pub(crate) async fn release_drift(
     ignored: &[IgnoredField],
 ) -> Result<Vec<String>, Error> {
     let release = format!("Helm release {}", wanted.name);
-    let differences = release::differences(wanted, live).into_iter().chain(cluster.revision_drift(live));
+    let private = cluster.private_values(wanted);
+    let differences = release::differences(wanted, live, &private).into_iter().chain(cluster.revision_drift(live));
     let mut lines: Vec<_> = differences.map(|line| format!("{release}: {line}")).collect();
     let (objects, definitions) = tokio::try_join!(
-        object_drift(cluster, &wanted.namespace, &live.manifest, ignored),
+        object_drift(cluster, wanted, live, !private.is_empty(), ignored),
         definition_drift(cluster, &live.manifest, ignored)
     )?;
     lines.extend(objects);
@@ -43,6 +44,7 @@ pub(crate) async fn in_place(cluster: LiveCluster<'_>, wanted: &Release, ignored
     let Some(live) = live.filter(|live| live.is_ours && live.mark.is_none()) else { return Ok(None) };
     let is_same = release_drift(cluster, wanted, &live, ignored).await?.is_empty();
     if is_same {
+        cluster.remember_private(wanted);
         cluster.remember_revision(&live);
     }
     Ok(is_same.then_some(live))
@@ -54,10 +56,12 @@ type Wanted<'a> = Vec<(ObjectRef, &'a Json)>;
 /// How the live objects differ from the manifests of a release; one LIST for each kind and namespace.
 async fn object_drift(
     cluster: LiveCluster<'_>,
-    namespace: &str,
-    manifests: &[Json],
+    wanted: &Release,
+    live: &Deployed,
+    has_private: bool,
     ignored: &[IgnoredField],
 ) -> Result<Vec<String>, Error> {
+    let (namespace, manifests) = (wanted.namespace.as_str(), &live.manifest);
     let autoscaled = manifests.iter().any(|manifest| Kind::of(manifest) == Some(Kind::AUTOSCALER));
     let mut groups: BTreeMap<(&str, Option<String>), Wanted<'_>> = BTreeMap::new();
     for manifest in manifests {
@@ -76,7 +80,8 @@ async fn object_drift(
                     Some(live) => {
                         let is_ignored = |field: &str| is_ignored(ignored, &object, field);
                         let differences = drift::release_differences(manifest, live, autoscaled, &is_ignored);
-                        lines.extend(differences.into_iter().map(|line| format!("{object}: {line}")));
+                        let shown = |line: String| if has_private { drift::without_values(&line) } else { line };
+                        lines.extend(differences.into_iter().map(|line| format!("{object}: {}", shown(line))));
                     }
                     None if is_ignored_as_a_whole(ignored, &object) => {}
                     None => lines.push(format!("{object}: it is gone")),

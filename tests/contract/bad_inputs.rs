@@ -228,6 +228,8 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"values": ["a: 1", "- a"]}), "values[1]", "must be a map of keys"),
         (json!({"values": [null]}), "values[0]", "can't be null"),
         (json!({"base_values": ["text"]}), "base_values[0]", "must be a map of keys"),
+        (json!({"values_wo": "- s3cret"}), "values_wo", "nothing of it is shown"),
+        (json!({"values_wo": "a: 1", "values_wo_version": 1.5}), "values_wo_version", "a whole number"),
         (json!({"namespace_labels": {"-a": "b"}}), "namespace_labels[\"-a\"]", "start and end with a letter or digit"),
         (json!({"namespace_labels": {"a": "b c"}}), "namespace_labels[\"a\"]", "' ' (position 2) is not allowed"),
         (json!({"namespace_labels": {"topology.istio.io/network": "n"}}), "namespace_labels[\"topology.istio.io/network\"]", "itself"),
@@ -272,6 +274,7 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"name": "gateway!"}), "name", "is not allowed"),
         (json!({"revision": "Next"}), "revision", "For example: \"next\""),
         (json!({"values": ["a: b: c"]}), "values[0]", "line"),
+        (json!({"values_wo": "a: b: s3cret"}), "values_wo", "line 1"),
         (json!({"istio_version": "1.31"}), "istio_version", "a full version"),
     ];
     of("mesh_cluster", cluster)

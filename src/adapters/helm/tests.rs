@@ -81,6 +81,7 @@ fn release() -> Release {
         chart: "istiod".to_owned(),
         version: Some("1.31.0".to_owned()),
         values: json!({}),
+        private: Vec::new(),
         takes_ownership: false,
     }
 }

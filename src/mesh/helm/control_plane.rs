@@ -233,6 +233,7 @@ impl ControlPlane {
     /// The release `istiod`.
     pub fn istiod_release(&self, version: Option<String>) -> Release {
         Release {
+            private: Vec::new(),
             name: ISTIOD_RELEASE.to_owned(),
             namespace: self.namespace.to_string(),
             chart: ISTIOD_CHART.to_owned(),
@@ -245,6 +246,7 @@ impl ControlPlane {
     /// The mesh-wide policy, if a mode is set.
     pub fn mesh_peer_authentication(&self) -> Option<Json> {
         let spec = PeerAuthentication { mtls: MutualTls { mode: self.mtls_mode? } };
+            private: Values::private_places(&self.values),
         Some(with_spec(Kind::PEER_AUTHENTICATION, &self.namespace, well_known::DEFAULT_POLICY, &Owner::Cluster, &spec))
     }
 

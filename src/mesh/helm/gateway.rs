@@ -233,6 +233,7 @@ impl EastwestGatewaySettings {
             chart: CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.decisions()),
+            private: Values::private_places(&self.values),
             takes_ownership: false,
         }
     }

@@ -5,8 +5,19 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 
 /// The parsed text of one values file. Always a map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Values(Json);
+#[derive(Clone, PartialEq)]
+pub struct Values {
+    tree: Json,
+    /// Whether it is stored nowhere but in the cluster.
+    is_private: bool,
+}
+
+/// Shows nothing of what is private.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_private { f.write_str("(private)") } else { self.tree.fmt(f) }
+    }
+}
 
 /// Why a string is not a valid values file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +46,54 @@ impl Values {
     /// A string that is not valid YAML, with its position; YAML that is not a map.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         match parse_yaml(text)? {
-            Json::Null => Ok(Self(Json::Object(Map::new()))),
-            map @ Json::Object(_) => Ok(Self(map)),
+            Json::Null => Ok(Self { tree: Json::Object(Map::new()), is_private: false }),
+            tree @ Json::Object(_) => Ok(Self { tree, is_private: false }),
             other => Err(Malformed { message: format!("values must be a map of keys, got {}", sort(&other)), line: None, column: None }),
         }
     }
 
+    /// Reads a values file that may hold secrets.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse), but a message shows nothing of the string.
+    pub fn parse_private(text: &str) -> Result<Self, Malformed> {
+        let message = || "must be a map of keys in YAML; it is write-only, so nothing of it is shown here".to_owned();
+        let parsed = Self::parse(text).map_err(|malformed| Malformed { message: message(), ..malformed })?;
+        Ok(Self { is_private: true, ..parsed })
+    }
+
+    /// Returns the places of the private values among several files, as drift names them: `pilot.env.TOKEN`.
+    pub fn private_places(files: &[Self]) -> Vec<String> {
+        let mut places = Vec::new();
+        for file in files.iter().filter(|file| file.is_private) {
+            collect_places(&mut Vec::new(), &file.tree, &mut places);
+        }
+        places
+    }
+
     /// As a tree.
     pub const fn as_json(&self) -> &Json {
-        &self.0
+        &self.tree
     }
 
     /// Several files as one tree; later ones win.
     pub fn merged(files: &[Self]) -> Json {
-        files.iter().fold(Json::Object(Map::new()), |merged, file| merge(&merged, &file.0))
+        files.iter().fold(Json::Object(Map::new()), |merged, file| merge(&merged, &file.tree))
+    }
+}
+
+/// A list is one value, as for Helm.
+fn collect_places(path: &mut Vec<String>, tree: &Json, places: &mut Vec<String>) {
+    match tree {
+        Json::Object(map) if !map.is_empty() => {
+            for (key, inner) in map {
+                path.push(key.clone());
+                collect_places(path, inner, places);
+                path.pop();
+            }
+        }
+        _ if path.is_empty() => {}
+        _ => places.push(path.join(".")),
     }
 }
 
@@ -160,7 +205,7 @@ mod tests {
     use serde_json::json;
 
     fn parse(text: &str) -> Json {
-        Values::parse(text).unwrap().0
+        Values::parse(text).unwrap().tree
     }
 
     #[test]

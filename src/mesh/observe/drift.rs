@@ -50,6 +50,12 @@ pub fn value_differences(wanted: &Json, live: &Json) -> Vec<String> {
     comparison.lines.iter().map(|line| format!("{}: another value than configured", line.split(": ").next().unwrap_or_default())).collect()
 }
 
+/// Returns a line about an object without the values in it, which may come from private ones.
+pub fn without_values(line: &str) -> String {
+    let place = line.split(": ").next().unwrap_or_default();
+    if line.ends_with(" found") { format!("{place}: another value than wanted") } else { line.to_owned() }
+}
+
 /// Returns whether a field of a chart's object may hold what the user's Helm values say in confidence: a Secret's data, a ConfigMap's, or an
 /// environment variable.
 fn is_confidential(is_secret: bool, path: &[String]) -> bool {

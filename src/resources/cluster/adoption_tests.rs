@@ -35,6 +35,7 @@ async fn helm_install(scene: &Scene, name: &str, chart: &str, values: Json) {
         chart: chart.to_owned(),
         version: None,
         values,
+        private: Vec::new(),
         takes_ownership: false,
     };
     scene.releases.apply("eu", &release, None, &deadline()).await.expect("installed");
@@ -300,6 +301,7 @@ async fn objects_of_a_release_that_exists_elsewhere_are_not_taken_over() {
         chart: "base".to_owned(),
         version: None,
         values: json!({}),
+        private: Vec::new(),
         takes_ownership: false,
     };
     scene.releases.apply("eu", &release, None, &deadline()).await.expect("installed");

@@ -52,6 +52,7 @@ fn theirs() -> Release {
         chart: "istiod".to_owned(),
         version: None,
         values: json!({"revision": "next"}),
+        private: Vec::new(),
         takes_ownership: false,
     }
 }

@@ -1,6 +1,6 @@
 //! Fields that others own, and releases that an apply leaves as they are.
 
-use framework::{Change, Memory, encode, erase};
+use framework::{Change, Memory, Resource as _, encode, erase};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
@@ -72,7 +72,7 @@ impl Kept {
     /// Applies to it.
     async fn apply(&mut self, scene: &Scene, model: ClusterModel) {
         let config = encode(&Value::Value(model.clone()));
-        let planned = crate::resources::testing::planned::<Cluster>(model);
+        let planned = crate::resources::testing::planned::<Cluster>(ClusterModel { values_wo: Value::Null, ..model });
         let change = Change { prior: &self.state.clone(), config: &config, planned, unfinished: None, is_resumed: false };
         let applied = erase::<Cluster>().apply(change, &mut self.memory, &scene.world, CancellationToken::new()).await;
         assert!(applied.diagnostics.errors.is_empty(), "{:?}", applied.diagnostics);
@@ -122,4 +122,48 @@ async fn a_revision_of_somebody_else_is_drift_even_if_nothing_else_differs() {
     assert_eq!(kept.refreshed(&scene).await, [""; 0], "an import, or a state of an earlier version");
     scene.releases.upgrade_by_others("eu", "istio-system", "istiod");
     assert_eq!(kept.refreshed(&scene).await, ["Helm release istiod: revision 6 was made by somebody else, after revision 5"]);
+}
+
+#[tokio::test]
+async fn write_only_values_reach_the_release_and_nothing_that_is_kept() {
+    let scene = scene();
+    let with = |secret: &str, version: i64| ClusterModel {
+        values: Value::Value(vec![text("env: {TOKEN: public, OTHER: b}")]),
+        values_wo: text(&format!("env: {{TOKEN: {secret}}}\nimagePullSecrets: [{secret}]")),
+        values_wo_version: Value::Value(version),
+        ..cluster()
+    };
+    let mut kept = Kept::of(&scene, with("s3cret", 1)).await;
+    let values = async || {
+        let deadline = framework::Deadline::after(std::time::Duration::from_secs(5), CancellationToken::new());
+        crate::ports::Releases::get(&*scene.releases, "eu", "istio-system", "istiod", &deadline)
+            .await
+            .expect("an answer")
+            .expect("it")
+            .values
+    };
+    assert_eq!(values().await["env"], json!({"TOKEN": "s3cret", "OTHER": "b"}));
+    assert_eq!(kept.refreshed(&scene).await, [""; 0]);
+    let nothing_kept = |kept: &Kept| {
+        let all = format!("{:?} {:?}", kept.state, kept.memory);
+        assert!(!all.contains("s3cret") && !all.contains("leaked"), "{all}");
+    };
+    nothing_kept(&kept);
+    // Also not where somebody has changed an object that holds them.
+    consists_of(&scene, &[istiod(1, "s3cret")]);
+    scene.objects.put("eu", istiod(1, "leaked"));
+    let line = "Deployment istio-system/istiod: spec.template.spec.containers[discovery].image: another value than wanted";
+    assert_eq!(kept.refreshed(&scene).await, [line]);
+    nothing_kept(&kept);
+
+    let before = revision(&scene);
+    kept.apply(&scene, with("s3cret2", 2)).await;
+    assert_eq!((values().await["env"]["TOKEN"].clone(), revision(&scene)), (json!("s3cret2"), before + 1));
+    kept.apply(&scene, ClusterModel { values_wo: Value::Null, ..with("", 3) }).await;
+    assert_eq!(values().await["env"]["TOKEN"], "public", "they are gone with the attribute");
+    assert!(!format!("{:?}", kept.memory).contains("private values"), "{:?}", kept.memory);
+    let model: ClusterModel = crate::resources::testing::model(&kept.state);
+    let planned = crate::resources::testing::model(&crate::resources::testing::planned::<Cluster>(with("s3cret", 1)));
+    let shown = Cluster::parse(&planned, &mut framework::Parse::new(&mut framework::Report::new())).expect("valid").plane;
+    assert!(model.values_wo.is_null() && !format!("{shown:?}").contains("s3cret"));
 }

@@ -54,6 +54,8 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<ClusterModel,
         // The version isn't pinned by what is installed, unless a canary has another one.
         istio_version: canary.as_ref().filter(|canary| canary.istio_version.is_value()).map(|_| plain(&istiod.version)).into(),
         values: values.rest.map(|rest| vec![Value::Value(rest)]).into(),
+        values_wo: Value::Null,
+        values_wo_version: Value::Null,
         canary: canary.into(),
         base_values: base_values.map(|values| vec![Value::Value(values)]).into(),
         // Which of them are ours, the namespace doesn't show.

@@ -294,6 +294,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
     let cluster_name = parse.optional("cluster_name", &model.cluster_name, |text| ClusterKey::parse(text));
     let namespace = parse.required("namespace", &model.namespace, |text| Namespace::parse(text));
     let values = parse.each("values", &model.values, |text| Values::parse(text));
+    let private = parse.optional("values_wo", &model.values_wo, |text| Values::parse_private(text));
     let base_values = parse.each("base_values", &model.base_values, |text| Values::parse(text));
     let dns_capture = parse.required("dns_capture", &model.dns_capture, |on| Ok::<_, String>(*on));
     let mtls_mode = parse.optional("mtls_mode", &model.mtls_mode, |text| MutualTlsMode::parse(text));
@@ -305,7 +306,7 @@ fn parse_plane(model: &ClusterModel, parse: &mut Parse<'_>) -> Option<ControlPla
         cluster_name: cluster_name?.or(key?)?,
         namespace: namespace?,
         dns_capture: dns_capture?,
-        values: values?,
+        values: values?.into_iter().chain(private?).collect(),
         base_values: base_values?,
         mtls_mode: mtls_mode?,
         root: None,

@@ -78,6 +78,12 @@ model! {
         /// Helm values for the `istiod` chart, as YAML documents; later ones override earlier ones. Attributes of this resource override
         /// all of them, with a warning. Layout and comments are no difference.
         values: Vec<Value<String>> => optional().equivalent_by(same_values),
+        /// Helm values on top of `values` that may hold secrets, as one YAML document. They reach the release, and are in no plan or state; a plan shows
+        /// neither them nor changes of them, and an import reads them into `values`. The CLI can't compare write-only values: increase
+        /// `values_wo_version` when they change, or they are applied with the next change of something else.
+        values_wo: String => optional().sensitive().write_only(),
+        /// Version of `values_wo`. Increase it when these values change.
+        values_wo_version: i64 => optional(),
         /// Helm values for the `base` chart, as YAML documents; later ones override earlier ones. For example
         /// `base: {enableCRDTemplates: false}` where a platform team manages Istio's custom resource definitions.
         base_values: Vec<Value<String>> => optional().equivalent_by(same_values),

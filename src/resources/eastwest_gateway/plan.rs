@@ -53,7 +53,11 @@ fn plan_addresses(plan: &mut Plan<'_, EastwestGatewayModel, World>) {
     let is_stable = plan.prior.as_ref().is_some_and(|prior| {
         let same_service = service_values(prior).is_some_and(|values| Some(values) == service_values(&plan.planned));
         let lines = prior.drift.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option);
-        same_service && lines.into_iter().all(|line| is_harmless(line)) && prior.external_addresses == plan.planned.external_addresses
+        let same_private = prior.values_wo_version == plan.planned.values_wo_version;
+        same_service
+            && same_private
+            && lines.into_iter().all(|line| is_harmless(line))
+            && prior.external_addresses == plan.planned.external_addresses
     });
     match external {
         Some(Some(addresses)) => plan.planned.addresses = strings(&addresses.iter().map(ToString::to_string).collect::<Vec<_>>()),

@@ -311,6 +311,7 @@ impl<'a> LiveCluster<'a> {
     pub(crate) async fn install(self, release: &Release, creation: Option<&Creation>) -> Result<Deployed, Failure> {
         let world = self.recognized().await?;
         let _writing = world.shared.write_anything(self.key.as_str());
+        self.remember_private(release);
         let deployed = world.releases.apply(self.key.as_str(), release, creation.map(Creation::mark), self.deadline).await?;
         self.remember_revision(&deployed);
         Ok(deployed)

@@ -1,7 +1,7 @@
-//! What is remembered of Helm releases in the private state: the revision that was seen last.
+//! What is remembered of Helm releases in the private state: the revision that was seen last, and which values are write-only.
 
 use super::LiveCluster;
-use crate::data::Deployed;
+use crate::data::{Deployed, Release};
 
 /// How a revision is remembered. A release that somebody has uninstalled and installed again begins to count anew, so its number isn't enough.
 fn shown(live: &Deployed) -> String {
@@ -21,5 +21,20 @@ impl LiveCluster<'_> {
         let is_other = !live.is_ours && known != shown(live);
         let number = known.split(' ').next().unwrap_or_default();
         is_other.then(|| format!("revision {} was made by somebody else, after revision {number}", live.revision))
+    }
+
+    /// Remembers the places of a release's write-only values, which no refresh knows.
+    pub(in crate::world) fn remember_private(self, release: &Release) {
+        let places = (!release.private.is_empty()).then(|| release.private.join("\n"));
+        self.cx.remember(&format!("private values of {}/{}", release.namespace, release.name), places);
+    }
+
+    /// Returns the places of write-only values of the last apply, for a refresh.
+    pub(in crate::world) fn private_values(self, release: &Release) -> Vec<String> {
+        if !self.cx.is_refresh() {
+            return Vec::new();
+        }
+        let places = self.cx.recall(&format!("private values of {}/{}", release.namespace, release.name));
+        places.unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }

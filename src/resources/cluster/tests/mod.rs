@@ -213,6 +213,7 @@ async fn a_control_plane_without_a_cluster_name_keeps_the_one_that_its_sidecars_
         chart: "istiod".to_owned(),
         version: None,
         values: json!({"global": {"meshID": "m", "network": "eu-net"}}),
+        private: Vec::new(),
         takes_ownership: false,
     };
     let deadline = framework::Deadline::after(std::time::Duration::from_secs(1), tokio_util::sync::CancellationToken::new());
@@ -234,6 +235,7 @@ async fn an_istiod_without_mesh_id_and_network_is_imported_refreshed_and_destroy
             name: if chart == "base" { "istio-base" } else { chart }.to_owned(),
             namespace: "istio-system".to_owned(),
             chart: chart.to_owned(),
+            private: Vec::new(),
             takes_ownership: false,
             version: None,
             values: json!({}),
