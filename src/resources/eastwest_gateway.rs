@@ -3,6 +3,8 @@
 
 mod addresses;
 mod adoption;
+#[cfg(test)]
+mod adoption_tests;
 mod exposure;
 mod plan;
 mod revision;
@@ -76,14 +78,14 @@ model! {
         /// Helm values for the `gateway` chart, as YAML documents; later ones override earlier ones, and attributes of this resource override
         /// all of them.
         values: Vec<Value<String>> => optional().equivalent_by(crate::world::same_values),
-        /// Fields of the chart's objects that somebody else in the cluster owns, such as an autoscaler or a policy engine: `drift` then leaves them
-        /// out. Each is written like the beginning of a line of `drift`, with `*` for any characters, and includes all that is below it:
         /// Helm values on top of `values` that may hold secrets, as one YAML document. They reach the release, and are in no plan or state; a plan shows
         /// neither them nor changes of them, and an import reads them into `values`. The CLI can't compare write-only values: increase
         /// `values_wo_version` when they change, or they are applied with the next change of something else.
         values_wo: String => optional().sensitive().write_only(),
         /// Version of `values_wo`. Increase it when these values change.
         values_wo_version: i64 => optional(),
+        /// Fields of the chart's objects that somebody else in the cluster owns, such as an autoscaler or a policy engine: `drift` then leaves them
+        /// out. Each is written like the beginning of a line of `drift`, with `*` for any characters, and includes all that is below it:
         /// `Deployment istio-system/istio-eastwestgateway: spec.template.spec.containers[*].resources`. Without a field it is the object as a
         /// whole, which may then be missing, too. An apply of another change still writes what the chart says.
         ignore_drift: Set<String> => optional(),
@@ -200,9 +202,9 @@ impl EastwestGateway {
         let external = External::parse(model, parse);
         let exposed = parse.each("exposed_services", &model.exposed_services, |text| ExposedService::parse(text));
         let values = parse.each("values", &model.values, |text| Values::parse(text));
+        let private = parse.optional("values_wo", &model.values_wo, |text| Values::parse_private(text));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
         let adopts = parse.optional("adopt", &model.adopt, |on| Ok::<_, String>(*on));
-        let private = parse.optional("values_wo", &model.values_wo, |text| Values::parse_private(text));
         Some(Self {
             cluster: cluster?,
             gateway: EastwestGatewaySettings {
@@ -358,10 +360,10 @@ impl Resource for EastwestGateway {
             revision: found.revision.into(),
             replicas: found.replicas.map(i64::from).into(),
             values: found.rest.map(|rest| vec![Value::Value(rest)]).into(),
-            // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
-            external_addresses: Value::Null,
             values_wo: Value::Null,
             values_wo_version: Value::Null,
+            // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
+            external_addresses: Value::Null,
             external_port: Value::Null,
             exposed_services: exposed,
             ignore_drift: Value::Null,

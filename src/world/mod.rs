@@ -16,6 +16,7 @@ mod precheck;
 mod served;
 mod shared_reads;
 mod signers;
+mod strays;
 mod values;
 mod versions;
 
@@ -32,6 +33,7 @@ pub use planned_mesh::{PlannedCluster, PlannedGateway, PlannedHost, PlannedMesh,
 pub(crate) use precheck::survey;
 pub use shared_reads::SharedReads;
 pub(crate) use signers::Signer;
+pub(crate) use strays::{Sorted, Strays};
 pub(crate) use values::{parse_version, same_values, strings};
 pub(crate) use versions::{check_step, plan_version};
 

@@ -173,6 +173,13 @@ impl ControlPlane {
         [ISTIO_NAMESPACE.to(self.namespace.as_str())]
     }
 
+    /// Whether the chart `base` brings a definition, as it does unless the user's values leave it to others.
+    pub fn brings_definition(&self, name: &str) -> bool {
+        let base = &Values::merged(&self.base_values)["base"];
+        let is_excluded = base["excludedCRDs"].as_array().is_some_and(|excluded| excluded.iter().any(|excluded| excluded == name));
+        base["enableCRDTemplates"] != false && !is_excluded
+    }
+
     /// Whether istiod signs the certificates of workloads, as it does unless the user's values switch it off.
     pub fn signs(&self) -> bool {
         signer::switched_off(&Values::merged(&self.values)).is_none()
@@ -226,6 +233,7 @@ impl ControlPlane {
             chart: BASE_CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.base_values), &self.base_decisions()),
+            private: Vec::new(),
             takes_ownership: false,
         }
     }
@@ -233,12 +241,12 @@ impl ControlPlane {
     /// The release `istiod`.
     pub fn istiod_release(&self, version: Option<String>) -> Release {
         Release {
-            private: Vec::new(),
             name: ISTIOD_RELEASE.to_owned(),
             namespace: self.namespace.to_string(),
             chart: ISTIOD_CHART.to_owned(),
             version,
             values: setting::applied(&Values::merged(&self.values), &self.decisions()),
+            private: Values::private_places(&self.values),
             takes_ownership: false,
         }
     }
@@ -246,7 +254,6 @@ impl ControlPlane {
     /// The mesh-wide policy, if a mode is set.
     pub fn mesh_peer_authentication(&self) -> Option<Json> {
         let spec = PeerAuthentication { mtls: MutualTls { mode: self.mtls_mode? } };
-            private: Values::private_places(&self.values),
         Some(with_spec(Kind::PEER_AUTHENTICATION, &self.namespace, well_known::DEFAULT_POLICY, &Owner::Cluster, &spec))
     }
 

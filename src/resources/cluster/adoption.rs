@@ -6,7 +6,7 @@ use super::{
     Cluster, ClusterModel,
     comparison::{Absent, Seen, explicit},
     creation::Found,
-    takeover::Strays,
+    takeover,
 };
 use crate::{
     data::{Deployed, Kind, ObjectRef},
@@ -116,7 +116,7 @@ impl Cluster {
                 return Ok(());
             }
         };
-        self.check_strays(&strays)?;
+        self.check_strays(&strays, cx)?;
         let found = Found::of(seen.base.clone(), seen.istiod.clone());
         let Some(adopted) = self.adopted(&found, &others, cx)? else {
             return match found.istiod.as_ref().or(found.base.as_ref()) {
@@ -124,8 +124,7 @@ impl Cluster {
                     Err(managed_already(&self.cluster, &format!("the Helm release {}/{}", self.namespace(), ours.name), &self.import_of()))
                 }
                 None if !strays.is_empty() => {
-                    cluster
-                        .announce_adoption("what is left of another control plane", &strays.iter().map(Strays::line).collect::<Vec<_>>());
+                    cluster.announce_adoption("what is left of another control plane", &takeover::lines(&strays).collect::<Vec<_>>());
                     Ok(())
                 }
                 _ => Ok(()),
@@ -134,7 +133,7 @@ impl Cluster {
         self.check_adopted(&adopted, cx)?;
         let version = self.version(cx, adopted.version.clone());
         let seen = Seen { base: adopted.base, istiod: adopted.istiod, absent: Absent::New, ..seen };
-        let mut lines: Vec<_> = others.releases.iter().map(becomes).chain(strays.iter().map(Strays::line)).collect();
+        let mut lines: Vec<_> = others.releases.iter().map(becomes).chain(takeover::lines(&strays)).collect();
         let differences = match &others.without_helm {
             Some(istiod) if seen.base.is_none() && seen.istiod.is_none() => self.differences_without_helm(istiod, &seen, cx).await,
             _ => self.differences(&seen, version, cx).await,

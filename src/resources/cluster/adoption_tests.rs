@@ -309,7 +309,13 @@ async fn objects_of_a_release_that_exists_elsewhere_are_not_taken_over() {
     for diagnostics in [preview::<Cluster>(&scene, adopting()).await.1, apply::<Cluster>(&scene, &Value::Null, adopting()).await.1] {
         assert_eq!(diagnostics.errors[0].summary, "Objects belong to another release");
         assert!(diagnostics.errors[0].detail.contains("the Helm release other/istio-base of cluster \"eu\": 1 CustomResourceDefinition."));
+        assert!(diagnostics.errors[0].detail.contains("enableCRDTemplates: false"), "{diagnostics:?}");
     }
     assert_eq!(scene.releases.names("eu"), ["other/istio-base"]);
     assert!(scene.releases.owning().is_empty());
+    // Definitions that the configuration leaves to that release are not taken over.
+    let beside = ClusterModel { base_values: Value::Value(vec![text("base: {enableCRDTemplates: false}")]), ..adopting() };
+    let diagnostics = preview::<Cluster>(&scene, beside.clone()).await.1;
+    assert!(diagnostics.errors.is_empty() && !format!("{diagnostics:?}").contains("CustomResourceDefinition"), "{diagnostics:?}");
+    created::<Cluster>(&scene, beside).await;
 }

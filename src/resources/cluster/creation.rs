@@ -55,7 +55,7 @@ impl Cluster {
             if self.adopts {
                 let others = self.others(cx).await?;
                 // The plan may have seen something else, or nothing.
-                self.check_strays(&self.strays(&others, cx).await?)?;
+                self.check_strays(&self.strays(&others, cx).await?, cx)?;
                 if let Some(adopted) = self.adopted(&found, &others, cx)? {
                     self.check_adopted(&adopted, cx)?;
                     return Ok(adopted);

@@ -1,5 +1,6 @@
 //! What a create of a gateway starts from: nothing, what an interrupted create has left, or a gateway of others that it takes over.
 
+use futures::future::try_join_all;
 use serde_json::Value as Json;
 
 use super::{EastwestGateway, EastwestGatewayModel, plan::is_harmless, port_value};
@@ -9,7 +10,8 @@ use crate::{
         ClusterKey, EastwestGatewaySettings,
         observe::operator::{self, is_without_helm},
     },
-    world::{ClusterAccess as _, World, adoptable, adopts, check_step, managed_already, release_drift, strings},
+    ports::{Failure, FailureKind},
+    world::{ClusterAccess as _, Sorted, Strays, World, adoptable, adopts, check_step, managed_already, release_drift, strings},
 };
 use framework::{AttributePath, Cx, Error, Parse, Prior, Report, Value};
 
@@ -28,11 +30,20 @@ impl Found {
     }
 }
 
+/// The kinds of the chart's objects beside its Deployment and its Service.
+const KINDS: [Kind; 6] =
+    [Kind::SERVICE_ACCOUNT, Kind::ROLE, Kind::ROLE_BINDING, Kind::AUTOSCALER, Kind::DISRUPTION_BUDGET, Kind::NETWORK_POLICY];
+
+/// How to get on where some of them belong to a release that exists.
+const WAY_OUT: &str = "To take that release over, set `name` to its name, and `service_name` to that of its Service. If it is to go, uninstall it first: \
+                       its load balancer goes with it. If it is to stay, choose another `name`.";
+
 /// What there is of a gateway.
 struct Seen {
     release: Option<Deployed>,
     service: Option<Json>,
     deployment: Option<Json>,
+    strays: Vec<Strays>,
 }
 
 impl Seen {
@@ -78,6 +89,7 @@ impl EastwestGateway {
                     return Ok(Found::own(release));
                 }
                 let seen = self.look(release, cx).await?;
+                cluster.check_strays(&seen.strays, "objects", WAY_OUT)?;
                 if !is_of_others && seen.without_helm().is_none() {
                     return Ok(Found::own(seen.release));
                 }
@@ -93,8 +105,29 @@ impl EastwestGateway {
 
     async fn look(&self, release: Option<Deployed>, cx: &Cx<'_, World>) -> Result<Seen, Error> {
         let (cluster, service, deployment) = (self.on(cx), self.service(), self.deployment());
-        let (service, deployment) = tokio::try_join!(cluster.get(&service), cluster.get(&deployment))?;
-        Ok(Seen { release: release.map(explicit), service, deployment })
+        let (service, deployment, more) = tokio::try_join!(cluster.get(&service), cluster.get(&deployment), self.look_beside(cx))?;
+        let objects = service.iter().chain(&deployment).chain(&more);
+        let own = self.gateway.names.release.as_str();
+        let found = Sorted::of(objects, |namespace, name| namespace == self.namespace() && name == own);
+        let strays = cluster.strays(found).await?;
+        Ok(Seen { release: release.map(explicit), service, deployment, strays })
+    }
+
+    /// Returns objects with the names of the chart's other objects. Those that the credentials may not read can't be told of.
+    async fn look_beside(&self, cx: &Cx<'_, World>) -> Result<Vec<Json>, Failure> {
+        let looks = KINDS.map(|kind| async move {
+            // The chart names them like the Deployment.
+            match self.on(cx).get(&ObjectRef::namespaced(kind, self.namespace(), self.gateway.names.service())).await {
+                Err(failure) if failure.kind == FailureKind::Denied => Ok(None),
+                found => found,
+            }
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    /// Returns the lines by which a plan announces what belongs to others.
+    fn stray_lines(&self, seen: &Seen) -> Vec<String> {
+        seen.strays.iter().map(|stray| stray.line(&format!("the release {}", self.gateway.names.release))).collect()
     }
 
     /// Tells a plan what the create takes over, and plans the addresses, which stay unless the Service changes. What can't be seen is a warning.
@@ -107,19 +140,20 @@ impl EastwestGateway {
                 return Ok(());
             }
         };
+        cluster.check_strays(&seen.strays, "objects", WAY_OUT)?;
         match &seen.release {
             Some(release) if cluster.are_of_others(std::iter::once(release)) => {
                 self.check_takeover(&seen, cx)?;
                 let wanted = self.gateway.release(self.wanted_version(cx));
-                let lines = match release_drift(cluster, &wanted, release, &self.ignored).await {
+                let drift = match release_drift(cluster, &wanted, release, &self.ignored).await {
                     Ok(lines) => lines,
                     Err(error) => {
                         cluster.adoption_unseen(&self.title(), &format!("{}: {}", error.summary, error.detail));
                         return Ok(());
                     }
                 };
-                cluster.announce_adoption(&self.title(), &lines);
-                if lines.iter().all(|line| is_harmless(line)) {
+                cluster.announce_adoption(&self.title(), &[self.stray_lines(&seen), drift.clone()].concat());
+                if drift.iter().all(|line| is_harmless(line)) {
                     self.plan_addresses(planned, seen.service.as_ref());
                 }
                 Ok(())
@@ -131,7 +165,9 @@ impl EastwestGateway {
                     self.check_takeover(&seen, cx)?;
                     let kind = object["kind"].as_str().unwrap_or("Deployment");
                     let what = format!("{kind} {}/{} and what belongs to it", self.namespace(), self.gateway.names.service());
-                    cluster.announce_adoption(&what, &[self.becomes_a_release(object)]);
+                    cluster.announce_adoption(&what, &[self.stray_lines(&seen), vec![self.becomes_a_release(object)]].concat());
+                } else if !seen.strays.is_empty() {
+                    cluster.announce_adoption("what is left of another gateway", &self.stray_lines(&seen));
                 }
                 Ok(())
             }

@@ -93,6 +93,9 @@ fn values_of_the_base_chart_are_read_as_they_were_written() {
     assert_eq!(plane.base_lints().len(), 1);
     let found = ControlPlane::read_base_values(&release.values).unwrap();
     assert!(values::same_yaml(&found, "base: {excludedCRDs: [envoyfilters.networking.istio.io]}"), "{found}");
+    assert!(!plane.brings_definition("envoyfilters.networking.istio.io") && plane.brings_definition("gateways.networking.istio.io"));
+    let without = ControlPlane { base_values: vec![Values::parse("base: {enableCRDTemplates: false}").unwrap()], ..plane.clone() };
+    assert!(!without.brings_definition("gateways.networking.istio.io"));
     let bare = ControlPlane { base_values: Vec::new(), ..plane }.base_release(None);
     assert_eq!(bare.values, json!({"global": {"istioNamespace": "istio-system"}}));
     assert_eq!(ControlPlane::read_base_values(&bare.values), None);
