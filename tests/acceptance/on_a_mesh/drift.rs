@@ -67,3 +67,24 @@ pub(super) fn fields_that_others_own_are_no_drift(mesh: &Mesh) {
     let replicas = us.kubectl(&["get", "-n", "istio-system", "deployment/istiod", "-o", "jsonpath={.spec.replicas}"]).expect("istiod");
     assert_eq!(replicas, "1");
 }
+
+pub(super) fn another_helm_and_a_deleted_definition_are_planned_and_reverted(mesh: &Mesh) {
+    let Mesh { lab, us, workspace, .. } = mesh;
+    let charts = lab.charts();
+    // Of the same version and with the same values: only the revision is another.
+    let upgrade =
+        ["upgrade", "istiod", "istiod", "-n", "istio-system", "--repo", &charts.http, "--version", charts.version, "--reuse-values"];
+    us.helm(&[&upgrade[..], &["--wait"]].concat()).expect("upgraded");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("was made by somebody else, after revision"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+
+    let definition = "wasmplugins.extensions.istio.io";
+    us.kubectl(&["delete", "crd", definition]).expect("deleted");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains(&format!("CustomResourceDefinition {definition}: it is gone")), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+    us.kubectl(&["get", "wasmplugins", "-A"]).expect("served again");
+}

@@ -89,10 +89,12 @@ on_the_mesh_of! {
         balancer::an_address_that_never_comes_is_reported_with_its_cause,
         canary::a_canary_serves_what_asks_for_it_and_stays_while_anything_does,
         discovery::both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call,
+        drift::another_helm_and_a_deleted_definition_are_planned_and_reverted,
         drift::fields_that_others_own_are_no_drift,
         ingress::an_edge_gateway_passes_calls_from_outside_on_to_an_exported_host,
         link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
         probe::a_failed_call_is_named_with_its_cause,
+        secrets::write_only_helm_values_reach_the_cluster_and_nothing_else,
     }
 }
 
