@@ -7,11 +7,11 @@ use super::{
     caller::{From, Hindrance},
 };
 use crate::{
-    data::{Command, Kind},
+    data::{Command, CommandEnd, Kind},
     mesh::{
         inventory::Inventory,
         labels,
-        probe::{self, Attempt, Client, Explanation, Reason, caller::Caller},
+        probe::{self, Attempt, Client, Counters, Explanation, Reason, caller::Caller},
     },
     world::{ClusterAccess as _, World, inventory},
 };
@@ -19,6 +19,13 @@ use framework::{Cx, Error};
 
 /// How much of what a client prints is read.
 const MOST: usize = 64 * 1024;
+
+/// How much of a sidecar's counters is read. A sidecar that has more isn't asked.
+const MOST_COUNTED: usize = 4 * 1024 * 1024;
+
+/// How often, and after which pause, a sidecar is asked again for a call that it hasn't counted.
+const LOOKS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the way to the container takes, beside the call itself.
 const OVERHEAD: Duration = Duration::from_secs(10);
@@ -43,7 +50,12 @@ impl MeshProbe {
         };
         let usual = Explanation::usual(Reason::NotTried);
         let fix = if fix.is_empty() { usual.fix.clone() } else { fix };
-        Ok(Probed { place, calls: vec![not_tried(seen)], explanation: Explanation { fix, ..usual }, ..Probed::default() })
+        Ok(Probed {
+            place,
+            calls: vec![Attempt::none(Reason::NotTried, seen)],
+            explanation: Explanation { fix, ..usual },
+            ..Probed::default()
+        })
     }
 
     async fn all_from(&self, caller: Caller, cx: &Cx<'_, World>) -> Probed {
@@ -51,7 +63,7 @@ impl MeshProbe {
         let cluster = cx.cluster(&self.cluster);
         let mut calls = self.calls(&caller, cx).await;
         if calls.is_empty() {
-            calls.push(not_tried("No call could be made in the time given.".to_owned()));
+            calls.push(Attempt::none(Reason::NotTried, "No call could be made in the time given.".to_owned()));
         }
         // Without the permission the identities are left out.
         let entries = cluster.shared().list(Kind::SERVICE_ENTRY, None, &labels::managed_selector()).await.unwrap_or_default();
@@ -86,7 +98,7 @@ impl MeshProbe {
             }
         }
         let container = format!("Container {} of pod {}/{}", caller.container, self.from.namespace(), caller.pod);
-        vec![not_tried(format!("{container} has no {}.", missing.join(" and no ")))]
+        vec![Attempt::none(Reason::NotTried, format!("{container} has no {}.", missing.join(" and no ")))]
     }
 
     /// Makes all calls with one client; `None` if the container lacks it.
@@ -99,24 +111,53 @@ impl MeshProbe {
             most: MOST,
         };
         let mut calls = Vec::new();
+        let mut counted = self.counted(caller, cx).await;
         for _ in 0..self.requests {
             let deadline = cx.deadline.part(self.timeout + OVERHEAD);
             let printed = match cx.cluster(&self.cluster).within(&deadline).run(&command).await {
                 Ok(printed) if probe::is_missing(&printed) => return None,
                 Ok(printed) => printed,
                 Err(failure) => {
-                    calls.push(not_tried(
-                        format!("{}. {} {}", failure.summary.trim_end_matches('.'), failure.why, failure.advice).trim().to_owned(),
-                    ));
+                    let seen = format!("{}. {} {}", failure.summary.trim_end_matches('.'), failure.why, failure.advice);
+                    calls.push(Attempt::none(Reason::NotTried, seen.trim().to_owned()));
                     break;
                 }
             };
-            calls.push(Attempt::of(client, &self.target, &printed));
+            let mut call = Attempt::of(client, &self.target, &printed);
+            if let Some(before) = counted.take() {
+                let after = self.counted_since(&before, &call, caller, cx).await;
+                call.answerer = after.as_ref().map(|after| after.answerer(&before, &self.target, call.status)).unwrap_or_default();
+                counted = after;
+            }
+            calls.push(call);
         }
         Some(calls)
     }
-}
 
-fn not_tried(seen: String) -> Attempt {
-    Attempt { reason: Reason::NotTried, status: None, body: String::new(), time: None, seen }
+    /// What the caller's sidecar has counted so far; `None` if it doesn't say.
+    async fn counted(&self, caller: &Caller, cx: &Cx<'_, World>) -> Option<Counters> {
+        let command = Command {
+            namespace: self.from.namespace().to_string(),
+            pod: caller.pod.clone(),
+            container: probe::COUNTING.to_owned(),
+            arguments: probe::counters_command(),
+            most: MOST_COUNTED,
+        };
+        let deadline = cx.deadline.part(OVERHEAD);
+        let printed = cx.cluster(&self.cluster).within(&deadline).run(&command).await.ok()?;
+        (printed.end == CommandEnd::Exited(0)).then(|| Counters::read(&String::from_utf8_lossy(&printed.output)))
+    }
+
+    /// What the sidecar has counted after a call. It counts a call when that has ended for itself, a moment after the client's end.
+    async fn counted_since(&self, before: &Counters, call: &Attempt, caller: &Caller, cx: &Cx<'_, World>) -> Option<Counters> {
+        let mut after = self.counted(caller, cx).await?;
+        for _ in 0..LOOKS {
+            if after.has_counted(before, &self.target, call.status) || call.reason.answered_by().is_none() {
+                break;
+            }
+            cx.deadline.pause(PAUSE).await.ok()?;
+            after = self.counted(caller, cx).await?;
+        }
+        Some(after)
+    }
 }

@@ -99,6 +99,37 @@ async fn calls_are_made_from_the_pod_and_the_first_that_fails_is_the_result() {
 }
 
 #[tokio::test]
+async fn the_sidecar_says_who_answered_each_call() {
+    let scene = Scene::new();
+    let counted = |status: &str, eu: u32, us: u32| {
+        let line = |cluster: &str, count: u32| {
+            format!(
+                "istio_requests_total{{reporter=\"source\",destination_service=\"echo.eu.mesh.local\",response_code=\"{status}\",\
+                 destination_cluster=\"{cluster}\",destination_principal=\"spiffe://corp.local/ns/echo/sa/{cluster}\"}} {count}\n"
+            )
+        };
+        line("eu", eu) + &line("us", us)
+    };
+    // The second call is counted late, and the third one not at all.
+    for (eu, us) in [(1, 1), (2, 1), (2, 1), (2, 2), (2, 2), (2, 2), (2, 2), (2, 2)] {
+        scene.commands.counts(&counted("200", eu, us));
+    }
+    for _ in 0..3 {
+        scene.commands.prints(GOOD, "\nmesh-probe 0.012\n", 0);
+    }
+    let found = scene.result(ProbeModel { requests: Value::Value(3), ..model() }).await;
+    let calls: Vec<_> = found.calls.as_ref_option().into_iter().flatten().filter_map(Value::as_ref_option).collect();
+    let answered = |call: &CallModel| (plain(&call.answering_cluster).to_owned(), plain(&call.answering_identity).to_owned());
+    let of = |cluster: &str| (cluster.to_owned(), format!("spiffe://corp.local/ns/echo/sa/{cluster}"));
+    assert_eq!(calls.iter().map(|call| answered(call)).collect::<Vec<_>>(), [of("eu"), of("us"), Default::default()]);
+    assert_eq!((plain(&found.answering_cluster), found.answering_identity), ("eu", text("spiffe://corp.local/ns/echo/sa/eu")));
+
+    scene.commands.prints(GOOD, "\nmesh-probe 0.012\n", 0);
+    let found = scene.result(model()).await;
+    assert_eq!((found.ok, found.answering_cluster), (Value::Value(true), Value::Null), "the sidecar says nothing");
+}
+
+#[tokio::test]
 async fn a_probe_that_is_not_enabled_contacts_nothing() {
     let scene = Scene::new();
     scene.objects.take_down("us", Failure::new(FailureKind::Unreachable, "down", "down"));

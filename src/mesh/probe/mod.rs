@@ -1,5 +1,6 @@
 //! Calls of a host from a pod: how they are made, what came of them, and why they failed.
 
+mod answerer;
 mod call;
 pub mod caller;
 mod explanation;
@@ -8,6 +9,7 @@ mod target;
 
 use std::time::Duration;
 
+pub use answerer::{Answerer, COUNTING, Counters, counters_command};
 pub use call::{Client, is_missing};
 pub use explanation::{Explanation, explain, identities};
 pub use reason::Reason;
@@ -36,6 +38,8 @@ pub struct Attempt {
     pub time: Option<Duration>,
     /// What was seen; a sentence.
     pub seen: String,
+    /// Who answered.
+    pub answerer: Answerer,
 }
 
 impl Attempt {
@@ -43,12 +47,17 @@ impl Attempt {
     pub fn of(client: Client, target: &Target, printed: &Printed) -> Self {
         if let CommandEnd::Failed(why) = &printed.end {
             let seen = format!("{} couldn't be run, or was cut off: {}.", client.program(), why.trim_end_matches('.'));
-            return Self { reason: Reason::NotTried, status: None, body: String::new(), time: None, seen };
+            return Self::none(Reason::NotTried, seen);
         }
         let reply = Reply::of(client, target, printed);
         let reason = reason::of(target, &reply);
         let body = head(&reply.body, MOST);
-        Self { seen: seen(reason, target, &reply), reason, status: reply.status, body, time: reply.time }
+        Self { seen: seen(reason, target, &reply), reason, status: reply.status, body, time: reply.time, answerer: Answerer::default() }
+    }
+
+    /// A call that wasn't made.
+    pub fn none(reason: Reason, seen: String) -> Self {
+        Self { reason, status: None, body: String::new(), time: None, seen, answerer: Answerer::default() }
     }
 
     /// Whether the call succeeded.

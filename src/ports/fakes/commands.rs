@@ -15,8 +15,12 @@ use framework::Deadline;
 #[derive(Default)]
 pub struct FakeCommands {
     answers: Mutex<VecDeque<Result<Printed, Failure>>>,
+    counters: Mutex<VecDeque<String>>,
     run: Mutex<Vec<Command>>,
 }
+
+/// The program of a sidecar's container. What it prints has a script of its own.
+const OF_SIDECAR: &str = "pilot-agent";
 
 impl FakeCommands {
     /// What the next command for which nothing is scripted yet prints, and its code.
@@ -29,7 +33,12 @@ impl FakeCommands {
         lock(&self.answers).push_back(answer);
     }
 
-    /// The commands that were run.
+    /// What a sidecar prints of its counters the next time for which nothing is scripted yet.
+    pub fn counts(&self, output: &str) {
+        lock(&self.counters).push_back(output.to_owned());
+    }
+
+    /// The commands that were run, but for those in sidecars.
     pub fn run(&self) -> Vec<Command> {
         lock(&self.run).clone()
     }
@@ -39,8 +48,12 @@ impl FakeCommands {
 impl Commands for FakeCommands {
     /// A command for which nothing is scripted is one that the container lacks.
     async fn run(&self, _: &str, command: &Command, _: &Deadline) -> Result<Printed, Failure> {
-        lock(&self.run).push(command.clone());
         let lacks = || Ok(Printed { output: Vec::new(), errors: Vec::new(), end: CommandEnd::Missing });
+        if command.arguments.first().is_some_and(|program| program == OF_SIDECAR) {
+            let printed = |output: String| Ok(Printed { output: output.into(), errors: Vec::new(), end: CommandEnd::Exited(0) });
+            return lock(&self.counters).pop_front().map_or_else(lacks, printed);
+        }
+        lock(&self.run).push(command.clone());
         lock(&self.answers).pop_front().unwrap_or_else(lacks)
     }
 }

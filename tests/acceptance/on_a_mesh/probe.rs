@@ -30,6 +30,10 @@ output "body" {{
   value = data.mesh_probe.echo.body
 }}
 
+output "answered" {{
+  value = jsonencode([for call in data.mesh_probe.echo.calls : [call.answering_cluster, call.answering_identity]])
+}}
+
 output "identities" {{
   value = join(",", data.mesh_probe.echo.identities)
 }}
@@ -44,6 +48,9 @@ check "echo" {{
     )
 }
 
+/// What the output `answered` is for one call: the lab's proxies are upstream's Envoy, which doesn't count who answers.
+const NOT_COUNTED: &str = "[[null,null]]";
+
 const CLIENT: &str = "labels = { app = \"client\" }";
 
 pub(super) fn a_failed_call_is_named_with_its_cause(mesh: &Mesh) {
@@ -54,6 +61,7 @@ pub(super) fn a_failed_call_is_named_with_its_cause(mesh: &Mesh) {
     let output = |name: &str| probe.succeed(&["output", "-raw", name]);
     assert!(output("body").contains("Cluster=eu"), "{}", output("body"));
     assert_eq!(output("identities"), "spiffe://corp.local/ns/echo/sa/echo");
+    assert_eq!(answered(&probe), NOT_COUNTED);
 
     let name = us.kubectl(&["get", "serviceentries", "-n", "istio-system", "-o", "jsonpath={.items[0].metadata.name}"]).expect("a name");
     let patch = |kind: &str, patch: &str| kubectl(us, &["patch", kind, &name, "-n", "istio-system", "--type=merge", "-p", patch]);
@@ -97,7 +105,10 @@ pub(super) fn a_failed_call_is_named_with_its_cause(mesh: &Mesh) {
     mesh.workspace.apply();
     wait_for(&probe, "ok -");
 
-    let other = |url: &str, from: &str, expected: &str| wait_for(&mesh.beside(&configuration(url, from)), expected);
+    let other = |url: &str, from: &str, expected: &str| {
+        let probe = mesh.beside(&configuration(url, from));
+        wait_for(&probe, expected);
+    };
     other(&format!("http://{HOST}:8081/"), CLIENT, "timeout - timeout cluster us:");
     other(&format!("http://{HOST}/?codes=503"), CLIENT, "application -");
     other(&format!("tcp://{HOST}:9090"), CLIENT, "ok -");
@@ -128,6 +139,10 @@ fn restart(cluster: &Cluster, workload: &str) {
 
 fn line(probe: &Workspace) -> String {
     probe.succeed(&["output", "-raw", "line"])
+}
+
+fn answered(probe: &Workspace) -> String {
+    probe.succeed(&["output", "-raw", "answered"])
 }
 
 /// Probes until the line begins as expected.
