@@ -1,10 +1,10 @@
 //! Hosts that a cluster imports from where the picture doesn't reach: a cluster of another team, or one that can't be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::Worst;
+use super::{Calls, Topology, Worst};
 use crate::mesh::{
     inventory::{ImportedHost, Inventory},
     names::ClusterKey,
@@ -49,6 +49,31 @@ pub(super) fn from_elsewhere(inventory: &Inventory, worst: &Worst<'_>) -> Vec<Im
     let mut imports: Vec<_> = imports.filter(|(_, import)| !is_drawn(import)).map(|(key, import)| of(key, import)).collect();
     imports.sort_by(|one, other| (&one.host, &one.cluster, &one.exporter).cmp(&(&other.host, &other.cluster, &other.exporter)));
     imports
+}
+
+impl Topology {
+    /// Returns the calls to imported hosts whose exporter is drawn without the export, as it can't be read: by the cluster that calls, the one that
+    /// is called, and severity.
+    pub(super) fn calls_of_imports(&self) -> impl Iterator<Item = (&str, &str, Severity)> {
+        self.imports.iter().filter_map(|import| {
+            let exporter = self.exporter_of(import)?;
+            let worst = if exporter.unreachable.is_some() { import.severity.max(Severity::Unknown) } else { import.severity };
+            Some((import.cluster.as_str(), exporter.key.as_str(), worst))
+        })
+    }
+
+    /// Returns the calls to hosts of clusters that aren't drawn, by the cluster that calls.
+    pub(super) fn calls_elsewhere(&self) -> BTreeMap<&str, Calls> {
+        let mut calls = BTreeMap::new();
+        for import in self.imports.iter().filter(|import| self.exporter_of(import).is_none()) {
+            Calls::add(&mut calls, import.cluster.as_str(), import.severity);
+        }
+        calls
+    }
+
+    fn exporter_of(&self, import: &ImportedService) -> Option<&super::Cluster> {
+        self.clusters.iter().find(|cluster| import.exporter.as_ref() == Some(&cluster.key))
+    }
 }
 
 impl ImportedService {

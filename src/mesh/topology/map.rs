@@ -1,10 +1,14 @@
-//! The map of the HTML page: clusters on an ellipse, and an arrow from each cluster that calls to each that is called.
+//! The map of the HTML page: clusters on an ellipse, and an arrow from each cluster that calls to each that is called. What isn't shown but called has
+//! one place of its own.
 
-use std::f64::consts::{FRAC_PI_2, PI};
+use std::{
+    collections::BTreeMap,
+    f64::consts::{FRAC_PI_2, PI},
+};
 
 use maud::{Markup, html};
 
-use super::{Cluster, Topology, shortened};
+use super::{Calls, Cluster, Topology, shortened};
 
 /// More clusters than this are not drawn; the matrix shows them all.
 pub(super) const MOST_CLUSTERS: usize = 16;
@@ -84,13 +88,17 @@ impl Topology {
         if self.clusters.len() > MOST_CLUSTERS || self.clusters.is_empty() {
             return None;
         }
-        let map = Map::of(self.clusters.len());
+        let elsewhere = self.calls_elsewhere();
+        let map = Map::of(self.clusters.len() + usize::from(!elsewhere.is_empty()));
         let index_of = |key: &str| self.clusters.iter().position(|cluster| cluster.key == key);
         let calls = self.calls();
         // The worse, the later, so that what fails lies above what succeeds.
-        let mut calls: Vec<_> = calls.iter().collect();
-        calls.sort_by_key(|(_, calls)| calls.severity);
-        let arrows = calls.into_iter().filter_map(|((from, to), calls)| Some((from, to, map.arrow(index_of(from)?, index_of(to)?), calls)));
+        let within = calls.iter().filter_map(|((from, to), calls)| Some((*from, *to, map.arrow(index_of(from)?, index_of(to)?), *calls)));
+        let out = elsewhere.iter().filter_map(|(from, calls)| {
+            Some((*from, "clusters that are not shown", map.arrow(index_of(from)?, self.clusters.len()), *calls))
+        });
+        let mut arrows: Vec<_> = within.chain(out).collect();
+        arrows.sort_by_key(|(_, _, _, calls)| calls.severity);
         let are_many = self.clusters.len() > MOST_LABELLED;
         Some(html! {
             svg.many[are_many] viewBox={ "0 0 960 " (at(map.height)) } role="img" aria-label="Map of the mesh" {
@@ -111,6 +119,7 @@ impl Topology {
                     }
                 }
                 @for (cluster, place) in self.clusters.iter().zip(&map.places) { (node(cluster, *place)) }
+                @if let (false, Some(place)) = (elsewhere.is_empty(), map.places.last()) { (node_elsewhere(&elsewhere, *place)) }
             }
         })
     }
@@ -122,11 +131,23 @@ fn node(cluster: &Cluster, place: (f64, f64)) -> Markup {
         (None, Some(network)) => network.as_str(),
         (None, None) => "no network",
     };
+    let severity = cluster.severity.as_str();
+    boxed(severity, &format!("{}: {severity}", cluster.key), [&cluster.key, second], place)
+}
+
+/// The place of all clusters that are called and not shown.
+fn node_elsewhere(calls: &BTreeMap<&str, Calls>, place: (f64, f64)) -> Markup {
+    let worst = calls.values().map(|calls| calls.severity).max().unwrap_or_default();
+    let hint = format!("Imported from clusters that are not shown here: {}", worst.as_str());
+    boxed("elsewhere", &hint, ["elsewhere", "not shown here"], place)
+}
+
+fn boxed(class: &str, hint: &str, [first, second]: [&str; 2], place: (f64, f64)) -> Markup {
     html! {
-        g class={ "node " (cluster.severity.as_str()) } {
-            title { (cluster.key) ": " (cluster.severity.as_str()) }
+        g class={ "node " (class) } {
+            title { (hint) }
             rect x=(at(place.0 - BOX.0)) y=(at(place.1 - BOX.1)) width=(at(2.0 * BOX.0)) height=(at(2.0 * BOX.1)) rx="10" {}
-            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(&cluster.key, 14)) }
+            text.name x=(at(place.0)) y=(at(place.1 - 4.0)) { (shortened(first, 14)) }
             text x=(at(place.0)) y=(at(place.1 + 16.0)) { (shortened(second, 19)) }
         }
     }

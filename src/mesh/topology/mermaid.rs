@@ -38,14 +38,14 @@ impl Topology {
 
     /// Adds an arrow from each cluster that imports hosts from where the picture doesn't reach.
     fn write_elsewhere(&self, chart: &mut String, drawn: &[Cluster]) {
-        let mut is_first = true;
-        for (index, cluster) in drawn.iter().enumerate() {
-            let of_cluster = || self.imports.iter().filter(|import| import.cluster == cluster.key);
-            let (Some(worst), count) = (of_cluster().map(|import| import.severity).max(), of_cluster().count()) else { continue };
-            if std::mem::take(&mut is_first) {
-                chart.push_str("  elsewhere[\"elsewhere\"]:::note\n");
-            }
-            _ = writeln!(chart, "  c{index} {}|\"{}\"| elsewhere", line(worst), hosts(count));
+        let calls = self.calls_elsewhere();
+        let calls: Vec<_> =
+            drawn.iter().enumerate().filter_map(|(index, cluster)| Some((index, calls.get(cluster.key.as_str())?))).collect();
+        if !calls.is_empty() {
+            chart.push_str("  elsewhere[\"elsewhere\"]:::note\n");
+        }
+        for (index, calls) in calls {
+            _ = writeln!(chart, "  c{index} {}|\"{}\"| elsewhere", line(calls.severity), hosts(calls.hosts));
         }
     }
 }

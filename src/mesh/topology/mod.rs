@@ -201,13 +201,22 @@ impl Topology {
         let mut calls = BTreeMap::new();
         for export in &self.exports {
             for importer in &export.importers {
-                let pair = (importer.cluster.as_str(), export.exporter.as_str());
-                let between = calls.entry(pair).or_insert(Calls { hosts: 0, severity: Severity::Ok });
-                between.hosts += 1;
-                between.severity = between.severity.max(importer.severity);
+                Calls::add(&mut calls, (importer.cluster.as_str(), export.exporter.as_str()), importer.severity);
             }
         }
+        for (from, to, severity) in self.calls_of_imports() {
+            Calls::add(&mut calls, (from, to), severity);
+        }
         calls
+    }
+}
+
+impl Calls {
+    /// Adds a host to the calls of one sort.
+    fn add<K: Ord>(calls: &mut BTreeMap<K, Self>, key: K, severity: Severity) {
+        let calls = calls.entry(key).or_insert(Self { hosts: 0, severity: Severity::Ok });
+        calls.hosts += 1;
+        calls.severity = calls.severity.max(severity);
     }
 }
 

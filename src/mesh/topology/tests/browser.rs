@@ -27,7 +27,15 @@ fn pages() -> Vec<(&'static str, Topology)> {
         ("10x100-troubled", Topology::of(&troubled())),
         ("50x1000", topology(&large(50, 1000))),
         ("hostile", hostile()),
+        ("elsewhere", elsewhere()),
     ]
+}
+
+/// Two clusters that import from a third one, which isn't shown.
+fn elsewhere() -> Topology {
+    let mut mesh = mesh(&["asia", "eu", "us"], &[("asia", "pay.asia.mesh.local"), ("eu", "echo.eu.mesh.local")]);
+    mesh.remove("asia");
+    topology(&mesh)
 }
 
 /// Ten clusters with a hundred hosts: one has pods that aren't ready, one misses imports, one can't be read, and in one sidecars are too old.

@@ -108,6 +108,9 @@ fn hosts_that_come_from_elsewhere_are_shown() {
     let page = topology.html();
     let row = "<tr><td><code>echo.eu.mesh.local</code></td><td class=\"ok\">us</td><td>198.51.100.10</td></tr>";
     assert!(page.contains("Hosts imported from elsewhere") && page.contains(row), "{page}");
+    let node = "<g class=\"node elsewhere\"><title>Imported from clusters that are not shown here: ok</title>";
+    let arrow = "<g class=\"calls ok\"><title>us calls 1 host of clusters that are not shown: ok</title>";
+    assert!(page.contains(node) && page.contains(arrow), "{page}");
     assert!(topology.mermaid().contains("  elsewhere[\"elsewhere\"]:::note\n  c0 -->|\"1 host\"| elsewhere\n"), "{}", topology.mermaid());
 
     let us = mesh.get_mut("us").unwrap();
@@ -162,6 +165,8 @@ fn a_mesh_with_a_cluster_down_is_drawn() {
     let of_cart: Vec<_> = cart.importers.iter().map(|importer| (importer.cluster.as_str(), importer.severity)).collect();
     assert_eq!(of_cart, [("asia", Severity::Unknown), ("us", Severity::Error)]);
     let page = topology.html();
+    assert!(!page.contains("node elsewhere"), "what a cluster imports from one that can't be read leads there");
+    assert!(page.contains("<title>us calls 1 host of asia: unknown</title>"), "{page}");
     for part in ["can't be read", "Connection refused", "istiod.ready", "2×"] {
         assert!(page.contains(part), "{part} is missing:\n{page}");
     }
