@@ -12,3 +12,11 @@ resource "mesh_service_export" "exported" {
   service   = each.value.name
   importers = [mesh_cluster.us.cluster]
 }
+
+# Warns if nothing is exported: the label may be misspelled.
+check "exported" {
+  assert {
+    condition     = length(data.mesh_services.exported.services) > 0
+    error_message = "No Service of cluster eu has the label mesh.example.com/export=true."
+  }
+}

@@ -1,13 +1,13 @@
 //! The examples in the documents of the resources, applied unchanged; only the provider block and the lab's Helm values are added.
 
 use framework::Provider as _;
-use mesh_lab::{Lab, gateway_api};
+use mesh_lab::{Cluster, Lab, gateway_api};
 use terraform_provider_mesh::provider::Mesh;
 
 use crate::{
     fixture::{REQUIREMENT, bare_clusters, both, example_file, variables},
     traffic::{call_host_until_ok, restart_workloads},
-    workspace::{Cli, Workspace, clis},
+    workspace::{Cli, Workspace, clis, unwrapped},
 };
 
 /// What the examples leave to the reader: the provider, and the importing cluster's own membership.
@@ -82,10 +82,31 @@ fn the_examples_of_the_resources_make_a_mesh() {
     }
     let plan = imported.changes();
     assert!(plan.contains(&format!("{} to import", resources.len())) && plan.contains("0 to change, 0 to destroy"), "{plan}");
+    in_check_blocks(&workspace, &eu);
     workspace.destroy();
     for cluster in [&us, &eu] {
         cluster.kubectl(&["delete", "namespace", "shop"]).expect("deleted");
     }
+}
+
+/// Adds the examples of the data sources, each of which has a check block.
+fn in_check_blocks(workspace: &Workspace, eu: &Cluster) {
+    for source in Mesh.data_sources().iter().map(|source| source.name()).filter(|name| *name != "mesh_precheck") {
+        let text = example_file(&format!("data-sources/{source}/data-source.tf"));
+        assert!(text.contains("\ncheck ") && text.contains(&format!("data.{source}.")), "{source} is in no check block:\n{text}");
+        workspace.write(&format!("data-{source}.tf"), &text);
+    }
+    // No Service has the label yet, and none of the namespace `shop` has pods; the call succeeds.
+    let failed = |printed: &str| {
+        let printed = unwrapped(printed);
+        ["has the label", "No pod of namespace shop matches", "Calls fail"].map(|words| printed.contains(words))
+    };
+    let printed = workspace.apply();
+    assert_eq!(failed(&printed), [true, true, false], "{printed}");
+    eu.kubectl(&["label", "-n", "echo", "service/echo", "mesh.example.com/export=true"]).expect("labelled");
+    let printed = workspace.apply();
+    assert_eq!(failed(&printed), [false, true, false], "{printed}");
+    assert!(printed.contains("1 added"), "{printed}");
 }
 
 /// What the example of a resource needs besides, in the lab or in a single configuration.
