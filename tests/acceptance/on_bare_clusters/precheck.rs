@@ -6,10 +6,10 @@ use mesh_lab::{Cluster, Lab};
 use serde_json::Value as Json;
 
 use crate::{
-    fixture::{REQUIREMENT, bare_clusters, both, example_file},
+    fixture::{REQUIREMENT, bare_clusters, both, example_file, lab},
     inventory::objects_of,
     traffic::repeat_until,
-    workspace::{Workspace, clis},
+    workspace::{Cli, Workspace, clis, unwrapped},
 };
 
 const PRECHECK: &str = r#"
@@ -44,9 +44,15 @@ spec:
 
 #[test]
 fn what_is_in_the_way_of_a_mesh_is_named_before_anything_is_installed() {
+    for cli in clis(&lab()) {
+        print!("{}: ", cli.name);
+        what_is_in_the_way_is_named_to(&cli);
+    }
+}
+
+fn what_is_in_the_way_is_named_to(cli: &Cli) {
     let lab = bare_clusters();
     let (us, eu) = both(&lab);
-    let cli = &clis(&lab)[0];
     let us_admin = format!("config_path = \"{}\"", us.kubeconfig_path().display());
     let workspace = Workspace::new(cli, &format!("{}{PRECHECK}", provider(&lab, &us_admin)));
 
@@ -57,6 +63,12 @@ fn what_is_in_the_way_of_a_mesh_is_named_before_anything_is_installed() {
     print!("(bare: {:.1} s) ", begin.elapsed().as_secs_f64());
     assert_eq!(problems(&workspace), ["unknown precheck.load_balancer eu", "unknown precheck.load_balancer us"], "{}", summary(&workspace));
     assert_eq!(objects_of(&eu), before, "the check has changed something");
+
+    // The example of the document, beside: its postcondition holds, and its check block warns of the same.
+    let example =
+        Workspace::new(cli, &format!("{}{}", provider(&lab, &us_admin), example_file("data-sources/mesh_precheck/data-source.tf")));
+    let printed = unwrapped(&example.apply());
+    assert!(printed.contains("Check block assertion failed") && printed.contains("unknown precheck.load_balancer"), "{printed}");
 
     us.balancer().never().expect("a balancer that assigns nothing");
     for cluster in [&us, &eu] {
