@@ -5,7 +5,10 @@ use std::time::Duration;
 use mesh_lab::{Cluster, ClusterName, Outcome, Tally, Target, Traffic, client_manifest, echo_manifest, gateway_api, remove_gateway_api};
 
 use super::Mesh;
-use crate::workspace::unwrapped;
+use crate::{
+    traffic::{call_from, repeat_until},
+    workspace::unwrapped,
+};
 
 const HOST: &str = "echo.mesh.local";
 
@@ -107,6 +110,8 @@ pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fail
     let (killed, ill) = (lost("a pod of the US is killed"), lost("the US answers with errors"));
     assert!(killed < 5 && ill < 10 && tally.failed().count() == killed + ill, "{tally}");
 
+    named_callers_only_are_answered(mesh);
+
     let patch = r#"{"spec":{"trafficPolicy":{"outlierDetection":{"interval":"1m"}}}}"#;
     us.kubectl(&["patch", "-n", "echo", "destinationrule/mesh-global-echo-mesh-local", "--type=merge", "-p", patch]).expect("patched");
     let plan = unwrapped(&workspace.changes());
@@ -131,6 +136,41 @@ pub(super) fn a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fail
         remove_gateway_api(cluster).expect("deleted");
     }
     us.kubectl(&["delete", "-n", "echo", "service/echo"]).expect("deleted");
+}
+
+/// Restricts the callers, and lets everyone call again. The policy holds at each cluster, for its own clients too.
+fn named_callers_only_are_answered(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let before = workspace.read("global.tf");
+    let restrict = |callers: &str| {
+        workspace.write("global.tf", &before.replace("weights ", &format!("callers = [{callers}]\n  weights ")));
+        workspace.apply();
+        workspace.assert_settled();
+    };
+    let all_get = |wanted: &str| {
+        for cluster in [us, eu] {
+            let call = || call_from(cluster, &format!("http://{HOST}/"));
+            repeat_until(&format!("{wanted} in {}", cluster.name()), call, |answer| answer.lines().any(|line| line.trim() == wanted));
+        }
+    };
+    restrict("\"spiffe://corp.local/ns/other/sa/other\"");
+    all_get("403");
+    restrict("\"spiffe://corp.local/ns/echo/sa/client\"");
+    all_get("200");
+    // A caller of another cluster comes in by the gateway.
+    scale(us, 0);
+    let answer = repeat_until("the EU", || call_from(us, &format!("http://{HOST}/")), |answer| answer.contains("Cluster=eu"));
+    assert!(answer.lines().any(|line| line.trim() == "200"), "{answer}");
+    restrict("");
+    all_get("403");
+    scale(us, 1);
+    workspace.write("global.tf", &before);
+    workspace.apply();
+    all_get("200");
+    for cluster in [us, eu] {
+        let left = cluster.kubectl(&["get", "authorizationpolicy", "-A", "-o", "name"]).expect("a list");
+        assert_eq!(left.trim(), "", "no policy stays without `callers`");
+    }
 }
 
 fn scale(cluster: &Cluster, replicas: u32) {
