@@ -93,6 +93,8 @@ kinds! {
     GATEWAY = "networking.istio.io" "v1" "Gateway" "gateways" true;
     /// gateway.networking.k8s.io/v1 Gateway, of the Gateway API
     API_GATEWAY = "gateway.networking.k8s.io" "v1" "Gateway" "gateways" true;
+    /// multicluster.x-k8s.io/v1alpha1 `ServiceExport`, of the Multi-Cluster Services API
+    SERVICE_EXPORT = "multicluster.x-k8s.io" "v1alpha1" "ServiceExport" "serviceexports" true;
     /// networking.istio.io/v1 `ServiceEntry`
     SERVICE_ENTRY = "networking.istio.io" "v1" "ServiceEntry" "serviceentries" true;
     /// networking.istio.io/v1 `DestinationRule`

@@ -19,7 +19,7 @@ use rmpv::Value;
 use serde_json::{Value as Json, json};
 use tonic::Request;
 
-use super::testing::{FakeMesh, balancer, echo, gateway_api, istiod};
+use super::testing::{FakeMesh, balancer, echo, gateway_api, istiod, mcs_api};
 use crate::{
     mesh::{Namespace, rotation::TrustRecord, trust},
     ports::fakes::{FakeClock, FakeObjects, FakeReleases},
@@ -184,6 +184,7 @@ async fn every_resource_is_imported_with_every_attribute_as_it_was_created() {
     let session = Session::new().await;
     session.objects.put("eu", echo());
     session.objects.put("us", gateway_api());
+    session.objects.put("eu", mcs_api());
     session.objects.put("us", istiod(NAMESPACE));
     session.objects.put("eu", balancer("198.51.100.9"));
     let mut gateway = balancer("198.51.100.9");

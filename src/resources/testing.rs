@@ -139,6 +139,16 @@ pub(super) fn drift(state: &Dynamic) -> Vec<String> {
     }
 }
 
+/// The range from which a cluster gives its Services addresses.
+pub(super) fn service_range(cidr: &str) -> Json {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"}, "spec": {"cidrs": [cidr]}})
+}
+
+pub(super) fn words(diagnostics: &Diagnostics) -> String {
+    let all = diagnostics.errors.iter().chain(&diagnostics.warnings);
+    all.map(|one| format!("{}: {}", one.summary, one.detail)).collect::<Vec<_>>().join("\n")
+}
+
 pub(super) fn unreachable() -> Failure {
     Failure::new(FailureKind::Unreachable, "Can't reach cluster \"eu\"", "Nobody answers.")
 }
@@ -221,6 +231,15 @@ pub(super) fn istiod(namespace: &str) -> Json {
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": "istiod-a", "namespace": namespace, "labels": {"app": "istiod"}},
         "spec": {"containers": [{"name": "discovery", "image": "docker.io/istio/pilot:1.31.0"}]}, "status": {"phase": "Running"},
+    })
+}
+
+/// The definition that a ServiceExport needs.
+pub(super) fn mcs_api() -> Json {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "serviceexports.multicluster.x-k8s.io"},
+        "spec": {"group": "multicluster.x-k8s.io", "versions": [{"name": "v1alpha1", "served": true}]},
     })
 }
 

@@ -9,6 +9,7 @@ mod caller;
 mod candidates;
 mod entry;
 mod import;
+mod multi_cluster;
 pub(in crate::mesh) mod opening;
 mod request;
 mod service;
@@ -36,6 +37,7 @@ pub use caller::Caller;
 pub use candidates::{Candidate, Candidates};
 pub use entry::{Identities, ImportedEntry};
 pub use import::{Import, ImportId, ImportedService};
+pub use multi_cluster::{definition as mcs_definition, is_served as mcs_is_served};
 pub use opening::{Opening, opening, pod_labels};
 pub(super) use request::audience;
 pub use request::{Audience, PortRequest, Request};
@@ -108,8 +110,16 @@ impl ExportId {
         let importers = request.importers.iter().flat_map(|importer| at_importer.clone().map(|object| (importer.clone(), object)));
         // Exports without `callers` need no permission for policies.
         let policy = request.callers.as_ref().map(|_| object(Kind::AUTHORIZATION_POLICY, &self.namespace));
+        let exported = request.mcs_service_export.then(|| multi_cluster::object(&self.namespace, &request.service));
         let next = ObjectRef { name: self.next_gateway_name(), ..object(Kind::GATEWAY, &request.gateway_namespace) };
-        at_exporter.into_iter().chain([next]).chain(policy).map(|object| (self.exporter.clone(), object)).chain(importers).collect()
+        at_exporter
+            .into_iter()
+            .chain([next])
+            .chain(policy)
+            .chain(exported)
+            .map(|object| (self.exporter.clone(), object))
+            .chain(importers)
+            .collect()
     }
 }
 
@@ -134,7 +144,8 @@ impl Export {
         let (id, owner) = (&self.id, self.id.owner());
         let entry = with_spec(Kind::SERVICE_ENTRY, &id.namespace, &id.object_name(), &owner, &self.entry());
         let entry = annotated(entry, &BTreeMap::from([(EXPORT_RECORD, self.request.to_annotation())]));
-        std::iter::once(entry).chain(self.opening_manifests(&id.object_name(), &owner)).collect()
+        let others = self.opening_manifests(&id.object_name(), &owner).into_iter().chain(multi_cluster::of(self, &owner));
+        std::iter::once(entry).chain(others).collect()
     }
 
     /// Returns the ServiceEntry that gives the host its pods.
@@ -266,6 +277,19 @@ mod tests {
             rule["spec"],
             json!({"host": "echo.eu.mesh.local", "exportTo": ["*"], "trafficPolicy": {"tls": {"mode": "ISTIO_MUTUAL"}}})
         );
+    }
+
+    #[test]
+    fn a_service_export_has_the_name_of_the_service() {
+        let mut export = export(&["198.51.100.9"]);
+        assert!(!export.request.to_annotation().contains("mcs"), "records of exports without one stay as they were");
+        export.request.mcs_service_export = true;
+        let [_, _, object] = &export.exporter_manifests()[..] else { panic!("three objects") };
+        let metadata = &object["metadata"];
+        assert_eq!((&object["apiVersion"], &object["kind"]), (&json!("multicluster.x-k8s.io/v1alpha1"), &json!("ServiceExport")));
+        assert_eq!((&metadata["namespace"], &metadata["name"], &object["spec"]), (&json!("echo"), &json!("echo"), &Json::Null));
+        let object = ObjectRef::of(object, "").unwrap();
+        assert!(export.id.objects(&export.request).contains(&(export.id.exporter.clone(), object)));
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct Request {
     /// Further labels of the importers' endpoints.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoint_labels: BTreeMap<String, String>,
+    /// Whether the exporter gets a ServiceExport of the Multi-Cluster Services API.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mcs_service_export: bool,
     /// Whether the importers get a DestinationRule.
     #[serde(default = "is_by_default", skip_serializing_if = "is_on")]
     pub destination_rule: bool,

@@ -201,6 +201,7 @@ pub fn part(id: &GlobalId, request: &Request, cluster: &ClusterKey, member: &Mem
         callers: request.callers.clone(),
         locality: None,
         endpoint_labels: BTreeMap::new(),
+        mcs_service_export: false,
         destination_rule: true,
     };
     (ExportId { exporter: cluster.clone(), namespace: id.namespace.clone(), host: id.host.clone() }, export)

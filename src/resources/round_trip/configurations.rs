@@ -122,7 +122,7 @@ fn exports(timeouts: &Json) -> Vec<Json> {
             "export_to": [".", "shop"], "vip": "240.0.0.2", "selector": {"app": "echo"}, "service_accounts": ["echo"],
             "ports": [{"number": 80, "name": "web", "protocol": "HTTP", "target_port": 8080}],
             "trust_domain": "corp.local", "callers": ["spiffe://corp.local/ns/shop/sa/cart"], "locality": "eu/a", "adopt": true, "destination_rule": false,
-            "endpoint_labels": {"topology.istio.io/cluster": "eu"}, "timeouts": timeouts,
+            "mcs_service_export": true, "endpoint_labels": {"topology.istio.io/cluster": "eu"}, "timeouts": timeouts,
         }),
     ]
 }

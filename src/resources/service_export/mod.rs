@@ -7,6 +7,7 @@ mod creation;
 mod import;
 mod imported;
 pub(super) mod model;
+mod multi_cluster;
 pub(super) mod network;
 pub(super) mod objects;
 mod plan;
@@ -117,6 +118,7 @@ impl Resource for ServiceExport {
     async fn apply(spec: &Self, prior: &Prior<Self>, reached: &mut Reached<ServiceExportStatus>, cx: &Cx<'_, World>) -> Result<(), Error> {
         let (entry, left) = if prior.is_none() { spec.left(cx).await? } else { (spec.live_entry(cx).await?, None) };
         let prior = left.as_ref().unwrap_or(prior);
+        spec.check_mcs(cx).await?;
         let Resolved { export, warnings } = spec.resolve(entry.as_ref(), cx).await?;
         let creation = Creation::begin(&spec.id.exporter, prior, cx).await;
         let claim = spec.claim(&export, prior, cx).await?;

@@ -106,6 +106,12 @@ model! {
         /// Whether the importing clusters get a DestinationRule, which sets mutual TLS for the host. Defaults to true. With false bring one of your
         /// own with `tls: {mode: ISTIO_MUTUAL}`, or calls to the host can leave in plain text.
         destination_rule: bool => optional().equivalent_by(is_unset_or_true),
+        /// Whether the exporting cluster also gets a `ServiceExport` of the Service (`multicluster.x-k8s.io/v1alpha1`), by which the Multi-Cluster Services API (MCS) marks
+        /// Services for other clusters. Defaults to false; calls of `host` need none. Support of MCS is experimental in Istio: clusters with a `mesh_remote_secret` for this one heed the
+        /// object if their istiod has `ENABLE_MCS_SERVICE_DISCOVERY` in its environment: `values = [yamlencode({ env = { ENABLE_MCS_SERVICE_DISCOVERY = "true" } })]` of their
+        /// `mesh_cluster`. A Service without a ServiceExport is then no longer discovered there. The definition of the kind must be in the exporting cluster: neither Kubernetes nor
+        /// Istio brings it. See "Only some Services" in the guide Endpoint discovery.
+        mcs_service_export: bool => optional().equivalent_by(is_unset_or_false),
         /// Whether a create takes over what somebody else has written to make the host callable: ServiceEntries of the host alone, DestinationRules
         /// that only set its TLS, and a Gateway that passes on the host only. The plan shows what changes. The export's own objects are written
         /// first, then those are deleted. Set `vip` to the address that clients have. It has no effect on a resource that is in the state.
@@ -146,6 +152,7 @@ impl ServiceExportModel {
         let callers = parse.optional_each("callers", &self.callers, |text| Caller::parse(text));
         let locality = parse.optional("locality", &self.locality, |text| Locality::parse(text));
         let endpoint_labels = parse_endpoint_labels(&self.endpoint_labels, parse);
+        let mcs_service_export = parse.optional("mcs_service_export", &self.mcs_service_export, |on| Ok::<_, String>(*on));
         let destination_rule = parse.optional("destination_rule", &self.destination_rule, |on| Ok::<_, String>(*on));
         if let (Value::Value(GatewayRef { cluster: Value::Value(exporter), .. }), Some(importers)) = (&self.gateway, &importers)
             && importers.iter().any(|importer| importer.as_str() == exporter)
@@ -183,6 +190,7 @@ impl ServiceExportModel {
                 callers: callers?.map(BTreeSet::from_iter),
                 locality: locality?,
                 endpoint_labels: endpoint_labels?,
+                mcs_service_export: mcs_service_export?.unwrap_or_default(),
                 destination_rule: destination_rule?.unwrap_or(true),
             },
             addresses: gateway.addresses,
@@ -225,6 +233,7 @@ impl From<&ServiceExport> for ServiceExportModel {
             locality: request.locality.as_ref().map(ToString::to_string).into(),
             endpoint_labels: labels(&request.endpoint_labels),
             destination_rule: (!request.destination_rule).then_some(false).into(),
+            mcs_service_export: request.mcs_service_export.then_some(true).into(),
             adopt: Value::Null,
             address: Value::Null,
             service_ports: Value::Null,
@@ -265,6 +274,12 @@ pub(in crate::resources) fn labels(labels: &BTreeMap<String, String>) -> Value<B
 pub(in crate::resources) fn is_unset_or_true(a: &Dynamic, b: &Dynamic) -> bool {
     let is_on = |value: &Dynamic| matches!(value, Value::Null | Value::Value(Datum::Bool(true)));
     is_on(a) && is_on(b)
+}
+
+/// Whether two settings that default to false say the same.
+fn is_unset_or_false(a: &Dynamic, b: &Dynamic) -> bool {
+    let is_off = |value: &Dynamic| matches!(value, Value::Null | Value::Value(Datum::Bool(false)));
+    is_off(a) && is_off(b)
 }
 
 /// Parses `export_to`; `Some(None)` if it isn't set.

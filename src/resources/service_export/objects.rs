@@ -116,6 +116,9 @@ impl ServiceExport {
                      export, choose another `host`: a cluster can have a host once only."
                 ),
             ),
+            None if object.starts_with(Kind::SERVICE_EXPORT.kind) => {
+                (String::new(), "Remove it, or leave `mcs_service_export` out: one ServiceExport is enough.".to_owned())
+            }
             None => (String::new(), "Remove the object, or choose another `host`.".to_owned()),
         };
         Error::new("Already exists", format!("{already}{other}\n\n{advice}")).at(AttributePath::new("host"))
@@ -197,7 +200,9 @@ impl ServiceExport {
             return Vec::new();
         }
         let remove = |kind| live.delete_all(kind, selector);
-        let open = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY];
+        // Without one, neither the permission nor the definition is needed.
+        let mcs = (self.request.mcs_service_export && *cluster == self.id.exporter).then_some(Kind::SERVICE_EXPORT);
+        let open = [Kind::GATEWAY, Kind::DESTINATION_RULE, Kind::SERVICE_ENTRY].into_iter().chain(mcs);
         let failures: Vec<_> = join_all(open.map(remove)).await.into_iter().filter_map(Result::err).collect();
         if !failures.is_empty() || *cluster != self.id.exporter {
             return failures;

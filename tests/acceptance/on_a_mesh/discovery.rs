@@ -102,12 +102,15 @@ spec:
   - {name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
 ";
 
-/// The example of the guide.
-const SERVICE_EXPORT: &str = "apiVersion: multicluster.x-k8s.io/v1alpha1\nkind: ServiceExport\nmetadata: {name: echo, namespace: echo}\n";
-
 fn only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh: &Mesh) {
     let Mesh { us, eu, workspace, .. } = mesh;
     let before = workspace.read("main.tf");
+    let marks = "service_accounts = [\"echo\"]\n  mcs_service_export = true";
+    workspace.edit("service_accounts = [\"echo\"]", marks);
+    let refused = unwrapped(&workspace.fail(&["apply", "-auto-approve", "-no-color"]));
+    assert!(refused.contains("The Multi-Cluster Services API is not installed"), "{refused}");
+    workspace.write("main.tf", &before);
+    workspace.apply();
     for cluster in [us, eu] {
         cluster.apply(SERVICE_EXPORTS).expect("a definition");
     }
@@ -117,10 +120,19 @@ fn only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh: &Me
     workspace.assert_settled();
     answered_by(us, &[ClusterName::Us]);
     answered_by(eu, &[ClusterName::Eu]);
-    eu.apply(SERVICE_EXPORT).expect("exported");
+    workspace.edit("service_accounts = [\"echo\"]", marks);
+    workspace.apply();
+    workspace.assert_settled();
     answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
     answered_by(eu, &[ClusterName::Eu]);
     eu.kubectl(&["delete", "serviceexports.multicluster.x-k8s.io", "-n", "echo", "echo"]).expect("deleted");
+    answered_by(us, &[ClusterName::Us]);
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("ServiceExport echo/echo: it is gone"), "{plan}");
+    workspace.apply();
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    workspace.edit(marks, "service_accounts = [\"echo\"]");
+    workspace.apply();
     answered_by(us, &[ClusterName::Us]);
 
     workspace.write("main.tf", &before);

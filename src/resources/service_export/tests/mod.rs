@@ -4,6 +4,7 @@ mod adoption;
 mod failures;
 mod harm;
 mod moves;
+mod multi_cluster;
 mod service;
 
 use serde_json::json;
@@ -11,7 +12,9 @@ use serde_json::json;
 use super::{ServiceExport, ServiceExportModel, model::GatewayRef, ports::PortModel};
 use crate::{
     data::{Kind, ObjectRef},
-    resources::testing::{Scene, apply, balancer, created, destroy, drift, echo, export, import, model, read, scene, text},
+    resources::testing::{
+        Scene, apply, balancer, created, destroy, drift, echo, export, import, model, preview, read, scene, service_range, text, words,
+    },
 };
 use framework::{Diagnostics, Dynamic, Value, encode, erase};
 
@@ -89,11 +92,6 @@ fn plan(scene: &Scene, state: &Dynamic, config: &ServiceExportModel) -> (Dynamic
     let planned =
         erase::<ServiceExport>().plan(state, &encode(&Value::Value(config.clone())), encode(&Value::Value(planned)), Some(&scene.world));
     (planned.state, planned.diagnostics)
-}
-
-fn words(diagnostics: &Diagnostics) -> String {
-    let all = diagnostics.errors.iter().chain(&diagnostics.warnings);
-    all.map(|one| format!("{}: {}", one.summary, one.detail)).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
