@@ -20,6 +20,7 @@ mod root_ca;
 mod round_trip;
 mod service_export;
 mod service_import;
+mod service_ranges;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -72,6 +72,11 @@ impl Vip {
         Self(IpAddr::V4(Ipv4Addr::new(240, 241, high, low)))
     }
 
+    /// Whether it is of 240.0.0.0/4, from which no cluster gives its Services addresses.
+    pub const fn is_reserved(self) -> bool {
+        matches!(self.0, IpAddr::V4(address) if address.octets()[0] >= 240)
+    }
+
     /// Returns the address.
     pub const fn address(self) -> IpAddr {
         self.0

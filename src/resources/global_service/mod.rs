@@ -17,7 +17,10 @@ use futures::future::join_all;
 pub use model::GlobalServiceModel;
 use resolve::Resolved;
 
-use super::service_export::{ServiceExport, ports::ExportedPortModel};
+use super::{
+    service_export::{ServiceExport, ports::ExportedPortModel, surroundings::VIP},
+    service_ranges::warn_of_service_ranges,
+};
 use crate::{
     mesh::{
         ClusterKey, ServicePort, Vip,
@@ -90,6 +93,13 @@ impl Resource for GlobalService {
         plan::plan(plan);
     }
 
+    async fn preview(planned: &mut GlobalServiceModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        if let Some(vip) = planned.vip.as_ref_option().and_then(|vip| Vip::parse(vip).ok()) {
+            warn_of_service_ranges(&plan::clusters(planned), vip, &VIP, cx).await;
+        }
+        Ok(())
+    }
+
     fn plan_destroy(destruction: &mut Destruction<'_, GlobalServiceModel, World>) {
         for key in destruction.prior.gateways.as_ref_option().into_iter().flat_map(|gateways| gateways.keys()) {
             check_destroyable(destruction.world, &Value::Value(key.clone()), destruction.report);
@@ -121,6 +131,9 @@ impl Resource for GlobalService {
             part.warn_of_surroundings(export, cx).await;
         }))
         .await;
+        if let Some(vip) = spec.request.vip {
+            warn_of_service_ranges(&clusters, vip, &VIP, cx).await;
+        }
         Ok(())
     }
 

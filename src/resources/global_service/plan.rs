@@ -42,7 +42,7 @@ pub(super) fn plan(plan: &mut Plan<'_, GlobalServiceModel, World>) {
     }
 }
 
-fn clusters(model: &GlobalServiceModel) -> BTreeSet<ClusterKey> {
+pub(super) fn clusters(model: &GlobalServiceModel) -> BTreeSet<ClusterKey> {
     let keys = model.gateways.as_ref_option().into_iter().flat_map(|gateways| gateways.keys());
     keys.filter_map(|key| ClusterKey::parse(key).ok()).collect()
 }

@@ -7,7 +7,10 @@ use crate::{
     data::{Kind, ObjectRef},
     resources::{
         ServiceExport, ServiceExportModel,
-        testing::{Scene, apply, created, destroy, drift, echo, export, import, list, mark, model, read, scene, text, unreachable},
+        testing::{
+            Scene, apply, created, destroy, drift, echo, export, import, list, mark, model, preview, read, scene, service_range, text,
+            unreachable, words,
+        },
     },
 };
 use framework::{Dynamic, Value, erase};
@@ -224,4 +227,16 @@ async fn an_interrupted_create_is_continued() {
     let (continued, diagnostics) = apply::<GlobalService>(&scene, &Value::Null, both()).await;
     assert_eq!(diagnostics.warnings[0].summary, "An interrupted creation is continued", "{diagnostics:?}");
     assert_eq!((continued, objects(&scene, "us").len()), (state, 4));
+}
+
+#[tokio::test]
+async fn an_address_of_services_of_any_cluster_is_warned_of_in_plan_and_apply() {
+    let scene = scene();
+    scene.objects.put("eu", service_range("172.20.0.0/16"));
+    let at = |vip: &str| GlobalServiceModel { vip: text(vip), ..global(&["eu", "us"], &[]) };
+    for vip in ["172.20.0.9", "10.0.0.2", "240.0.0.2"] {
+        let planned = words(&preview::<GlobalService>(&scene, at(vip)).await.1);
+        let is_named = planned.contains("172.20.0.9 is in 172.20.0.0/16, from which cluster \"eu\"");
+        assert_eq!(is_named, vip == "172.20.0.9", "{vip}: {planned}");
+    }
 }

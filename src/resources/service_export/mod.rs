@@ -13,7 +13,7 @@ pub(super) mod objects;
 mod plan;
 pub(super) mod ports;
 pub(super) mod resolve;
-mod surroundings;
+pub(super) mod surroundings;
 #[cfg(test)]
 mod tests;
 
@@ -106,6 +106,7 @@ impl Resource for ServiceExport {
     }
 
     async fn preview(planned: &mut ServiceExportModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        surroundings::preview(planned, cx).await;
         adoption::preview(planned, cx).await
     }
 
@@ -146,6 +147,7 @@ impl Resource for ServiceExport {
             cx.cluster(&spec.id.exporter).unmark(&spec.entry()).await?;
         }
         spec.warn_of_surroundings(&export, cx).await;
+        spec.warn_of_service_ranges(cx).await;
         Ok(())
     }
 

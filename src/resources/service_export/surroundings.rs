@@ -1,20 +1,23 @@
 //! Looks, after an apply, for what makes calls of the export fail although its objects are right, and warns of it.
 
-use futures::future::join_all;
-
-use super::ServiceExport;
+use super::{ServiceExport, ServiceExportModel};
 use crate::{
     data::Kind,
     mesh::{ClusterKey, Export, Vip, export, labels::selector_of},
+    resources::service_ranges::{Owner, warn_of_service_ranges},
     world::{ClusterAccess, World},
 };
-use framework::{AttributePath, Cx, Error};
+use framework::{AttributePath, Cx, Error, Parse};
 
 /// The pods that a warning names at most.
 const NAMED: usize = 5;
 
+/// The attribute that has the address, of an export and of a global service.
+pub(in crate::resources) const VIP: Owner =
+    Owner { attribute: "vip", advice: "Choose a `vip` of 240.0.0.0/4 or outside of that range, or leave it out." };
+
 impl ServiceExport {
-    /// Warns of pods that can't answer, and of a virtual address that Services may have. A look that fails is left out: the export is complete.
+    /// Warns of pods that can't answer. A look that fails is left out: the export is complete.
     pub(in crate::resources) async fn warn_of_surroundings(&self, export: &Export, cx: &Cx<'_, World>) {
         if let Ok(pods) =
             cx.cluster(&self.id.exporter).list(Kind::POD, Some(self.id.namespace.as_str()), &selector_of(&export.selector)).await
@@ -24,13 +27,12 @@ impl ServiceExport {
                 cx.warn(self.without_sidecar(&bare));
             }
         }
-        let Some(vip) = self.request.vip else { return };
-        let looks = self.request.importers.iter().map(|importer| async move {
-            let ranges = cx.cluster(importer).list(Kind::SERVICE_CIDR, None, "").await.ok()?;
-            export::service_range(&ranges, vip).map(|range| address_of_services(importer, vip, range))
-        });
-        for warning in join_all(looks).await.into_iter().flatten() {
-            cx.warn(warning);
+    }
+
+    /// Warns of a virtual address that Services of an importer may have.
+    pub(super) async fn warn_of_service_ranges(&self, cx: &Cx<'_, World>) {
+        if let Some(vip) = self.request.vip {
+            warn_of_service_ranges(&self.request.importers, vip, &VIP, cx).await;
         }
     }
 
@@ -51,10 +53,10 @@ impl ServiceExport {
     }
 }
 
-fn address_of_services(importer: &ClusterKey, vip: Vip, range: &str) -> Error {
-    let detail = format!(
-        "{vip} is in {range}, from which cluster \"{importer}\" gives its Services their addresses. Calls of a Service that has, or gets, this address \
-         can go to the exported host. Choose a `vip` of 240.0.0.0/4 or outside of that range, or leave it out."
-    );
-    Error::new("Virtual address in the range of Services", detail).at(AttributePath::new("vip"))
+/// Warns in a plan, of which the gateway's addresses may not be known yet.
+pub(super) async fn preview(planned: &ServiceExportModel, cx: &Cx<'_, World>) {
+    if let Some(vip) = planned.vip.as_ref_option().and_then(|vip| Vip::parse(vip).ok()) {
+        let importers = Parse::each_known(&planned.importers, |key: &String| ClusterKey::parse(key));
+        warn_of_service_ranges(&importers, vip, &VIP, cx).await;
+    }
 }

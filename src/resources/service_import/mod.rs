@@ -22,7 +22,11 @@ use crate::{
         observe::drift::own_differences,
     },
     ports::Failure,
-    resources::{new_objects::NewObjects, service_export::objects::write_all},
+    resources::{
+        new_objects::NewObjects,
+        service_export::objects::write_all,
+        service_ranges::{Owner, warn_of_service_ranges},
+    },
     world::{
         ClusterAccess, Creation, LiveCluster, PlannedHost, Source, World, all_failed, check_cluster, check_destroyable, import,
         listing::Discover, marked, not_ours, strings,
@@ -40,6 +44,10 @@ pub struct ServiceImport {
 pub struct ServiceImportStatus {
     drift: Vec<String>,
 }
+
+/// The attribute that has the address. It comes from the export.
+const OF_EXPORT: Owner =
+    Owner { attribute: "service", advice: "Choose a `vip` of 240.0.0.0/4 or outside of that range for the export, or leave it out there." };
 
 impl ServiceImport {
     fn on<'a>(&'a self, cx: &'a Cx<'_, World>) -> LiveCluster<'a> {
@@ -157,6 +165,15 @@ impl Resource for ServiceImport {
         }
     }
 
+    async fn preview(planned: &mut ServiceImportModel, cx: &Cx<'_, World>) -> Result<(), Error> {
+        let cluster = planned.cluster.as_ref_option().and_then(|key| ClusterKey::parse(key).ok());
+        let address = planned.service.as_ref_option().and_then(|service| Vip::parse(service.address.as_ref_option()?).ok());
+        if let Some((cluster, address)) = cluster.zip(address) {
+            warn_of_service_ranges([&cluster], address, &OF_EXPORT, cx).await;
+        }
+        Ok(())
+    }
+
     fn plan_destroy(destruction: &mut framework::Destruction<'_, ServiceImportModel, World>) {
         check_destroyable(destruction.world, &destruction.prior.cluster, destruction.report);
     }
@@ -177,6 +194,7 @@ impl Resource for ServiceImport {
         if creation.is_some() {
             spec.on(cx).unmark(&spec.id.entry()).await?;
         }
+        warn_of_service_ranges([&spec.id.cluster], spec.import.service.address, &OF_EXPORT, cx).await;
         Ok(())
     }
 

@@ -8,7 +8,10 @@ use crate::{
     data::{Kind, ObjectRef},
     resources::{
         ServiceExport, ServiceExportModel,
-        testing::{Scene, apply, created, destroy, drift, echo, export, import_of, mark, model, planned, read, scene, text, unreachable},
+        testing::{
+            Scene, apply, created, destroy, drift, echo, export, import_of, mark, model, planned, preview, read, scene, service_range,
+            text, unreachable, words,
+        },
     },
 };
 use framework::{AttributePath, Dynamic, Value, encode, erase};
@@ -224,4 +227,16 @@ async fn the_imports_of_a_run_share_a_look_for_others_of_their_hosts() {
     scene.objects.remove("us", &ObjectRef::namespaced(Kind::SERVICE_ENTRY, "istio-system", "mesh-import-a-eu-mesh-local"));
     created::<ServiceImport>(&scene, elsewhere).await;
     assert_eq!(scene.objects.lists("us", Kind::SERVICE_ENTRY), 4);
+}
+
+#[tokio::test]
+async fn an_address_of_services_of_the_cluster_is_warned_of_in_plan_and_apply() {
+    let scene = scene();
+    scene.objects.put("us", service_range("10.96.0.0/12"));
+    let offered = exported(&scene, ADDRESS).await;
+    let at = |address: &str| with_service(&import_of(&offered), |service| service.address = text(address));
+    let named = "Choose a `vip` of 240.0.0.0/4 or outside of that range for the export";
+    assert!(words(&preview::<ServiceImport>(&scene, at("10.96.1.2")).await.1).contains(named));
+    assert!(!words(&preview::<ServiceImport>(&scene, at("10.0.0.2")).await.1).contains(named));
+    assert!(words(&apply::<ServiceImport>(&scene, &Value::Null, at("10.96.1.2")).await.1).contains(named));
 }

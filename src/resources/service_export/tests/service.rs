@@ -122,9 +122,7 @@ async fn pods_without_a_sidecar_and_addresses_of_services_are_warned_of() {
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
         }));
     }
-    scene.objects.put("us", json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/12"]},
-    }));
+    scene.objects.put("us", service_range("10.96.0.0/12"));
     let at = |vip: &str| ServiceExportModel { vip: text(vip), ..export(ADDRESS) };
     let (state, diagnostics) = apply::<ServiceExport>(&scene, &Value::Null, at("10.96.1.2")).await;
     let warnings = words(&diagnostics);
@@ -133,6 +131,8 @@ async fn pods_without_a_sidecar_and_addresses_of_services_are_warned_of() {
         "{warnings}"
     );
     assert!(warnings.contains("10.96.1.2 is in 10.96.0.0/12, from which cluster \"us\""), "{warnings}");
+    let planned = preview::<ServiceExport>(&scene, ServiceExportModel { gateway: Value::Unknown, ..at("10.96.1.2") }).await.1;
+    assert!(words(&planned).contains("10.96.1.2 is in 10.96.0.0/12"), "{}", words(&planned));
     let (_, diagnostics) = apply::<ServiceExport>(&scene, &state, at("10.0.0.2")).await;
     assert!(!words(&diagnostics).contains("range of Services"), "{}", words(&diagnostics));
 }
