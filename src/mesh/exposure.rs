@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::{
     export::opening,
     helm::gateway::{GatewayNames, PORT},
-    labels::Owner,
-    manifest::with_spec,
+    labels::{EXPOSURE_RECORD, Owner},
+    manifest::{annotated, with_spec},
     names::{Namespace, ObjectName},
 };
 use crate::{
@@ -65,13 +65,58 @@ impl fmt::Display for ExposedService {
     }
 }
 
+/// Which Services a gateway is open for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Those that are named.
+    pub services: Vec<ExposedService>,
+    /// The labels of those that aren't.
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+impl Exposure {
+    /// Whether it is for none, whatever the cluster has.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty() && self.labels.is_none()
+    }
+
+    /// Returns those that are named, and those that were found by the labels.
+    pub fn with(&self, found: &[Json]) -> Vec<ExposedService> {
+        let service = |live: &Json| {
+            let (namespace, name) = (live["metadata"]["namespace"].as_str()?, live["metadata"]["name"].as_str()?);
+            ExposedService::parse(&format!("{namespace}/{name}")).ok()
+        };
+        let mut all: Vec<_> = self.services.iter().cloned().chain(found.iter().filter_map(service)).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// What was asked for, where the Gateway's hosts don't show it.
+    fn record(&self) -> Option<String> {
+        let services: Vec<_> = self.services.iter().map(ToString::to_string).collect();
+        self.labels.as_ref().map(|labels| json!({"services": services, "labels": labels}).to_string())
+    }
+
+    /// Reads off a live Gateway what was asked for.
+    pub fn read(live: &Json) -> Self {
+        let record = live["metadata"]["annotations"][EXPOSURE_RECORD].as_str().and_then(|text| serde_json::from_str::<Json>(text).ok());
+        let Some(record) = record else { return Self { services: read(live), labels: None } };
+        let named = record["services"].as_array().into_iter().flatten().filter_map(Json::as_str);
+        Self {
+            services: named.filter_map(|text| ExposedService::parse(text).ok()).collect(),
+            labels: serde_json::from_value(record["labels"].clone()).ok(),
+        }
+    }
+}
+
 /// Returns the reference of the Gateway.
 pub fn object(namespace: &Namespace, names: &GatewayNames) -> ObjectRef {
     ObjectRef::namespaced(Kind::GATEWAY, namespace.as_str(), format!("mesh-exposed-{}", names.release))
 }
 
-/// Returns the manifest of the Gateway. A Service that a namespace as a whole includes has no host of its own.
-pub fn manifest(namespace: &Namespace, names: &GatewayNames, services: &[ExposedService]) -> Json {
+/// Returns the manifest of the Gateway that opens these Services. One that a namespace as a whole includes has no host of its own.
+pub fn manifest(namespace: &Namespace, names: &GatewayNames, exposure: &Exposure, services: &[ExposedService]) -> Json {
     let is_included =
         |one: &ExposedService| one.name.is_some() && services.iter().any(|all| all.name.is_none() && all.namespace == one.namespace);
     let mut hosts: Vec<_> = services.iter().filter(|one| !is_included(one)).map(ExposedService::host).collect();
@@ -84,11 +129,15 @@ pub fn manifest(namespace: &Namespace, names: &GatewayNames, services: &[Exposed
             hosts,
         }],
     };
-    with_spec(Kind::GATEWAY, namespace, &object(namespace, names).name, &Owner::Exposure, &gateway)
+    let manifest = with_spec(Kind::GATEWAY, namespace, &object(namespace, names).name, &Owner::Exposure, &gateway);
+    match exposure.record() {
+        Some(record) => annotated(manifest, &BTreeMap::from([(EXPOSURE_RECORD, record)])),
+        None => manifest,
+    }
 }
 
 /// Reads the Services off a live Gateway.
-pub fn read(live: &Json) -> Vec<ExposedService> {
+fn read(live: &Json) -> Vec<ExposedService> {
     let hosts = live["spec"]["servers"][0]["hosts"].as_array().into_iter().flatten().filter_map(Json::as_str);
     hosts.filter_map(ExposedService::of_host).collect()
 }
@@ -120,11 +169,23 @@ mod tests {
     #[test]
     fn services_are_opened_by_one_gateway_and_read_back() {
         let namespace = Namespace::parse("istio-system").unwrap();
-        let manifest = manifest(&namespace, &names(), &services(&["shop/*", "shop/echo", "bank/cart"]));
+        let named = Exposure { services: services(&["shop/*", "shop/echo", "bank/cart"]), labels: None };
+        let manifest = manifest(&namespace, &names(), &named, &named.with(&[]));
         assert_eq!(manifest["metadata"]["name"], "mesh-exposed-istio-eastwestgateway");
         assert_eq!(manifest["spec"]["selector"], json!({"istio": "eastwestgateway"}));
         assert_eq!(manifest["spec"]["servers"][0]["hosts"], json!(["*.shop.svc.cluster.local", "cart.bank.svc.cluster.local"]));
-        assert_eq!(read(&manifest), services(&["shop/*", "bank/cart"]));
+        assert_eq!(Exposure::read(&manifest), Exposure { services: services(&["shop/*", "bank/cart"]), labels: None });
+        assert_eq!(manifest["metadata"]["annotations"], Json::Null);
+    }
+
+    #[test]
+    fn what_has_the_labels_is_opened_and_what_was_asked_for_is_recorded() {
+        let labels = BTreeMap::from([("expose".to_owned(), "true".to_owned())]);
+        let exposure = Exposure { services: services(&["shop/echo"]), labels: Some(labels) };
+        let found = ["shop", "bank"].map(|namespace| json!({"metadata": {"namespace": namespace, "name": "echo"}}));
+        let manifest = manifest(&Namespace::parse("istio-system").unwrap(), &names(), &exposure, &exposure.with(&found));
+        assert_eq!(manifest["spec"]["servers"][0]["hosts"], json!(["echo.bank.svc.cluster.local", "echo.shop.svc.cluster.local"]));
+        assert_eq!(Exposure::read(&manifest), exposure);
     }
 
     #[test]

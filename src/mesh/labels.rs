@@ -19,6 +19,9 @@ pub const NETWORK: &str = well_known::NETWORK_LABEL;
 /// Annotation of an exporter's `ServiceEntry`: the export as JSON, for an import. See [`super::export::Request`].
 pub const EXPORT_RECORD: &str = "mesh.terraform.io/export-record";
 
+/// Annotation of the Gateway of a `mesh_eastwest_gateway` that exposes Services by their labels: what was asked for, as JSON. See [`super::exposure::Exposure`].
+pub const EXPOSURE_RECORD: &str = "mesh.terraform.io/exposure-record";
+
 /// Annotation of the `ServiceEntry` of a `mesh_service_import`: the import as JSON. See [`super::export::Import`].
 pub const IMPORT_RECORD: &str = "mesh.terraform.io/import-record";
 

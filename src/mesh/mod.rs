@@ -30,7 +30,7 @@ pub mod trust;
 
 pub use crate::istio::MutualTlsMode;
 pub use export::{Export, ExportId};
-pub use exposure::ExposedService;
+pub use exposure::{ExposedService, Exposure};
 pub use helm::{Canary, ControlPlane, EastwestGatewaySettings, Values};
 pub use link::Link;
 pub use names::{

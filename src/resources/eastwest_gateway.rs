@@ -17,7 +17,7 @@ use crate::world::{ClusterAccess, Creation, LiveCluster, World, import, in_place
 use crate::{
     data::{Deployed, Kind, ObjectRef, Release},
     mesh::{
-        ClusterKey, EastwestGatewaySettings, ExposedService, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Revision, Values,
+        ClusterKey, EastwestGatewaySettings, Exposure, LabelValue, Namespace, NetworkName, ObjectName, ReleaseName, Revision, Values,
         helm::gateway::{CHART, GatewayNames, PORT},
         labels::selector_of,
         observe::ignored::IgnoredField,
@@ -70,6 +70,9 @@ model! {
         /// `NAMESPACE/*` for all of a namespace, for example `["shop/echo"]`. Any workload of the mesh may then call them. The cluster's domain must be
         /// `cluster.local`. Exports don't need it.
         exposed_services: Set<String> => optional(),
+        /// Labels of further Services that are exposed like `exposed_services`, in all namespaces: `{ "mesh.example.com/expose" = "true" }`. All of the labels
+        /// count. A Service that gets or loses them later is a line of `drift`, and the next apply follows. Whoever may label a Service may then open it to the mesh.
+        exposed_service_labels: BTreeMap<String, Value<String>> => optional(),
         /// Revision of istiod whose proxy and configuration the gateway gets: `revision` of the `canary` of the `mesh_cluster`, or a tag of it. Defaults
         /// to the cluster's own istiod. A change rolls the pods; the load balancer stays.
         revision: String => optional(),
@@ -113,7 +116,7 @@ pub struct EastwestGateway {
     cluster: ClusterKey,
     gateway: EastwestGatewaySettings,
     external: External,
-    exposed: Vec<ExposedService>,
+    exposed: Exposure,
     istio_version: Option<String>,
     ignored: Vec<IgnoredField>,
     adopts: bool,
@@ -200,7 +203,7 @@ impl EastwestGateway {
             _ => Err(format!("Must be at least 1, got {count}.")),
         });
         let external = External::parse(model, parse);
-        let exposed = parse.each("exposed_services", &model.exposed_services, |text| ExposedService::parse(text));
+        let exposed = exposure::parse(model, parse);
         let values = parse.each("values", &model.values, |text| Values::parse(text));
         let private = parse.optional("values_wo", &model.values_wo, |text| Values::parse_private(text));
         let ignored = parse.each("ignore_drift", &model.ignore_drift, |text| IgnoredField::parse(text));
@@ -365,7 +368,8 @@ impl Resource for EastwestGateway {
             // Nothing in the cluster shows what is configured instead of the load balancer's addresses.
             external_addresses: Value::Null,
             external_port: Value::Null,
-            exposed_services: exposed,
+            exposed_services: exposed.0,
+            exposed_service_labels: exposed.1,
             ignore_drift: Value::Null,
             adopt: Value::Null,
             addresses: Value::Null,

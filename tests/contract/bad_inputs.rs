@@ -268,6 +268,8 @@ fn resources() -> Vec<(&'static str, Case)> {
         (json!({"network": null}), "network", "is required"),
         (json!({"replicas": -1}), "replicas", "must be at least 1, got -1"),
         (json!({"exposed_services": ["echo"]}), "exposed_services", "Write NAMESPACE/SERVICE"),
+        (json!({"exposed_service_labels": {}}), "exposed_service_labels", "one label at least"),
+        (json!({"exposed_service_labels": {"a": "b c"}}), "exposed_service_labels[\"a\"]", "' ' (position 2) is not allowed"),
         (json!({"replicas": 1.5}), "replicas", "a whole number"),
         (json!({"source_ranges": ["10.0.0.0"]}), "source_ranges", "10.0.0.0"),
         (json!({"source_ranges": ["10.0.0.0/33"]}), "source_ranges", "10.0.0.0/33"),

@@ -34,7 +34,7 @@ pub(super) fn plan(plan: &mut Plan<'_, EastwestGatewayModel, World>, spec: &Pars
             label: spec.gateway.names.label().to_owned(),
             revision: spec.gateway.release(None).values["revision"].as_str().and_then(|revision| Revision::parse(revision).ok()),
             version: plan.planned.installed_version.as_ref_option().and_then(|version| semver::Version::parse(version).ok()),
-            open_namespaces: spec.exposed.iter().filter_map(ExposedService::whole_namespace).cloned().collect(),
+            open_namespaces: spec.exposed.services.iter().filter_map(ExposedService::whole_namespace).cloned().collect(),
         };
         let warnings = plan.world.map(|world| world.planned.add_gateway(gateway));
         warnings.into_iter().flatten().for_each(|warning| plan.report.warning(warning));

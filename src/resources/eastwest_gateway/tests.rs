@@ -366,6 +366,35 @@ async fn a_gateway_object_of_others_is_neither_changed_nor_deleted() {
 }
 
 #[tokio::test]
+async fn services_with_the_labels_are_followed() {
+    let scene = scene();
+    scene.objects.put("eu", balancer("198.51.100.9"));
+    let labels = Value::Value([("expose".to_owned(), text("true"))].into());
+    let exposed = || EastwestGatewayModel { exposed_service_labels: labels.clone(), ..gateway() };
+    let hosts = || {
+        let gateway = scene.objects.all("eu").into_iter().find(|object| object["kind"] == "Gateway");
+        gateway.map(|gateway| gateway["spec"]["servers"][0]["hosts"].clone())
+    };
+    let label = |value: &str| {
+        let metadata = json!({"namespace": "shop", "name": "echo", "labels": {"expose": value}});
+        scene.objects.put("eu", json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {}}));
+    };
+    let state = created::<EastwestGateway>(&scene, exposed()).await;
+    assert_eq!((hosts(), drift(&read::<EastwestGateway>(&scene, &state).await.0)), (None, Vec::new()), "no Service has the label");
+    label("true");
+    let object = "Gateway istio-system/mesh-exposed-istio-eastwestgateway";
+    assert_eq!(drift(&read::<EastwestGateway>(&scene, &state).await.0), [format!("{object}: it is gone")]);
+    let (state, _) = apply::<EastwestGateway>(&scene, &state, exposed()).await;
+    assert_eq!(hosts(), Some(json!(["echo.shop.svc.cluster.local"])));
+    assert_eq!(drift(&read::<EastwestGateway>(&scene, &state).await.0), [""; 0]);
+    label("false");
+    assert_eq!(drift(&read::<EastwestGateway>(&scene, &state).await.0), [format!("{object}: must be removed: no Service has the labels")]);
+    let (state, _) = apply::<EastwestGateway>(&scene, &state, exposed()).await;
+    assert_eq!(hosts(), None);
+    assert!(destroy::<EastwestGateway>(&scene, &state).await.0.is_null());
+}
+
+#[tokio::test]
 async fn a_destroy_that_was_killed_is_unfinished_until_the_load_balancer_and_the_namespace_are_gone() {
     let scene = scene();
     scene.objects.put("eu", balancer("198.51.100.9"));

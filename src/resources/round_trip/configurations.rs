@@ -64,8 +64,8 @@ pub(super) fn configurations(name: &str, root_fingerprint: &str, request: &str) 
         "mesh_eastwest_gateway" => vec![json!({
             "cluster": "eu", "network": "eu-net", "namespace": NAMESPACE, "name": "gateway", "service_name": "named", "label": "eastwest", "istio_version": "1.30.0",
             "service_annotations": {"a.example/b": "c"}, "load_balancer_class": "l", "source_ranges": ["203.0.113.0/24"], "replicas": 2, "revision": "next",
-            "external_addresses": ["198.51.100.9"], "external_port": 15443, "exposed_services": ["shop/echo"], "ignore_drift": ["Service *"], "adopt": true, "values": ["resources: {limits: {cpu: 1}}"],
-            "values_wo": "resources: {limits: {cpu: 1}}", "values_wo_version": 1, "timeouts": timeouts,
+            "external_addresses": ["198.51.100.9"], "external_port": 15443, "exposed_services": ["shop/echo"], "exposed_service_labels": {"expose": "true"}, "ignore_drift": ["Service *"], "adopt": true,
+            "values": ["resources: {limits: {cpu: 1}}"], "values_wo": "resources: {limits: {cpu: 1}}", "values_wo_version": 1, "timeouts": timeouts,
         })],
         "mesh_link" => vec![json!({
             "cluster": "us", "network": "eu-net", "addresses": ["198.51.100.9", "lb.example.com"], "port": 443, "namespace": NAMESPACE,

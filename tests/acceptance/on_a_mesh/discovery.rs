@@ -50,6 +50,7 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
     answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
     answered_by(eu, &[ClusterName::Us, ClusterName::Eu]);
     the_status_tells_what_istiod_knows_of_the_gateway(mesh);
+    a_label_exposes_a_service_as_its_name_does(mesh);
     scale(us, 0);
     answered_by(us, &[ClusterName::Eu]);
     tokens_are_renewed_while_calls_go_on(mesh);
@@ -71,6 +72,31 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
     }
     us.kubectl(&["delete", "-n", "echo", "service/echo", "deployment/echo"]).expect("deleted");
     eu.kubectl(&["delete", "-n", "echo", "deployment/client"]).expect("deleted");
+}
+
+fn a_label_exposes_a_service_as_its_name_does(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let (named, labelled) = ("exposed_services = [\"echo/echo\"]", "exposed_service_labels = { \"mesh.example.com/expose\" = \"true\" }");
+    let label = |value: &str| {
+        for cluster in [us, eu] {
+            cluster.kubectl(&["label", "-n", "echo", "service/echo", &format!("mesh.example.com/expose{value}")]).expect("labelled");
+        }
+    };
+    workspace.edit(named, labelled);
+    workspace.apply();
+    workspace.assert_settled();
+    label("=true");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("mesh-exposed-istio-eastwestgateway: it is gone"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    label("-");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("must be removed: no Service has the labels"), "{plan}");
+    workspace.edit(labelled, named);
+    workspace.apply();
+    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
 }
 
 fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
