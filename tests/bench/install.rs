@@ -22,7 +22,6 @@ pub(crate) fn measure() -> Vec<Figure> {
     let by_hand: Vec<_> = (0..RUNS)
         .map(|_| {
             let by_hand = mesh_by_hand(&lab, false).expect("a mesh").mesh;
-            lab.clean().expect("clean clusters");
             for (key, manifest) in [("eu", echo_manifest(ClusterName::Eu)), ("us", client_manifest().to_owned())] {
                 lab.cluster(key).and_then(|cluster| cluster.apply(&manifest)).expect("applied");
             }
