@@ -41,6 +41,11 @@ pub(crate) fn clis(lab: &Lab) -> Vec<Cli> {
     clis
 }
 
+/// Returns the CLI of a name, if it is there.
+pub(crate) fn cli(lab: &Lab, name: &str) -> Option<Cli> {
+    clis(lab).into_iter().find(|cli| cli.name == name)
+}
+
 fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())

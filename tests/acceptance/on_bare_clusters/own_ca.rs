@@ -16,7 +16,7 @@ use crate::{
     fixture::{bare_clusters, both, example},
     on_a_mesh::own_root::openssl,
     traffic::{Calls, call_host_until_ok, restart_workloads},
-    workspace::{Workspace, clis},
+    workspace::{Workspace, cli},
 };
 
 const ROOT_AND_US: &str = r#"
@@ -81,9 +81,9 @@ fn each_way_to_a_ca_makes_a_call_and_costs_none_by_terraform() {
     go_each_way("terraform");
 }
 
-fn go_each_way(cli: &str) {
+fn go_each_way(name: &str) {
     let lab = bare_clusters();
-    let Some(cli) = clis(&lab).into_iter().find(|found| found.name == cli) else { return };
+    let Some(cli) = cli(&lab, name) else { return };
     let (us, eu) = both(&lab);
     let workspace = example(&lab, &cli);
     let company = Company::found(workspace.path("ca"));

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::{
     fixture::{bare_clusters, both, example},
     traffic::{Calls, call_host_until_ok, restart_workloads},
-    workspace::{Workspace, clis, unwrapped},
+    workspace::{Workspace, cli, unwrapped},
 };
 
 /// What istiod and the sidecars need to follow a change of roots without a restart of workloads.
@@ -56,9 +56,9 @@ fn a_root_is_replaced_in_stages_without_a_failed_call_by_terraform() {
     replace_the_root("terraform");
 }
 
-fn replace_the_root(cli: &str) {
+fn replace_the_root(name: &str) {
     let lab = bare_clusters();
-    let Some(cli) = clis(&lab).into_iter().find(|found| found.name == cli) else { return };
+    let Some(cli) = cli(&lab, name) else { return };
     let (us, eu) = both(&lab);
     let workspace = example(&lab, &cli);
     workspace.write("roots.yaml", FOLLOW_ROOTS);
