@@ -16,7 +16,10 @@ use crate::{
 /// The Service of both clusters, by its own name.
 const SERVICE: &str = "echo.echo.svc.cluster.local";
 
-const DISCOVERY: &str = r#"
+/// How both gateways are open for it.
+pub(crate) const EXPOSED: &str = "exposed_services = [\"echo/echo\"]";
+
+pub(super) const DISCOVERY: &str = r#"
 resource "mesh_remote_secret" "this" {
   for_each = { us = "eu", eu = "us" }
 
@@ -28,6 +31,59 @@ resource "mesh_remote_secret" "this" {
 "#;
 
 pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_without_a_failed_call(mesh: &Mesh) {
+    with_one_service_of_both(mesh, || {
+        let Mesh { us, eu, workspace, .. } = mesh;
+        a_wrong_server_fails_with_the_reason_of_the_replica(mesh);
+        workspace.write("discovery.tf", DISCOVERY);
+        workspace.apply();
+        workspace.assert_settled();
+        let state = workspace.state("mesh_remote_secret.this[\"us\"]");
+        assert!(state["expires_at"].is_string() && state["istiod_version"] == "1.31.0", "{state}");
+        let everything = format!("{}{}", workspace.read("terraform.tfstate"), workspace.succeed(&["show", "-json"]));
+        assert!(!everything.contains("eyJhbGciOi"), "a token is in the state");
+
+        answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+        answered_by(eu, &[ClusterName::Us, ClusterName::Eu]);
+        the_status_tells_what_istiod_knows_of_the_gateway(mesh);
+        scale(us, 0);
+        answered_by(us, &[ClusterName::Eu]);
+        tokens_are_renewed_while_calls_go_on(mesh);
+        scale(us, 1);
+        us.wait_ready("echo", "echo").expect("ready");
+
+        a_private_api_server_is_read_through_the_gateway(mesh);
+        a_manual_change_is_planned_and_mended(us, workspace);
+        a_secret_of_others_is_imported(us, workspace);
+    });
+}
+
+/// A replica that doesn't answer is named, though the other one has read the cluster.
+pub(super) fn each_replica_of_istiod_is_asked(mesh: &Mesh) {
+    with_one_service_of_both(mesh, || {
+        let Mesh { us, workspace, .. } = mesh;
+        let two = "concat(var.values.istiod, [yamlencode({ autoscaleEnabled = false, replicaCount = 2 })])";
+        workspace.edit("  values       = var.values.istiod\n", &format!("  values       = {two}\n"));
+        workspace.apply();
+        us.wait_ready("istio-system", "istiod").expect("two replicas");
+        let pods = us.kubectl(&["get", "pod", "-n", "istio-system", "-l", "app=istiod", "-o", "name"]).expect("a list");
+        let [silent, other] = pods.lines().collect::<Vec<_>>()[..] else { panic!("two replicas: {pods}") };
+        let paused = us.pause("istio-system", silent).expect("paused");
+        let timeouts = "  timeouts = { create = \"40s\" }\n}\n";
+        workspace.write("discovery.tf", &format!("{}{timeouts}", DISCOVERY.trim_end().trim_end_matches('}')));
+        let failed = unwrapped(&workspace.fail(&["apply", "-auto-approve", "-no-color"]));
+        drop(paused);
+        let name = |pod: &str| pod.trim_start_matches("pod/").to_owned();
+        assert!(failed.contains("Cluster \"us\" doesn't discover cluster \"eu\""), "{failed}");
+        assert!(failed.contains(&format!("{}: ", name(silent))) && !failed.contains(&format!("{}: ", name(other))), "{failed}");
+        workspace.write("discovery.tf", DISCOVERY);
+        workspace.apply();
+        workspace.assert_settled();
+        answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+    });
+}
+
+/// Runs a test of a mesh in which both clusters have a client and a Service of one name, for which the gateways are open.
+pub(super) fn with_one_service_of_both(mesh: &Mesh, test: impl FnOnce()) {
     let Mesh { us, eu, workspace, .. } = mesh;
     let before = workspace.read("main.tf");
     for cluster in [us, eu] {
@@ -36,31 +92,9 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
         cluster.wait_ready("echo", "echo").expect("echo is ready");
         cluster.wait_ready("echo", "client").expect("the client is ready");
     }
-    workspace.edit("  values   = var.values.gateway\n", "  values   = var.values.gateway\n\n  exposed_services = [\"echo/echo\"]\n");
+    workspace.edit("  values   = var.values.gateway\n", &format!("  values   = var.values.gateway\n\n  {EXPOSED}\n"));
 
-    a_wrong_server_fails_with_the_reason_of_the_replica(mesh);
-    workspace.write("discovery.tf", DISCOVERY);
-    workspace.apply();
-    workspace.assert_settled();
-    let state = workspace.state("mesh_remote_secret.this[\"us\"]");
-    assert!(state["expires_at"].is_string() && state["istiod_version"] == "1.31.0", "{state}");
-    let everything = format!("{}{}", workspace.read("terraform.tfstate"), workspace.succeed(&["show", "-json"]));
-    assert!(!everything.contains("eyJhbGciOi"), "a token is in the state");
-
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
-    answered_by(eu, &[ClusterName::Us, ClusterName::Eu]);
-    the_status_tells_what_istiod_knows_of_the_gateway(mesh);
-    a_label_exposes_a_service_as_its_name_does(mesh);
-    scale(us, 0);
-    answered_by(us, &[ClusterName::Eu]);
-    tokens_are_renewed_while_calls_go_on(mesh);
-    scale(us, 1);
-    us.wait_ready("echo", "echo").expect("ready");
-
-    only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh);
-    a_private_api_server_is_read_through_the_gateway(mesh);
-    a_manual_change_is_planned_and_mended(us, workspace);
-    a_secret_of_others_is_imported(us, workspace);
+    test();
 
     workspace.write("discovery.tf", "");
     workspace.write("main.tf", &before);
@@ -72,31 +106,6 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
     }
     us.kubectl(&["delete", "-n", "echo", "service/echo", "deployment/echo"]).expect("deleted");
     eu.kubectl(&["delete", "-n", "echo", "deployment/client"]).expect("deleted");
-}
-
-fn a_label_exposes_a_service_as_its_name_does(mesh: &Mesh) {
-    let Mesh { us, eu, workspace, .. } = mesh;
-    let (named, labelled) = ("exposed_services = [\"echo/echo\"]", "exposed_service_labels = { \"mesh.example.com/expose\" = \"true\" }");
-    let label = |value: &str| {
-        for cluster in [us, eu] {
-            cluster.kubectl(&["label", "-n", "echo", "service/echo", &format!("mesh.example.com/expose{value}")]).expect("labelled");
-        }
-    };
-    workspace.edit(named, labelled);
-    workspace.apply();
-    workspace.assert_settled();
-    label("=true");
-    let plan = unwrapped(&workspace.changes());
-    assert!(plan.contains("mesh-exposed-istio-eastwestgateway: it is gone"), "{plan}");
-    workspace.apply();
-    workspace.assert_settled();
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
-    label("-");
-    let plan = unwrapped(&workspace.changes());
-    assert!(plan.contains("must be removed: no Service has the labels"), "{plan}");
-    workspace.edit(labelled, named);
-    workspace.apply();
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
 }
 
 fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
@@ -111,62 +120,6 @@ fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
         assert!(failed.contains(words), "{words}: {failed}");
     }
     assert!(workspace.state("mesh_remote_secret.this[\"us\"]")["expires_at"].is_string(), "what was made is in the state");
-}
-
-/// What istiod needs of the Multi-Cluster Services API: the kind ServiceExport, of which it reads no more than that an object exists.
-const SERVICE_EXPORTS: &str = r"
-apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata:
-  name: serviceexports.multicluster.x-k8s.io
-  annotations: {api-approved.kubernetes.io: https://github.com/kubernetes/enhancements/pull/1748}
-spec:
-  group: multicluster.x-k8s.io
-  scope: Namespaced
-  names: {plural: serviceexports, singular: serviceexport, kind: ServiceExport}
-  versions:
-  - {name: v1alpha1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
-";
-
-fn only_services_with_an_export_are_discovered_where_istiod_is_told_so(mesh: &Mesh) {
-    let Mesh { us, eu, workspace, .. } = mesh;
-    let before = workspace.read("main.tf");
-    let marks = "service_accounts = [\"echo\"]\n  mcs_service_export = true";
-    workspace.edit("service_accounts = [\"echo\"]", marks);
-    let refused = unwrapped(&workspace.fail(&["apply", "-auto-approve", "-no-color"]));
-    assert!(refused.contains("The Multi-Cluster Services API is not installed"), "{refused}");
-    workspace.write("main.tf", &before);
-    workspace.apply();
-    for cluster in [us, eu] {
-        cluster.apply(SERVICE_EXPORTS).expect("a definition");
-    }
-    let told = "concat(var.values.istiod, [yamlencode({ env = { ENABLE_MCS_SERVICE_DISCOVERY = \"true\" } })])";
-    workspace.edit("  values       = var.values.istiod\n", &format!("  values       = {told}\n"));
-    workspace.apply();
-    workspace.assert_settled();
-    answered_by(us, &[ClusterName::Us]);
-    answered_by(eu, &[ClusterName::Eu]);
-    workspace.edit("service_accounts = [\"echo\"]", marks);
-    workspace.apply();
-    workspace.assert_settled();
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
-    answered_by(eu, &[ClusterName::Eu]);
-    eu.kubectl(&["delete", "serviceexports.multicluster.x-k8s.io", "-n", "echo", "echo"]).expect("deleted");
-    answered_by(us, &[ClusterName::Us]);
-    let plan = unwrapped(&workspace.changes());
-    assert!(plan.contains("ServiceExport echo/echo: it is gone"), "{plan}");
-    workspace.apply();
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
-    workspace.edit(marks, "service_accounts = [\"echo\"]");
-    workspace.apply();
-    answered_by(us, &[ClusterName::Us]);
-
-    workspace.write("main.tf", &before);
-    workspace.apply();
-    answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
-    for cluster in [us, eu] {
-        cluster.kubectl(&["delete", "customresourcedefinition", "serviceexports.multicluster.x-k8s.io"]).expect("deleted");
-    }
 }
 
 /// istiod of the US has no other address of the EU's API server than the gateway's.
@@ -224,7 +177,7 @@ fn the_status_tells_what_istiod_knows_of_the_gateway(mesh: &Mesh) {
 }
 
 /// Calls until each of the clusters has answered, and no other does any more.
-fn answered_by(from: &Cluster, clusters: &[ClusterName]) {
+pub(crate) fn answered_by(from: &Cluster, clusters: &[ClusterName]) {
     let marks: Vec<_> = clusters.iter().map(|name| format!("Cluster={name}")).collect();
     let calls = || (0..12).map(|_| call_from(from, &format!("http://{SERVICE}/"))).collect::<Vec<_>>();
     let is_wanted = |answers: &[String]| {
@@ -290,6 +243,6 @@ fn a_secret_of_others_is_imported(us: &Cluster, workspace: &Workspace) {
     answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
 }
 
-fn scale(cluster: &Cluster, replicas: u32) {
+pub(crate) fn scale(cluster: &Cluster, replicas: u32) {
     cluster.kubectl(&["scale", "-n", "echo", "deployment/echo", &format!("--replicas={replicas}")]).expect("scaled");
 }

@@ -5,9 +5,10 @@ mod balancer;
 mod ca_request;
 mod callers;
 pub(crate) mod canary;
-mod discovery;
+pub(crate) mod discovery;
 mod drift;
 mod edges;
+mod exposure;
 mod failover;
 mod foreign;
 mod identity;
@@ -32,27 +33,30 @@ use mesh_lab::{Cluster, Lab};
 use crate::{
     fixture::{Timed, bare_clusters, both, example, lab},
     traffic::{call_host_until_ok, restart_workloads},
-    workspace::{Cli, Workspace, clis, text},
+    workspace::{Cli, Workspace, cli, text},
 };
 
 /// The tests of each CLI. `make test` runs those of `each` with both CLIs. What the others prove is done by istiod, proxies and the load
-/// balancer, whichever CLI has applied it: they run with one CLI there, and with the other one in `make test-long`. The modules' names keep
+/// balancer, whichever CLI has applied it: they run with one CLI there, and with the other one in `make test-long`. What is long and was proven is there with both. The modules' names keep
 /// the tests of a CLI together, as tests run in the order of their names.
 macro_rules! on_the_mesh_of {
     (
         each { $($each_module:ident::$each:ident,)* }
         terraform { $($terraform_module:ident::$terraform:ident,)* }
         tofu { $($tofu_module:ident::$tofu:ident,)* }
+        long { $($long_module:ident::$long:ident,)* }
     ) => {
         mod of_terraform {
             $(#[test] fn $each() { super::on_the_mesh_of("terraform", super::$each_module::$each); })*
             $(#[test] fn $terraform() { super::on_the_mesh_of("terraform", super::$terraform_module::$terraform); })*
             $(#[test] #[ignore = "runs with OpenTofu"] fn $tofu() { super::on_the_mesh_of("terraform", super::$tofu_module::$tofu); })*
+            $(#[test] #[ignore = "runs in `make test-long`"] fn $long() { super::on_the_mesh_of("terraform", super::$long_module::$long); })*
         }
         mod of_tofu {
             $(#[test] fn $each() { super::on_the_mesh_of("tofu", super::$each_module::$each); })*
             $(#[test] #[ignore = "runs with Terraform"] fn $terraform() { super::on_the_mesh_of("tofu", super::$terraform_module::$terraform); })*
             $(#[test] fn $tofu() { super::on_the_mesh_of("tofu", super::$tofu_module::$tofu); })*
+            $(#[test] #[ignore = "runs in `make test-long`"] fn $long() { super::on_the_mesh_of("tofu", super::$long_module::$long); })*
         }
     };
 }
@@ -67,7 +71,6 @@ on_the_mesh_of! {
         interrupt::an_interrupted_wait_ends_at_once_and_saves_the_state,
         outage::an_unreachable_cluster_loses_no_state,
         own_root::a_root_of_ones_own_signs_and_its_key_is_stored_nowhere,
-        partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
         secrets::secrets_are_in_no_state_plan_or_log,
         services::a_label_of_a_service_exports_it,
         tokens::an_ephemeral_token_opens_the_cluster_and_is_stored_nowhere,
@@ -79,6 +82,7 @@ on_the_mesh_of! {
         callers::only_callers_that_are_listed_are_answered,
         edges::an_export_is_seen_by_the_namespaces_that_it_names_and_has_addresses_of_any_kind,
         failover::a_host_of_both_clusters_is_answered_by_the_other_when_its_own_fails,
+        partial::a_mode_that_is_removed_while_helm_fails_is_not_forgotten,
         interrupt::a_pending_release_is_left_to_the_helm_that_works_on_it,
         partial::an_export_that_moves_while_its_exporter_is_down_leaves_nothing_behind,
         refusals::what_a_cluster_refuses_is_explained_and_leaves_nothing_behind,
@@ -95,6 +99,10 @@ on_the_mesh_of! {
         link::a_link_gives_exports_a_gateway_whose_new_address_is_one_write,
         probe::a_failed_call_is_named_with_its_cause,
         secrets::write_only_helm_values_reach_the_cluster_and_nothing_else,
+    }
+    long {
+        discovery::each_replica_of_istiod_is_asked,
+        exposure::a_label_or_an_export_of_the_service_decides_what_is_discovered,
     }
 }
 
@@ -136,7 +144,7 @@ pub(crate) fn forget() {
 }
 
 fn on_the_mesh_of(name: &'static str, test: fn(&Mesh)) {
-    let Some(cli) = clis(&lab()).into_iter().find(|found| found.name == name) else { return };
+    let Some(cli) = cli(&lab(), name) else { return };
     let mesh = match share(Shared::Failed(name)) {
         Shared::Failed(failed) if failed == name => panic!("the mesh didn't come up: the first test that needed it says why"),
         Shared::Up(mesh) if mesh.cli.name == name => mesh,
