@@ -31,6 +31,9 @@ pub const REMOTE_RECORD: &str = "mesh.terraform.io/remote-record";
 /// Label of a remote secret: the key of the cluster that it leads to.
 const REMOTE: &str = "mesh.terraform.io/remote-cluster";
 
+/// Label of the Secret that keeps a token of a `mesh_remote_secret`: the key of the cluster that reads by it.
+const READER: &str = "mesh.terraform.io/reader-token";
+
 /// Annotation of the DestinationRules of a `mesh_global_service`: the service as JSON. See [`super::global::Request`].
 pub const GLOBAL_RECORD: &str = "mesh.terraform.io/global-record";
 
@@ -82,6 +85,8 @@ pub enum Owner {
     Link,
     /// `mesh_remote_secret`, by the key of the cluster that it leads to
     RemoteSecret(ClusterKey),
+    /// `mesh_remote_secret`: the Secret that keeps its token, by the key of the cluster that reads
+    ReaderToken(ClusterKey),
     /// `mesh_probe`: the pod that it calls from
     Probe,
     /// `mesh_service_export`, by its host and the key of the cluster that exports
@@ -103,6 +108,7 @@ impl Owner {
             Self::Exposure => vec![("mesh.terraform.io/exposed-services", "true".to_owned())],
             Self::Link => vec![("mesh.terraform.io/link", "true".to_owned())],
             Self::RemoteSecret(remote) => vec![(REMOTE, remote.to_string())],
+            Self::ReaderToken(reader) => vec![(READER, reader.to_string())],
             Self::Probe => vec![("mesh.terraform.io/probe", "true".to_owned())],
             Self::Export(host, exporter) => {
                 vec![(EXPORT, host.slug()), (EXPORTED_BY, exporter.to_string())]
@@ -142,6 +148,11 @@ pub fn remote_secrets() -> String {
 /// Returns the key of the cluster that a remote secret leads to.
 pub fn remote_of(object: &Json) -> Option<ClusterKey> {
     ClusterKey::parse(object["metadata"]["labels"][REMOTE].as_str()?).ok()
+}
+
+/// Returns the key of the cluster that reads by the token in a Secret.
+pub fn reader_of(object: &Json) -> Option<ClusterKey> {
+    ClusterKey::parse(object["metadata"]["labels"][READER].as_str()?).ok()
 }
 
 /// Returns the label selector that finds the objects of every `mesh_service_import`.

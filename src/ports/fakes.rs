@@ -164,8 +164,12 @@ impl FakeObjects {
     }
 }
 
-/// Sets the status of what istiod takes up.
+/// Sets the status of what istiod takes up, and the token of a Secret that is to keep one.
 fn take_up(live: &mut Json) {
+    if live["type"] == "kubernetes.io/service-account-token" {
+        let token = format!("endless token of {}", live["metadata"]["name"].as_str().unwrap_or_default());
+        live["data"] = json!({"token": STANDARD.encode(token)});
+    }
     if Kind::of(live) == Some(Kind::API_GATEWAY) {
         live["status"] = json!({"conditions": [{"type": "Programmed", "status": "True"}]});
     }

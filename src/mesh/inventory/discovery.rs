@@ -24,7 +24,7 @@ pub struct DiscoveredCluster {
     pub key: Option<ClusterKey>,
     /// `NAMESPACE/NAME` of the Secret.
     pub secret: String,
-    /// For when its token is valid; `None` if that isn't recorded, as `istioctl` doesn't.
+    /// For when its token is valid; `None` if it never ends, or that isn't recorded, as `istioctl` doesn't.
     pub token: Option<(OffsetDateTime, OffsetDateTime)>,
     /// By pod of istiod: whether it reads the cluster, or why it couldn't be asked. Empty if none may be asked.
     pub readings: BTreeMap<String, Result<Reading, String>>,
@@ -50,7 +50,7 @@ fn discovered(secret: &Json, pages: &BTreeMap<String, Result<String, String>>) -
         name: name.to_owned(),
         key: labels::remote_of(secret).or_else(|| ClusterKey::parse(name).ok()),
         secret: format!("{namespace}/{secret_name}"),
-        token: record.map(|record| (record.issued_at, record.expires_at)),
+        token: record.and_then(|record| Some((record.issued_at, record.expires_at?))),
         readings: readings.collect(),
     })
 }

@@ -130,7 +130,7 @@ pub fn discover(objects: &mut Objects, name: &str, days_left: i64) {
         lifetime_hours: 240,
         rotation: None,
         issued_at: AT - Duration::days(10 - days_left),
-        expires_at: AT + Duration::days(days_left),
+        expires_at: Some(AT + Duration::days(days_left)),
         check: String::new(),
         gateway: None,
     };

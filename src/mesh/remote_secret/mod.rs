@@ -4,6 +4,7 @@ mod kubeconfig;
 mod replica;
 mod server;
 mod token;
+mod token_secret;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub use kubeconfig::Kubeconfig;
 pub use replica::{Reading, loses_endpoints, reading, replicas, told, version};
 pub use server::ServerUrl;
 pub use token::{RemoteGateway, Token, TokenPolicy, TokenRecord};
+pub use token_secret::TokenSecret;
 
 use super::{
     labels::{self, Owner, REMOTE_RECORD},
@@ -59,11 +61,7 @@ pub struct Place {
 impl Place {
     /// Returns the reference of the Secret. Its name is the one that `istioctl create-remote-secret` gives it.
     pub fn object(&self) -> ObjectRef {
-        let name = self.name.as_str();
-        // Istio's name of a cluster may have capitals and underscores, which an object's may not.
-        let slug =
-            if ObjectName::parse(name).is_ok() { name.to_owned() } else { hashed(&name.to_ascii_lowercase().replace('_', "-"), name) };
-        ObjectRef::namespaced(Kind::SECRET, self.namespace.as_str(), format!("{REMOTE_SECRET_PREFIX}{slug}"))
+        ObjectRef::namespaced(Kind::SECRET, self.namespace.as_str(), format!("{REMOTE_SECRET_PREFIX}{}", slug(self.name.as_str())))
     }
 
     /// Returns the manifest of the Secret.
@@ -155,6 +153,11 @@ impl Live {
     }
 }
 
+/// Returns a name as an object may have it. A cluster's may have capitals and underscores.
+fn slug(name: &str) -> String {
+    if ObjectName::parse(name).is_ok() { name.to_owned() } else { hashed(&name.to_ascii_lowercase().replace('_', "-"), name) }
+}
+
 /// Returns a number by which a token is recognized. It says nothing of the token, which is longer and random.
 pub fn check(token: &Secret) -> String {
     format!("{:016x}", fnv1a(token.reveal().as_bytes()))
@@ -186,7 +189,7 @@ mod tests {
             lifetime_hours: 24,
             rotation: Some(1),
             issued_at: datetime!(2030-01-01 00:00 UTC),
-            expires_at: datetime!(2030-01-02 00:00 UTC),
+            expires_at: Some(datetime!(2030-01-02 00:00 UTC)),
             check: check(&Secret::new(token)),
             gateway: Some(RemoteGateway { cluster: "europe".to_owned(), addresses: vec!["198.51.100.9".to_owned()] }),
         }

@@ -18,8 +18,8 @@ pub struct Token {
     pub token: Secret,
     /// When it was issued.
     pub issued_at: OffsetDateTime,
-    /// Until when the API server accepts it.
-    pub expires_at: OffsetDateTime,
+    /// Until when the API server accepts it; `None` if always.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 /// The gateway through which the remote pods are called. It is recorded only for an import.
@@ -42,8 +42,8 @@ pub struct TokenRecord {
     pub rotation: Option<i64>,
     /// When it was issued.
     pub issued_at: OffsetDateTime,
-    /// Until when it is valid.
-    pub expires_at: OffsetDateTime,
+    /// Until when it is valid; `None` if always.
+    pub expires_at: Option<OffsetDateTime>,
     /// By which it is recognized; see [`check`](super::check).
     pub check: String,
     /// The gateway, if one is configured.
@@ -58,7 +58,7 @@ impl TokenRecord {
         json!({
             "namespace": self.account.namespace.as_str(), "service_account": self.account.name.as_str(),
             "lifetime_hours": self.lifetime_hours, "rotation": self.rotation,
-            "issued_at": time(self.issued_at), "expires_at": time(self.expires_at), "check": self.check,
+            "issued_at": time(self.issued_at), "expires_at": self.expires_at.map(time), "check": self.check,
             "gateway": gateway,
         })
         .to_string()
@@ -76,7 +76,7 @@ impl TokenRecord {
             lifetime_hours: record["lifetime_hours"].as_u64()?.try_into().ok()?,
             rotation: record["rotation"].as_i64(),
             issued_at: time("issued_at")?,
-            expires_at: time("expires_at")?,
+            expires_at: if record["expires_at"].is_null() { None } else { Some(time("expires_at")?) },
             check: record["check"].as_str()?.to_owned(),
             gateway: record["gateway"]["cluster"]
                 .as_str()

@@ -85,6 +85,7 @@ pub(super) async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RemoteSecretM
         token_lifetime_hours: record.map_or(Value::Null, |record| Value::Value(record.lifetime_hours.into())),
         renew_before_hours: Value::Null,
         rotation: record.and_then(|record| record.rotation).into(),
+        legacy_token: record.and_then(|record| record.expires_at.is_none().then_some(true)).into(),
         issued_at: Value::Null,
         expires_at: Value::Null,
         istiod_version: Value::Null,

@@ -7,6 +7,7 @@ mod plan;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::time::Duration;
 
@@ -16,18 +17,16 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use model::RemoteSecretModel;
 
 use crate::{
-    data::Kind,
+    data::{Kind, Secret},
     mesh::{
         ClusterKey,
         labels::{self, remote_of, remote_secrets},
-        remote_secret::{
-            self, Account, ISTIOD_PODS, Kubeconfig, Live, Place, REMOTE_SECRETS, RemoteGateway, Token, TokenPolicy, TokenRecord,
-        },
+        remote_secret::{self, Account, ISTIOD_PODS, Kubeconfig, Live, Place, REMOTE_SECRETS, RemoteGateway, Token, TokenPolicy},
     },
-    ports::{Failure, FailureKind, TokenRequest},
+    ports::Failure,
     world::{ClusterAccess, Creation, LiveCluster, World, listing::Discover, marked, not_ours},
 };
-use framework::{AttributePath, Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
+use framework::{Cx, DefaultTimeouts, Error, Observed, Parse, Parsed, Plan, Prior, Reached, Resource, Timeouts, Value};
 use serde_json::{Value as Json, json};
 use spec::Override;
 
@@ -40,10 +39,12 @@ pub struct RemoteSecret {
     lifetime_hours: u32,
     policy: TokenPolicy,
     rotation: Option<i64>,
+    is_endless: bool,
     gateway: Option<RemoteGateway>,
 }
 
 /// The remote secret that is.
+#[derive(Default)]
 pub struct RemoteSecretStatus {
     issued_at: Option<OffsetDateTime>,
     expires_at: Option<OffsetDateTime>,
@@ -60,62 +61,6 @@ impl RemoteSecret {
         format!("{}/{}/{}", self.cluster, self.place.namespace, self.place.remote)
     }
 
-    /// Issues a token of the reader's account.
-    async fn issue(&self, cx: &Cx<'_, World>) -> Result<Token, Error> {
-        let request = TokenRequest {
-            namespace: self.account.namespace.to_string(),
-            service_account: self.account.name.to_string(),
-            audiences: Vec::new(),
-            lifetime: self.policy.lifetime,
-        };
-        let issued_at = cx.world.clock.now().replace_nanosecond(0).unwrap_or_else(|_| cx.world.clock.now());
-        match cx.cluster(&self.place.remote).issue_token(&request).await {
-            Ok(token) => Ok(Token { token: token.token, issued_at, expires_at: token.expires_at }),
-            Err(failure) if failure.kind == FailureKind::NotFound => Err(self.no_account()),
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
-    fn no_account(&self) -> Error {
-        Error::new(
-            "The reader's account is missing",
-            format!(
-                "Cluster \"{}\" has no {}, as which istiod of cluster \"{}\" is to read its Services. Istio's chart `base` makes it, so install Istio \
-                 there first: `remote = mesh_cluster.<name>` has this apply wait for that. It is left out by the Helm values `global.enableReaderRBAC: \
-                 false` and `global.readerServiceAccount`; set `service_account` to the account that is used instead.",
-                self.place.remote,
-                self.account.object(),
-                self.cluster
-            ),
-        )
-        .at(AttributePath::new("service_account"))
-    }
-
-    fn record(&self, token: &Token) -> TokenRecord {
-        TokenRecord {
-            account: self.account.clone(),
-            lifetime_hours: self.lifetime_hours,
-            rotation: self.rotation,
-            issued_at: token.issued_at,
-            expires_at: token.expires_at,
-            check: remote_secret::check(&token.token),
-            gateway: self.gateway.clone(),
-        }
-    }
-
-    /// Returns the token in place if it can stay.
-    fn reusable(&self, live: Option<&Json>, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Option<Token> {
-        // Of an apply that failed the token may be what was wrong.
-        let is_proven = prior.finished().is_some() && prior.in_place().count() == 1;
-        let live = Live::read(live.filter(|_| is_proven)?);
-        let token = live.token(&self.place)?;
-        // The gateway is no part of the token.
-        let recorded = live.record.clone().map(|record| TokenRecord { gateway: self.gateway.clone(), ..record });
-        let is_as_wanted = recorded == Some(self.record(&token));
-        let is_due = self.policy.due_at(token.issued_at, token.expires_at) <= cx.world.clock.now();
-        (is_as_wanted && !is_due).then_some(token)
-    }
-
     /// Writes the Secret, in one write: istiod reads the cluster by the old one until it has read it by the new one.
     async fn write(
         &self,
@@ -127,7 +72,7 @@ impl RemoteSecret {
         cx: &Cx<'_, World>,
     ) -> Result<(), Error> {
         let cluster = self.on(cx);
-        let manifest = marked(self.place.manifest(kubeconfig, &self.record(token)), creation);
+        let manifest = marked(self.place.manifest(kubeconfig, &self.record_of(token)), creation);
         cluster.put_first(&manifest, live.is_none(), reached, || self.import_id()).await?;
         let others: serde_json::Map<_, _> =
             live.map(Live::read).iter().flat_map(|live| live.others(&self.place)).map(|name| (name.to_owned(), Json::Null)).collect();
@@ -208,26 +153,35 @@ impl Resource for RemoteSecret {
         if is_elsewhere && live.as_ref().is_some_and(|live| !spec.is_own(live)) {
             return Err(not_ours(&spec.cluster, &object.to_string(), &spec.import_id()));
         }
+        // What is wrong with the server is known before there is a token.
+        spec.kubeconfig(&Secret::new(""), cx.world)?;
         let creation = Creation::begin(&spec.cluster, prior, cx).await;
-        let token = match spec.reusable(live.as_ref(), prior, cx) {
-            Some(token) => token,
-            None => spec.issue(cx).await?,
-        };
+        let token = spec.token(live.as_ref(), prior, creation.as_ref(), reached, cx).await?;
         let kubeconfig = spec.kubeconfig(&token.token, cx.world)?;
         let status = |istiod_version| RemoteSecretStatus {
             issued_at: Some(token.issued_at),
-            expires_at: Some(token.expires_at),
+            expires_at: token.expires_at,
             istiod_version,
             drift: Vec::new(),
         };
         // All of the status but istiod's version is known before the write, which may be cut off after it has succeeded.
         reached.set(status(None));
-        spec.write(&kubeconfig, &token, live.as_ref(), creation.as_ref(), reached, cx).await?;
+        let written = spec.write(&kubeconfig, &token, live.as_ref(), creation.as_ref(), reached, cx).await;
+        if written.is_err()
+            && reached.is_nothing()
+            && let Err(error) = spec.remove_token(cx).await
+        {
+            cx.warn(error);
+        }
+        written?;
         spec.remove_former(prior, cx).await?;
         reached.set_all(status(None));
         let version = spec.discovered(&kubeconfig, cx).await?;
         reached.set_all(status(version));
+        // Only now does no replica read by a former token.
+        spec.remove_former_tokens(prior, cx).await?;
         if creation.is_some() {
+            spec.unmark_token(cx).await?;
             cluster.unmark(&object).await?;
         }
         Ok(())
@@ -254,7 +208,7 @@ impl Resource for RemoteSecret {
         };
         let Some(live) = live else {
             // An update to another name may have come that far.
-            let is_left = secrets.iter().any(|secret| labels::is_ours(secret) && remote_of(secret).as_ref() == Some(&spec.place.remote));
+            let is_left = secrets.iter().any(|secret| spec.is_own(secret)) || spec.keeps_token(cx).await?;
             let drift = vec![format!("{object}: it is gone")];
             let status = RemoteSecretStatus { issued_at: None, expires_at: None, istiod_version: version, drift };
             return Ok(if is_left { Observed::Found(status) } else { Observed::Gone });
@@ -264,21 +218,22 @@ impl Resource for RemoteSecret {
         // Of an access that isn't known now nothing is compared.
         let wanted = token.as_ref().map(|token| token.token.clone()).or_else(|| live.only().map(|(_, found)| found.token.clone()));
         let wanted = wanted.and_then(|token| spec.kubeconfig(&token, cx.world).ok());
-        let drift = live.differences(&spec.place, wanted.as_ref()).into_iter().map(|line| format!("{object}: {line}")).collect();
+        let differences = live.differences(&spec.place, wanted.as_ref()).into_iter().map(|line| format!("{object}: {line}"));
+        let drift = differences.chain(spec.token_drift(&live, cx).await?).collect();
         let recorded = live.record.as_ref();
         Ok(Observed::Found(RemoteSecretStatus {
             issued_at: recorded.map(|record| record.issued_at),
-            expires_at: recorded.map(|record| record.expires_at),
+            expires_at: recorded.and_then(|record| record.expires_at),
             istiod_version: version,
             drift,
         }))
     }
 
     async fn delete(spec: &Self, cx: &Cx<'_, World>) -> Result<(), Error> {
-        if spec.on(cx).leaves_behind(&spec.place.object().to_string()).await {
-            return Ok(());
+        if !spec.on(cx).leaves_behind(&spec.place.object().to_string()).await {
+            spec.remove(cx).await?;
         }
-        spec.remove(cx).await
+        spec.remove_token(cx).await
     }
 
     async fn import(id: &str, cx: &Cx<'_, World>) -> Result<RemoteSecretModel, Error> {

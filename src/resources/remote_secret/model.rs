@@ -1,6 +1,9 @@
 //! The attributes of `mesh_remote_secret`.
 
-use crate::mesh::{Namespace, remote_secret::Account};
+use crate::{
+    mesh::{Namespace, remote_secret::Account},
+    resources::service_export::model::is_unset_or_false,
+};
 use framework::{Datum, Timeouts, Value, computed, model, optional, required};
 
 model! {
@@ -37,7 +40,7 @@ model! {
     /// Calls to the other cluster's pods go through its east-west gateway, which has to be open for the Services: `exposed_services` of
     /// `mesh_eastwest_gateway`. Before istiod knows that gateway's address it takes the pods' own addresses for it, so set `remote_gateway`.
     ///
-    /// The credentials must be allowed to `create` the service account's `token` in the remote cluster, and in the reading cluster to write Secrets and
+    /// The credentials must be allowed to `create` the service account's `token` in the remote cluster, or Secrets for a `legacy_token`, and in the reading cluster to write Secrets and
     /// to use `pods/portforward` in istiod's namespace. Without the latter, a warning says that nothing could be verified.
     pub struct RemoteSecretModel {
         /// Key, in the provider's `clusters`, of the cluster whose istiod reads: `mesh_cluster.us.cluster`.
@@ -67,9 +70,13 @@ model! {
         renew_before_hours: i64 => optional().default(720).between(1, 87600),
         /// Any number; a change issues a new token. The old one can't be revoked: it ends with its time, or with the service account.
         rotation: i64 => optional(),
+        /// Whether the token never ends. A Secret of the remote cluster keeps it then, in the account's namespace, as `istioctl create-remote-secret` has it; deleting
+        /// that Secret revokes the token, which a change of `rotation` and a destroy do. `token_lifetime_hours` and `renew_before_hours` mean nothing then. For API
+        /// servers that grant tokens too short for the applies to renew: whoever gets hold of such a token may read the cluster until somebody notices.
+        legacy_token: bool => optional().equivalent_by(is_unset_or_false),
         /// When the token was issued, in RFC 3339 and UTC.
         issued_at: String => computed(),
-        /// When the token expires, in RFC 3339 and UTC.
+        /// When the token expires, in RFC 3339 and UTC; null if never.
         expires_at: String => computed(),
         /// Version of the istiod that reads, the oldest of its replicas; null if the image's tag doesn't tell.
         istiod_version: String => computed(),

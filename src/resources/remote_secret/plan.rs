@@ -30,6 +30,7 @@ fn check_token(plan: &mut Plan<'_, RemoteSecretModel, World>, spec: &RemoteSecre
     let (granted, version) = (time(&prior.issued_at).zip(time(&prior.expires_at)), prior.istiod_version.clone());
     let is_asked_for = prior.rotation != plan.planned.rotation
         || prior.token_lifetime_hours != plan.planned.token_lifetime_hours
+        || (prior.legacy_token == Value::Value(true)) != spec.is_endless
         || prior.service_account != plan.planned.service_account;
     let is_due = granted.is_some_and(|(issued, expires)| spec.policy.due_at(issued, expires) <= world.clock.now());
     if is_due {

@@ -89,6 +89,7 @@ impl RemoteSecret {
         let lifetime = parse.required("token_lifetime_hours", &model.token_lifetime_hours, |count| hours(*count));
         let renew_before = parse.required("renew_before_hours", &model.renew_before_hours, |count| hours(*count));
         let rotation = parse.optional("rotation", &model.rotation, |number| Ok::<_, String>(*number));
+        let is_endless = parse.optional("legacy_token", &model.legacy_token, |on| Ok::<_, String>(*on));
         let (remote, name, remote_namespace) = remote?;
         let time = |hours: u32| Duration::from_secs(u64::from(hours) * 3600);
         Some(Self {
@@ -99,6 +100,7 @@ impl RemoteSecret {
             lifetime_hours: lifetime?,
             policy: TokenPolicy { lifetime: time(lifetime?), renew_before: time(renew_before?) },
             rotation: rotation?,
+            is_endless: is_endless?.unwrap_or_default(),
             gateway: gateway?,
         })
     }

@@ -254,3 +254,92 @@ async fn an_outage_does_not_end_the_wait_for_the_replicas() {
     assert!(diagnostics.errors.is_empty() && diagnostics.warnings.is_empty(), "{diagnostics:?}");
     assert_eq!(model::<RemoteSecretModel>(&state).istiod_version, text("1.31.0"));
 }
+
+fn endless(rotation: Option<i64>) -> RemoteSecretModel {
+    RemoteSecretModel { legacy_token: Value::Value(true), rotation: rotation.into(), ..remote() }
+}
+
+fn token_secret(rotation: &str) -> ObjectRef {
+    secret(&format!("istio-reader-service-account-us{rotation}"))
+}
+
+/// The token by which istiod reads.
+fn token_in_place(scene: &Scene) -> String {
+    Live::read(&live(scene)).only().expect("a kubeconfig").1.token.reveal().to_owned()
+}
+
+#[tokio::test]
+async fn a_token_without_an_end_is_kept_by_a_secret_rotated_imported_and_revoked() {
+    let scene = readable();
+    let state = created::<RemoteSecret>(&scene, endless(None)).await;
+    let status: RemoteSecretModel = model(&state);
+    assert_eq!((&status.expires_at, status.issued_at.is_value()), (&Value::Null, true));
+    assert_eq!(token_in_place(&scene), "endless token of istio-reader-service-account-us");
+    let kept = scene.objects.live("eu", &token_secret("")).expect("the Secret of the token");
+    assert!(!kept["metadata"]["labels"].to_string().contains("creat"), "no mark is left: {kept}");
+    assert_eq!(read::<RemoteSecret>(&scene, &state).await.0, state);
+    let (_, diagnostics) = plan(&scene, &state, endless(None));
+    assert!(diagnostics.warnings.is_empty(), "{diagnostics:?}");
+    let imported: RemoteSecretModel = model(&import(erase::<RemoteSecret>(), &scene, "us/istio-system/eu").await);
+    assert_eq!((imported.legacy_token, imported.drift), (Value::Value(true), Value::Value(Vec::new())));
+
+    let (state, diagnostics) = apply::<RemoteSecret>(&scene, &state, endless(Some(1))).await;
+    assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
+    assert_eq!(token_in_place(&scene), "endless token of istio-reader-service-account-us-1");
+    assert_eq!(scene.objects.live("eu", &token_secret("")), None, "the former token is revoked");
+
+    let (state, diagnostics) = apply::<RemoteSecret>(&scene, &state, remote()).await;
+    assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
+    assert_eq!(token_in_place(&scene), "token of istio-system/istio-reader-service-account");
+    assert_eq!(scene.objects.live("eu", &token_secret("-1")), None);
+    let (state, _) = apply::<RemoteSecret>(&scene, &state, endless(Some(1))).await;
+    assert_eq!(token_in_place(&scene), "endless token of istio-reader-service-account-us-1");
+    assert!(destroy::<RemoteSecret>(&scene, &state).await.0.is_null());
+    assert_eq!((scene.objects.live("eu", &token_secret("-1")), scene.objects.live("us", &object())), (None, None));
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_or_replaced_by_hand_is_drift_and_one_of_others_is_left_alone() {
+    let scene = readable();
+    let state = created::<RemoteSecret>(&scene, endless(None)).await;
+    scene.objects.remove("eu", &token_secret(""));
+    let (found, _) = read::<RemoteSecret>(&scene, &state).await;
+    assert!(drift(&found)[0].contains("of cluster \"eu\": it is gone, and its token with it"), "{:?}", drift(&found));
+    let (state, diagnostics) = apply::<RemoteSecret>(&scene, &found, endless(None)).await;
+    assert!(diagnostics.errors.is_empty() && read::<RemoteSecret>(&scene, &state).await.0 == state, "{diagnostics:?}");
+
+    let mut changed = scene.objects.live("eu", &token_secret("")).expect("the Secret of the token");
+    changed["data"] = json!({"token": "b3RoZXI="});
+    scene.objects.put("eu", changed);
+    let (found, _) = read::<RemoteSecret>(&scene, &state).await;
+    assert!(drift(&found)[0].contains("its token is not the one by which istiod reads"), "{:?}", drift(&found));
+    let (state, _) = apply::<RemoteSecret>(&scene, &found, endless(None)).await;
+    assert_eq!(token_in_place(&scene), "other");
+
+    let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": token_secret("-1").name, "namespace": "istio-system"}});
+    scene.objects.put("eu", theirs.clone());
+    let (_, diagnostics) = apply::<RemoteSecret>(&scene, &state, endless(Some(1))).await;
+    let error = &diagnostics.errors[0];
+    assert!(error.summary == "Already exists" && error.detail.contains("set another `rotation`"), "{diagnostics:?}");
+    assert_eq!(scene.objects.live("eu", &token_secret("-1")), Some(theirs));
+    assert_eq!(token_in_place(&scene), "other", "nothing has changed");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_token_that_a_killed_create_has_left_is_taken_up() {
+    let scene = readable();
+    let state = created::<RemoteSecret>(&scene, endless(None)).await;
+    for (cluster, object) in [("us", object()), ("eu", token_secret(""))] {
+        let left = scene.objects.live(cluster, &object).expect("an object");
+        scene.objects.put(cluster, mark(cluster).on(left));
+    }
+    scene.objects.remove("us", &object());
+    let again = created::<RemoteSecret>(&scene, endless(None)).await;
+    assert_eq!(again, state);
+    // The Secret in the US is gone, the token is not.
+    scene.objects.remove("us", &object());
+    let (found, _) = read::<RemoteSecret>(&scene, &again).await;
+    assert!(drift(&found)[0].contains("istio-remote-secret-eu: it is gone"), "{:?}", drift(&found));
+    assert!(destroy::<RemoteSecret>(&scene, &found).await.0.is_null());
+    assert_eq!(scene.objects.live("eu", &token_secret("")), None);
+}

@@ -75,7 +75,7 @@ pub(super) fn configurations(name: &str, root_fingerprint: &str, request: &str) 
             "cluster": "us", "namespace": NAMESPACE, "remote": {"cluster": "eu", "cluster_name": "europe", "namespace": NAMESPACE},
             "remote_gateway": {"cluster": "eu", "addresses": ["198.51.100.9"]}, "server": "https://198.51.100.12:6443",
             "ca_certificate": "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n", "tls_server_name": "eu.example.com", "service_account": "reader",
-            "token_lifetime_hours": 1, "renew_before_hours": 2, "rotation": 3, "timeouts": timeouts,
+            "token_lifetime_hours": 1, "renew_before_hours": 2, "rotation": 3, "legacy_token": true, "timeouts": timeouts,
         })],
         "mesh_service_export" => exports(&timeouts),
         "mesh_service_import" => vec![

@@ -277,7 +277,7 @@ pub(in crate::resources) fn is_unset_or_true(a: &Dynamic, b: &Dynamic) -> bool {
 }
 
 /// Whether two settings that default to false say the same.
-fn is_unset_or_false(a: &Dynamic, b: &Dynamic) -> bool {
+pub(in crate::resources) fn is_unset_or_false(a: &Dynamic, b: &Dynamic) -> bool {
     let is_off = |value: &Dynamic| matches!(value, Value::Null | Value::Value(Datum::Bool(false)));
     is_off(a) && is_off(b)
 }

@@ -1,5 +1,6 @@
 //! Endpoint discovery both ways: one Service of both clusters, and tokens that are renewed while calls go on.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use mesh_lab::{Cluster, ClusterName, client_manifest, echo_manifest};
 use serde_json::Value as Json;
 
@@ -51,6 +52,7 @@ pub(super) fn both_clusters_answer_for_one_service_and_its_tokens_are_renewed_wi
         scale(us, 1);
         us.wait_ready("echo", "echo").expect("ready");
 
+        a_token_without_an_end_is_rotated_and_revoked(mesh);
         a_private_api_server_is_read_through_the_gateway(mesh);
         a_manual_change_is_planned_and_mended(us, workspace);
         a_secret_of_others_is_imported(us, workspace);
@@ -120,6 +122,61 @@ fn a_wrong_server_fails_with_the_reason_of_the_replica(mesh: &Mesh) {
         assert!(failed.contains(words), "{words}: {failed}");
     }
     assert!(workspace.state("mesh_remote_secret.this[\"us\"]")["expires_at"].is_string(), "what was made is in the state");
+}
+
+/// The token is kept by a Secret of the EU. A former one opens nothing any more.
+fn a_token_without_an_end_is_rotated_and_revoked(mesh: &Mesh) {
+    let Mesh { us, eu, workspace, .. } = mesh;
+    let secrets = || {
+        let shown =
+            eu.kubectl(&["get", "secret", "-n", "istio-system", "-l", "mesh.terraform.io/reader-token", "-o", "json"]).expect("a list");
+        let list: Json = serde_json::from_str(&shown).expect("JSON");
+        list["items"].as_array().expect("items").clone()
+    };
+    let is_accepted = |token: &str| {
+        let url = format!("{}/api/v1/services?limit=1", eu.name().server());
+        let curl = [
+            "curl",
+            "-sk",
+            "--max-time",
+            "5",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "-H",
+            &format!("Authorization: Bearer {token}"),
+            &url,
+        ];
+        let status = us.exec("echo", "deploy/client", &curl).expect("exec").stdout;
+        String::from_utf8_lossy(&status) == "200"
+    };
+    let keep = |rotation: u32| {
+        workspace.write("discovery.tf", &DISCOVERY.replace("= 24\n", &format!("= 24\n  legacy_token = true\n  rotation = {rotation}\n")));
+        workspace.apply();
+        workspace.assert_settled();
+        assert!(workspace.state("mesh_remote_secret.this[\"us\"]")["expires_at"].is_null(), "it never ends");
+        let [kept] = &secrets()[..] else { panic!("one Secret for the US: {:?}", secrets().len()) };
+        let token = kept["data"]["token"].as_str().expect("a token");
+        answered_by(us, &[ClusterName::Us, ClusterName::Eu]);
+        String::from_utf8(STANDARD.decode(token).expect("base64")).expect("text")
+    };
+    let first = keep(1);
+    assert!(is_accepted(&first));
+    let second = keep(2);
+    assert!(is_accepted(&second) && !is_accepted(&first), "the former token is revoked");
+    let everything = format!("{}{}", workspace.read("terraform.tfstate"), workspace.succeed(&["show", "-json"]));
+    assert!(!everything.contains("eyJhbGciOi"), "a token is in the state");
+
+    eu.kubectl(&["delete", "secret", "-n", "istio-system", "-l", "mesh.terraform.io/reader-token"]).expect("deleted");
+    let plan = unwrapped(&workspace.changes());
+    assert!(plan.contains("it is gone, and its token with it"), "{plan}");
+    workspace.apply();
+    workspace.assert_settled();
+    workspace.write("discovery.tf", DISCOVERY);
+    workspace.apply();
+    workspace.assert_settled();
+    assert!(secrets().is_empty(), "no Secret is left");
 }
 
 /// istiod of the US has no other address of the EU's API server than the gateway's.

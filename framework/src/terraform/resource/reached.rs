@@ -27,6 +27,11 @@ impl<S> Reached<S> {
         self.is_complete = true;
     }
 
+    /// Whether nothing was reached, so that a failed create leaves no state.
+    pub fn is_nothing(&self) -> bool {
+        self.status.is_none()
+    }
+
     /// What was reached last.
     pub fn get(self) -> Option<S> {
         self.status
