@@ -2,7 +2,7 @@
 //! plain destroy converge, and nothing is left in the clusters or in the folder for temporary files.
 
 mod step;
-mod victims;
+pub(crate) mod victims;
 
 use std::{
     fs,

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command, time::Duration};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Victims {
+pub(crate) enum Victims {
     Provider,
     Helm,
     Cli,
@@ -12,9 +12,9 @@ pub(super) enum Victims {
 }
 
 /// What a kill was about.
-pub(super) struct Killed {
+pub(crate) struct Killed {
     /// All processes that descended from the CLI; those that were spared have to end by themselves.
-    pub(super) descendants: Vec<u32>,
+    pub(crate) descendants: Vec<u32>,
 }
 
 struct Process {
@@ -25,7 +25,7 @@ struct Process {
 
 impl Victims {
     /// Whether there is someone of these to kill.
-    pub(super) fn are_there(self, cli: u32) -> bool {
+    pub(crate) fn are_there(self, cli: u32) -> bool {
         self == Self::Cli || !self.among(&descendants(cli)).is_empty()
     }
 
@@ -40,7 +40,7 @@ impl Victims {
     }
 
     /// Kills them.
-    pub(super) fn kill(self, cli: u32) -> Killed {
+    pub(crate) fn kill(self, cli: u32) -> Killed {
         let descendants = descendants(cli);
         let mut victims = self.among(&descendants);
         if matches!(self, Self::Cli | Self::All) {
@@ -54,7 +54,7 @@ impl Victims {
 }
 
 /// Waits until none of these processes is left.
-pub(super) fn wait_for_the_end_of(processes: &[u32]) {
+pub(crate) fn wait_for_the_end_of(processes: &[u32]) {
     for _ in 0..600 {
         if !processes.iter().any(|id| is_alive(*id)) {
             return;

@@ -1,11 +1,15 @@
 //! Calls that a probe makes: one that succeeds, and one for each way to break the way to the host.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use mesh_lab::Cluster;
 
 use super::Mesh;
 use crate::{
+    kills::victims::Victims,
     traffic::{HOST, call_host_until_ok},
     workspace::{Workspace, unwrapped},
 };
@@ -126,6 +130,32 @@ pub(super) fn a_failed_call_is_named_with_its_cause(mesh: &Mesh) {
     eu.start_api_server().expect("started");
     print!("(with the exporter's API server down: {:.1} s) ", begin.elapsed().as_secs_f64());
     call_host_until_ok(lab);
+}
+
+/// A provider that is killed in the middle of a call can't delete the pod that it calls from. The next probe in the namespace does.
+pub(super) fn the_pod_of_a_killed_probe_is_deleted_by_the_next_one(mesh: &Mesh) {
+    let us = &mesh.us;
+    let from = "image = \"198.51.100.1:5000/lab/client:dev\"";
+    let pods = |format: &str| {
+        us.kubectl(&["get", "pods", "-n", "echo", "-l", "mesh.terraform.io/probe", "-o", format]).expect("a list").trim().to_owned()
+    };
+    // Nothing answers at this port.
+    let endless = mesh.beside(&configuration(&format!("http://{HOST}:8081/"), from));
+    let mut cli =
+        endless.command(&["apply", "-auto-approve", "-no-color"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let begin = Instant::now();
+    while pods("jsonpath={.items[*].status.phase}") != "Running" {
+        assert!(begin.elapsed() < TIME, "no pod to call from: {}", pods("yaml"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Victims::Provider.kill(cli.id());
+    assert!(!cli.wait().expect("the CLI ends").success());
+    let left = pods("name");
+    assert!(left.starts_with("pod/"), "the pod is left");
+
+    let next = mesh.beside(&configuration(&format!("http://{HOST}/"), from));
+    wait_for(&next, "ok -");
+    assert_eq!(pods("name"), "", "{left} is still there, or one of the next probe");
 }
 
 fn kubectl(cluster: &Cluster, arguments: &[&str]) {
