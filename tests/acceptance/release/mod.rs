@@ -8,5 +8,7 @@ mod files;
 mod install;
 mod pipeline;
 mod policies;
+mod registry;
 mod reproducible;
 mod server;
+mod signing;

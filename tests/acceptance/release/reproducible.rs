@@ -1,8 +1,11 @@
 //! Whoever builds a commit again gets the release's bytes.
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use super::dist::{self, PLATFORMS, VERSION, run};
+use super::{
+    dist::{self, PLATFORMS, VERSION, run},
+    signing::Signer,
+};
 use crate::fixture::source;
 
 /// The hash of each file of a release, by its path. The image layout is left out: it has the archives under other names.
@@ -25,34 +28,24 @@ fn assert_same(first: &BTreeMap<String, String>, second: &BTreeMap<String, Strin
 #[ignore = "needs `make dist-all`; a minute"]
 fn the_same_programs_are_packed_to_the_same_bytes_and_signed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (keys, release) = (folder.path().join("keys"), folder.path().join("release"));
-    fs::create_dir(&keys).expect("a folder");
-    fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).expect("private");
-    let gpg = |arguments: &[&str]| {
-        let mut command = Command::new("gpg");
-        command.args(["--batch", "--quiet"]).args(arguments).env("GNUPGHOME", &keys);
-        command
-    };
-    run(&mut gpg(&["--passphrase", "", "--quick-generate-key", "release@example.com", "rsa3072", "sign", "1d"]));
+    let release = folder.path().join("release");
+    let signer = Signer::new("release@example.com");
     for platform in PLATFORMS {
         let parts = release.join("parts").join(platform);
         fs::create_dir_all(&parts).expect("a folder");
         dist::unpack(platform, &parts);
     }
     // The last step of `make dist`, with what the first have built.
-    run(Command::new(source("release/pack"))
-        .arg(&release)
-        .arg(VERSION)
-        .env("GPG_KEY", "release@example.com")
-        .env("GNUPGHOME", &keys)
-        .env("TZ", "Asia/Tokyo"));
+    let mut pack = Command::new(source("release/pack"));
+    signer.let_sign(&mut pack);
+    run(pack.arg(&release).arg(VERSION).env("TZ", "Asia/Tokyo"));
     assert_same(&hashes(&dist::folder()), &hashes(&release));
 
     let sums = release.join(format!("terraform-provider-mesh_{VERSION}_SHA256SUMS")).display().to_string();
     let signature = format!("{sums}.sig");
-    run(&mut gpg(&["--verify", &signature, &sums]));
+    run(&mut signer.gpg(&["--verify", &signature, &sums]));
     fs::write(&sums, "0000  terraform-provider-mesh.zip\n").expect("written");
-    let forged = gpg(&["--verify", &signature, &sums]).output().expect("gpg");
+    let forged = signer.gpg(&["--verify", &signature, &sums]).output().expect("gpg");
     assert!(!forged.status.success(), "a changed file passes");
 }
 

@@ -38,7 +38,7 @@ impl Authority {
     /// Issues a certificate for this machine.
     fn issue(&self) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
-        let parameters = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("names");
+        let parameters = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("names");
         (parameters.signed_by(&key, &self.issuer).expect("a certificate"), key)
     }
 }
@@ -85,7 +85,7 @@ fn answer(configuration: Arc<ServerConfig>, stream: TcpStream, folder: &Path) ->
         header.clear();
     }
     let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
-    let kind = if Path::new(path).extension().is_some_and(|ending| ending == "json") { "application/json" } else { "application/zip" };
+    let kind = if Path::new(path).extension().is_some_and(|ending| ending == "zip") { "application/zip" } else { "application/json" };
     let (status, body) = fs::read(folder.join(path)).map_or(("404 Not Found", vec![]), |body| ("200 OK", body));
     let stream = stream.get_mut();
     write!(stream, "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
