@@ -42,9 +42,7 @@ pub(crate) fn restart_workloads_of(cluster: &Cluster) {
     for deployment in deployments.split_whitespace() {
         cluster.wait_ready("echo", deployment.trim_start_matches("deployment.apps/")).expect("ready");
     }
-    for pod in pods.split_whitespace() {
-        cluster.kubectl(&["wait", "-n", "echo", "--for=delete", pod, "--timeout=60s"]).expect("gone");
-    }
+    cluster.wait_until_gone("echo", &pods.split_whitespace().collect::<Vec<_>>()).expect("gone");
 }
 
 /// Makes one call from the US on a new connection. Returns what curl printed, with the status code last.

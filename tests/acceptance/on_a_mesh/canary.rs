@@ -21,9 +21,7 @@ pub(crate) fn move_echo(cluster: &Cluster, labels: [&str; 2]) {
     let pods = cluster.kubectl(&["get", "pods", "-n", "echo", "-l", "app=echo", "-o", "name"]).expect("pods");
     cluster.kubectl(&["rollout", "restart", "-n", "echo", "deploy/echo"]).expect("restarted");
     cluster.wait_ready("echo", "echo").expect("ready");
-    for pod in pods.split_whitespace() {
-        cluster.kubectl(&["wait", "-n", "echo", "--for=delete", pod, "--timeout=60s"]).expect("gone");
-    }
+    cluster.wait_until_gone("echo", &pods.split_whitespace().collect::<Vec<_>>()).expect("gone");
 }
 
 pub(super) fn a_canary_serves_what_asks_for_it_and_stays_while_anything_does(mesh: &Mesh) {

@@ -59,6 +59,12 @@ impl Daemon {
         self.record(layout).map_or(Condition::Dead, |record| record.process.condition())
     }
 
+    /// Whether it was started before another one.
+    pub(crate) fn is_older_than(&self, other: &Self, layout: &Layout) -> bool {
+        let records = self.record(layout).zip(other.record(layout));
+        records.is_some_and(|(record, other)| record.process.started_before(other.process))
+    }
+
     /// Starts the daemon unless it runs as configured. Returns true if it was started.
     pub(crate) fn ensure(&self, layout: &Layout) -> Result<bool> {
         let fingerprint = self.fingerprint()?;

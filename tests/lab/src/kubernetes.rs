@@ -115,6 +115,20 @@ impl Kubernetes {
         Ok(started)
     }
 
+    /// Starts those anew that have seen an earlier run of the API server end. Each of their watches tries the server again on its own, after up
+    /// to a minute. Until then nothing that is deleted goes; and a Deployment that is made again under its old name gets a second `ReplicaSet`,
+    /// made for the one that is gone, whose pod no rollout ends. The kubelet goes on: containerd sees its mounts only if it is started where containerd
+    /// was, and a test has a mount namespace of its own.
+    fn renew_clients(&self) -> Result<()> {
+        for daemon in &self.clients {
+            if daemon.name != "kubelet" && daemon.is_older_than(&self.api_server, &self.layout) {
+                daemon.end(&self.layout)?;
+                daemon.ensure(&self.layout)?;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn stop_api_server(&self) -> Result<()> {
         self.api_server.end(&self.layout)
     }
@@ -137,7 +151,8 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Waits until the node takes pods. An error if a daemon died: to start it again is `lab up`'s business, as it must not happen.
+    /// Waits until the node takes pods, and all daemons know of it. An error if a daemon died: to start it again is `lab up`'s business, as
+    /// it must not happen.
     pub(crate) fn wait_until_whole(&self) -> Result<()> {
         for daemon in self.daemons() {
             self.explained(daemon, || match daemon.condition(&self.layout) {
@@ -145,6 +160,7 @@ impl Kubernetes {
                 condition => bail!("{} is {condition:?}; `lab up` repairs it", daemon.label()),
             })?;
         }
+        self.renew_clients()?;
         self.wait_for_node()
     }
 

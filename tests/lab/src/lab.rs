@@ -17,7 +17,7 @@ use crate::{
     command::{in_namespace, run, run_with_input},
     fault::Fault,
     layout::{Layout, WAN_NAMESPACE},
-    up, wait,
+    lingering, up, wait,
 };
 
 /// A lab that is up.
@@ -168,6 +168,11 @@ impl Cluster {
     pub fn wait_ready(&self, namespace: &str, deployment: &str) -> Result<()> {
         let target = format!("deployment/{deployment}");
         self.kubectl(&["rollout", "status", "-n", namespace, &target, "--timeout=180s"]).map(drop)
+    }
+
+    /// Waits until pods (`pod/NAME`) are gone. Prints what is in the way of one that takes long.
+    pub fn wait_until_gone(&self, namespace: &str, pods: &[&str]) -> Result<()> {
+        lingering::wait_until_gone(self, &self.layout, namespace, pods)
     }
 
     /// Helm, for this cluster.

@@ -23,6 +23,7 @@ mod kubeconfig;
 mod kubernetes;
 mod lab;
 mod layout;
+mod lingering;
 mod lock;
 mod machine;
 mod mesh_by_hand;

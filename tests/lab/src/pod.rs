@@ -47,7 +47,7 @@ impl PodNetwork {
 }
 
 /// The processes in the cgroups of a pod, as folders of /proc.
-fn processes_of(uid: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn processes_of(uid: &str) -> Result<Vec<PathBuf>> {
     let group = format!("/pod{uid}/");
     let is_of_pod = |process: &Path| fs::read_to_string(process.join("cgroup")).is_ok_and(|groups| groups.contains(&group));
     let all = fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.path()));

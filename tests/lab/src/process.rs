@@ -47,6 +47,10 @@ impl Process {
         }
     }
 
+    pub(crate) fn started_before(self, other: Self) -> bool {
+        self.start < other.start
+    }
+
     /// Sends a signal, to this very process only.
     pub(crate) fn signal(self, signal: Signal) {
         if self.condition() != Condition::Dead {
