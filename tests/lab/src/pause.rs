@@ -1,6 +1,6 @@
 //! Pods whose processes stand still, as if their machine had no time for them.
 
-use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use nix::{
@@ -8,7 +8,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::Cluster;
+use crate::{lab::Cluster, pod::processes_of};
 
 /// Processes that stand still until this is dropped.
 #[derive(Debug)]
@@ -29,9 +29,8 @@ impl Cluster {
     /// Stops the processes of a pod: its connections stay, and nobody answers.
     pub fn pause(&self, namespace: &str, pod: &str) -> Result<Paused> {
         let uid = self.kubectl(&["get", "-n", namespace, pod, "-o", "jsonpath={.metadata.uid}"])?;
-        let is_of_pod = |pid: &i32| fs::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| groups.contains(uid.trim()));
-        let numbers = fs::read_dir("/proc")?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let processes: Vec<_> = numbers.filter(is_of_pod).map(Pid::from_raw).collect();
+        let number = |process: PathBuf| process.file_name()?.to_str()?.parse().ok().map(Pid::from_raw);
+        let processes: Vec<_> = processes_of(uid.trim())?.into_iter().filter_map(number).collect();
         ensure!(!processes.is_empty(), "no process of {pod} is found");
         let paused = Paused { processes };
         for process in &paused.processes {
