@@ -6,4 +6,5 @@ mod faults;
 mod mesh;
 mod side_by_side;
 mod three_clusters;
+mod three_clusters_as_one;
 mod upgrade;
