@@ -13,10 +13,14 @@ use crate::fixture::both;
 /// The host under which the example exports `echo`.
 pub(crate) const HOST: &str = "echo.eu.mesh.local";
 
-/// Gives the workloads their sidecars, as users do once the mesh is there. Returns when the pods without are gone.
+/// Gives the workloads their sidecars, as users do once the mesh is there. Returns when the pods without are gone. A cluster of the lab that has
+/// none of these workloads isn't in the mesh.
 pub(crate) fn restart_workloads(lab: &Lab) {
+    let has_workloads = |cluster: &Cluster| {
+        !cluster.kubectl(&["get", "namespace", "echo", "--ignore-not-found", "-o", "name"]).expect("an answer").is_empty()
+    };
     std::thread::scope(|scope| {
-        for cluster in lab.clusters() {
+        for cluster in lab.clusters().into_iter().filter(has_workloads) {
             scope.spawn(move || restart_workloads_of(&cluster));
         }
     });
