@@ -4,6 +4,7 @@
 mod clusters;
 mod gateways;
 mod hosts;
+mod known_hosts;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use crate::mesh::{ClusterKey, TrustDomain};
 pub use clusters::{PlannedCluster, PlannedRoot};
 pub use gateways::PlannedGateway;
 pub use hosts::{PlannedHost, Source};
+use known_hosts::KnownHosts;
 
 /// What one run has planned so far.
 #[derive(Default)]
@@ -27,7 +29,7 @@ pub struct PlannedMesh(Mutex<Planned>);
 #[derive(Default)]
 struct Planned {
     clusters: BTreeMap<ClusterKey, PlannedCluster>,
-    hosts: BTreeMap<Source, PlannedHost>,
+    hosts: KnownHosts,
     /// Gateways by cluster and name.
     gateways: BTreeMap<(ClusterKey, String), PlannedGateway>,
     /// The cluster and the namespace of each CA that gets another certificate.
@@ -41,16 +43,17 @@ impl PlannedMesh {
         planned.clusters.insert(cluster.key.clone(), cluster.clone());
         let others: Vec<_> = planned.clusters.values().filter(|other| other.key != cluster.key).collect();
         let mut warnings = cluster.conflicts(&others);
-        warnings.extend(cluster.resolves_nothing(planned.hosts.values()));
+        warnings.extend(cluster.resolves_nothing(planned.hosts.all()));
         warnings
     }
 
     /// Adds or updates a host, and returns a warning for each conflict with the hosts and clusters planned so far.
     pub fn add_host(&self, host: PlannedHost) -> Vec<Error> {
         let mut planned = self.lock();
-        planned.hosts.insert(host.source.clone(), host.clone());
-        let others = planned.hosts.values().filter(|other| other.source != host.source);
-        others.flat_map(|other| host.conflicts(other)).chain(host.is_unresolved(planned.clusters.values())).collect()
+        let conflicts = planned.hosts.near(&host).into_iter().flat_map(|other| host.conflicts(other));
+        let warnings = conflicts.chain(host.is_unresolved(planned.clusters.values())).collect();
+        planned.hosts.insert(host);
+        warnings
     }
 
     /// Adds or updates a gateway, and returns a warning for each conflict with the gateways and with its cluster, as far as they are planned.

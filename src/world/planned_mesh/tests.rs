@@ -162,6 +162,17 @@ fn exports_with_one_host_or_one_address_in_a_cluster_are_reported() {
     assert_eq!(warnings.len(), 0, "no cluster has both hosts at the private address: each exporter has another");
 }
 
+#[test]
+fn a_host_that_is_planned_again_conflicts_as_it_is_then() {
+    let mesh = PlannedMesh::default();
+    mesh.add_host(export("eu", "a.mesh.local", &["us"], "240.0.0.2"));
+    mesh.add_host(export("eu", "a.mesh.local", &["us"], "240.0.0.3"));
+    assert_eq!(mesh.add_host(export("eu", "b.mesh.local", &["us"], "240.0.0.2")).len(), 0, "the address is free again");
+    assert_eq!(summaries(&mesh.add_host(export("eu", "b.mesh.local", &["us"], "240.0.0.3"))), ["Virtual address used twice"]);
+    mesh.add_host(export("eu", "a.mesh.local", &[], "240.0.0.3"));
+    assert_eq!(mesh.add_host(export("eu", "b.mesh.local", &["us"], "240.0.0.4")).len(), 0);
+}
+
 fn import(cluster: &str, namespace: &str, host: &str, vip: &str) -> PlannedHost {
     PlannedHost {
         source: Source::Import(ImportId {
