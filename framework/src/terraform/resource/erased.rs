@@ -4,6 +4,7 @@ use std::{
     any::Any,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
 };
 
 use async_trait::async_trait;
@@ -31,7 +32,11 @@ use super::{
 };
 use crate::deadline::Deadline;
 
-struct Erased<R>(PhantomData<fn() -> R>);
+struct Erased<R> {
+    of: PhantomData<fn() -> R>,
+    /// Made at the first read or apply, and not at each: they hold the documentation, too.
+    attributes: OnceLock<Vec<Attribute>>,
+}
 
 /// The error that a panic becomes.
 pub fn panicked(whose: &str, panic: &(dyn Any + Send)) -> Error {
@@ -46,7 +51,7 @@ pub fn panicked(whose: &str, panic: &(dyn Any + Send)) -> Error {
 
 /// Makes a resource callable by the protocol.
 pub fn erase<R: Resource>() -> Box<dyn AnyResource<R::World>> {
-    Box::new(Erased::<R>(PhantomData))
+    Box::new(Erased::<R> { of: PhantomData, attributes: OnceLock::new() })
 }
 
 /// Reads the attributes, `timeouts` among them.
@@ -80,6 +85,10 @@ fn with_computed(prior: &Dynamic, reached: &Dynamic, attributes: &[Attribute]) -
 }
 
 impl<R: Resource> Erased<R> {
+    fn attributes(&self) -> &[Attribute] {
+        self.attributes.get_or_init(R::Model::attributes)
+    }
+
     /// Deletes what any of the applies may have put in place.
     async fn delete(change: &Change<'_>, memory: &mut Memory, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
@@ -257,9 +266,9 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let Change { prior, config, planned, unfinished, is_resumed } = change;
         let is_create = prior.is_null() || is_resumed;
         let mut report = Report::new();
-        let attributes = R::Model::attributes();
+        let attributes = self.attributes();
         let mut wanted = without_unknowns(planned.clone());
-        write_only::put(&mut wanted, config, &attributes);
+        write_only::put(&mut wanted, config, attributes);
         let Some((wanted, spec)) = load(R::NAME, &wanted, &mut report, parse::<R>) else {
             return Applied { state: prior.clone(), unfinished: unfinished.cloned(), diagnostics: report.into_diagnostics() };
         };
@@ -277,7 +286,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let recorded = reached.get().map(|status| Self::record(&status, &wanted, &mut report));
         let (mut state, unfinished) = match (recorded, outcome) {
             (Some(recorded), Ok(())) => {
-                for warning in promises::broken(&attributes, &planned, &recorded) {
+                for warning in promises::broken(attributes, &planned, &recorded) {
                     report.warning(warning);
                 }
                 (promises::keep(&planned, recorded), None)
@@ -305,9 +314,9 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                             all
                         } else {
                             next.attempt(prior::inputs::<R::Model>(&planned), &prior::inputs::<R::Model>(prior));
-                            with_computed(prior, &all, &attributes)
+                            with_computed(prior, &all, attributes)
                         };
-                        Self::mark(&mut state, &error, &attributes);
+                        Self::mark(&mut state, &error, attributes);
                         Some(state)
                     }
                 };
@@ -318,7 +327,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 state.map_or((Value::Null, None), |state| (state, Some(next)))
             }
         };
-        write_only::remove(&mut state, &attributes);
+        write_only::remove(&mut state, attributes);
         Applied { state: without_unknowns(state), unfinished, diagnostics: report.into_diagnostics() }
     }
 
@@ -331,7 +340,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
             let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
             let mut outcome = Self::read_by_identity(state, report, cx).await;
-            write_only::remove(&mut outcome.found, &R::Model::attributes());
+            write_only::remove(&mut outcome.found, self.attributes());
             return outcome;
         };
         let cx = cx::<R>(&model, Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
@@ -346,7 +355,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 state
             }
         };
-        write_only::remove(&mut found, &R::Model::attributes());
+        write_only::remove(&mut found, self.attributes());
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -356,13 +365,13 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let outcome = R::import(name, &cx).await;
         let is_deferred = conclude(cx, &mut report);
         let mut found = match outcome {
-            Ok(model) => with_defaults(encode(&Value::Value(model)), &R::Model::attributes()),
+            Ok(model) => with_defaults(encode(&Value::Value(model)), self.attributes()),
             Err(error) => {
                 report.error(error);
                 Value::Null
             }
         };
-        write_only::remove(&mut found, &R::Model::attributes());
+        write_only::remove(&mut found, self.attributes());
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -380,8 +389,8 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {
         let state = |model| {
-            let mut state = with_defaults(encode(&Value::Value(model)), &R::Model::attributes());
-            write_only::remove(&mut state, &R::Model::attributes());
+            let mut state = with_defaults(encode(&Value::Value(model)), self.attributes());
+            write_only::remove(&mut state, self.attributes());
             state
         };
         R::adopt(source).map(|adopted| adopted.map(state))
