@@ -1,9 +1,9 @@
 //! A fault at each step. Whichever call behind the ports fails while a resource is created, updated or destroyed, and whether or not the call
 //! did its work: a plain apply after it converges, replaces nothing, and leaves the objects of an apply that was not disturbed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use framework::protocol::wire::Diagnostic;
+use framework::protocol::wire::{Diagnostic, get_provider_schema};
 use plugin_host::{Action, Object, Outcome, diagnostics::has_errors, rules, serve, values::get};
 use rmpv::Value;
 use serde_json::{Value as Json, json};
@@ -114,7 +114,13 @@ impl Scene {
 
     /// A process of the provider.
     pub(super) async fn begin(mesh: &FakeMesh) -> plugin_host::Session {
-        let mut session = plugin_host::Session::begin(serve(mesh.clone()).await.0).await;
+        static SCHEMA: OnceLock<get_provider_schema::Response> = OnceLock::new();
+        let provider = serve(mesh.clone()).await.0;
+        let mut session = match SCHEMA.get() {
+            Some(schema) => plugin_host::Session::with_schema(provider, schema.clone()),
+            None => plugin_host::Session::begin(provider).await,
+        };
+        SCHEMA.get_or_init(|| session.schema.clone());
         let attributes = session.schema.provider.clone().and_then(|schema| schema.block).expect("a block").attributes;
         assert!(!has_errors(&session.configure(&rules::config(&attributes, &[])).await));
         session

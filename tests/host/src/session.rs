@@ -113,6 +113,11 @@ impl Session {
     pub async fn begin(mut provider: ProviderClient<Channel>) -> Self {
         let schema = provider.get_provider_schema(get_provider_schema::Request {}).await.expect("a schema").into_inner();
         assert!(!has_errors(&schema.diagnostics), "{:?}", schema.diagnostics);
+        Self::with_schema(provider, schema)
+    }
+
+    /// Begins a session with a provider whose schema is known from another process of it. A CLI doesn't ask for it again either.
+    pub fn with_schema(provider: ProviderClient<Channel>, schema: get_provider_schema::Response) -> Self {
         Self { provider, schema, capabilities: ABLE }
     }
 
