@@ -1,5 +1,7 @@
 //! A link to a network, and exports by way of it.
 
+use std::time::Duration;
+
 use mesh_lab::{Cluster, gateway_api, remove_gateway_api};
 
 use super::{
@@ -7,8 +9,8 @@ use super::{
     status::{WAYS, wait_for},
 };
 use crate::{
-    traffic::{Calls, call_host_until_ok},
-    workspace::unwrapped,
+    traffic::{Calls, HOST, call_host_until_ok},
+    workspace::{Workspace, unwrapped},
 };
 
 const LINK: &str = r#"
@@ -23,11 +25,7 @@ resource "mesh_link" "us_to_eu" {
 pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh: &Mesh) {
     let Mesh { us, eu, workspace, lab, .. } = mesh;
     let before = workspace.read("main.tf");
-    workspace.edit(
-        "  gateway          = mesh_eastwest_gateway.this[\"eu\"]\n",
-        "  gateway          = { for key in [\"cluster\", \"namespace\", \"name\"] : key => mesh_eastwest_gateway.this[\"eu\"][key] }\n  network          = \
-         mesh_link.us_to_eu.network\n",
-    );
+    export_by_the_link(workspace);
     workspace.write("link.tf", LINK);
     let refused = workspace.fail(&["apply", "-auto-approve", "-no-color"]);
     for words in ["The Gateway API is not installed", "kubectl apply -f https://"] {
@@ -81,6 +79,46 @@ pub(super) fn a_link_gives_exports_a_gateway_whose_new_address_is_one_write(mesh
     workspace.write("link.tf", "");
     workspace.apply();
     assert_eq!(links(us), "");
+    remove_gateway_api(us).expect("deleted");
+}
+
+fn export_by_the_link(workspace: &Workspace) {
+    workspace.edit(
+        "  gateway          = mesh_eastwest_gateway.this[\"eu\"]\n",
+        "  gateway          = { for key in [\"cluster\", \"namespace\", \"name\"] : key => mesh_eastwest_gateway.this[\"eu\"][key] }\n  network          = \
+         mesh_link.us_to_eu.network\n",
+    );
+}
+
+/// Two gateways with one label: what is exported is open at both.
+pub(super) fn calls_are_spread_over_all_gateways_of_a_network(mesh: &Mesh) {
+    let Mesh { us, workspace, lab, .. } = mesh;
+    let before = workspace.read("main.tf");
+    us.apply(&gateway_api().expect("definitions")).expect("the Gateway API");
+    export_by_the_link(workspace);
+    let second = "resource \"mesh_eastwest_gateway\" \"second\" {\n  cluster = \"eu\"\n  network = \"eu-net\"\n  name    = \"second-gateway\"\n  label   = \
+                  \"eastwestgateway\"\n  values  = var.values.gateway\n}\n";
+    let both = "concat(mesh_eastwest_gateway.this[\"eu\"].addresses, mesh_eastwest_gateway.second.addresses)";
+    workspace.write("link.tf", &format!("{second}{}", LINK.replace("mesh_eastwest_gateway.this[\"eu\"].addresses", both)));
+    workspace.apply();
+    workspace.assert_settled();
+    let addresses = workspace.state("mesh_link.us_to_eu")["addresses"].clone();
+    let addresses: Vec<_> = addresses.as_array().expect("a list").iter().filter_map(|address| address.as_str()).collect();
+    assert_eq!(addresses.len(), 2);
+    let calls = Calls::start(lab);
+    std::thread::sleep(Duration::from_secs(10));
+    assert_eq!(calls.failed(), 0);
+    let clusters = us.exec("echo", "deploy/client", &["curl", "-s", "localhost:15000/clusters"]).expect("exec").stdout;
+    let clusters = String::from_utf8_lossy(&clusters);
+    for address in addresses {
+        let requests = format!("outbound|80||{HOST}::{address}:15443::rq_total::");
+        let count = clusters.lines().find_map(|line| line.strip_prefix(&requests)?.parse::<u32>().ok());
+        assert!(count.is_some_and(|count| count > 10), "requests by way of {address}: {count:?}\n{clusters}");
+    }
+
+    workspace.write("main.tf", &before);
+    workspace.write("link.tf", "");
+    workspace.apply();
     remove_gateway_api(us).expect("deleted");
 }
 

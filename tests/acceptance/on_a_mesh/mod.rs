@@ -103,6 +103,7 @@ on_the_mesh_of! {
     long {
         discovery::each_replica_of_istiod_is_asked,
         exposure::a_label_or_an_export_of_the_service_decides_what_is_discovered,
+        link::calls_are_spread_over_all_gateways_of_a_network,
         probe::the_pod_of_a_killed_probe_is_deleted_by_the_next_one,
     }
 }
