@@ -343,3 +343,17 @@ async fn the_secret_of_a_token_that_a_killed_create_has_left_is_taken_up() {
     assert!(destroy::<RemoteSecret>(&scene, &found).await.0.is_null());
     assert_eq!(scene.objects.live("eu", &token_secret("")), None);
 }
+
+#[tokio::test]
+async fn the_secret_of_a_token_that_a_killed_update_has_left_is_used() {
+    let scene = readable();
+    let state = created::<RemoteSecret>(&scene, endless(None)).await;
+    let mut left = scene.objects.live("eu", &token_secret("")).expect("the Secret of the token");
+    left["metadata"]["name"] = token_secret("-1").name.into();
+    scene.objects.put("eu", left);
+    let (state, diagnostics) = apply::<RemoteSecret>(&scene, &state, endless(Some(1))).await;
+    assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
+    assert_eq!(scene.objects.live("eu", &token_secret("")), None, "the former one is revoked");
+    assert!(destroy::<RemoteSecret>(&scene, &state).await.0.is_null());
+    assert_eq!(scene.objects.live("eu", &token_secret("-1")), None);
+}

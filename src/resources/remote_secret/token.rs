@@ -79,9 +79,9 @@ impl RemoteSecret {
         cx: &Cx<'_, World>,
     ) -> Result<Token, Error> {
         let (cluster, object) = (self.on_remote(cx), secret.object());
-        let is_known = prior.in_place().any(|former| former.token_secret().as_ref() == Some(secret));
         match cluster.get(&object).await? {
-            Some(live) if is_known && secret.is(&live) => {}
+            // Also one that an update has made which was killed.
+            Some(live) if !prior.is_none() && secret.is(&live) => {}
             Some(live) if secret.is(&live) && cluster.mark_on(&live).is_some() => {
                 cluster.left(&object, || self.import_id()).await?;
             }
@@ -97,9 +97,7 @@ impl RemoteSecret {
         let live = match cluster.wait(&object, "Kubernetes to add its token", &is_settled).await {
             Ok(live) => live.ok_or_else(|| self.no_account())?,
             Err(failure) => {
-                if prior.is_none() {
-                    reached.set(RemoteSecretStatus::default());
-                }
+                reached.set(RemoteSecretStatus::default());
                 return Err(failure.into());
             }
         };
