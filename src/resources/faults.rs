@@ -38,8 +38,11 @@ pub(super) fn configurations(name: &str, root: &Json) -> [Json; 2] {
         "mesh_link" => {
             ["198.51.100.9", "lb.example.com"].map(|address| json!({"cluster": "us", "network": "eu-net", "addresses": [address]}))
         }
-        "mesh_remote_secret" => [("eu", 1), ("europe", 2)]
-            .map(|(name, rotation)| json!({"cluster": "us", "remote": {"cluster": "eu", "cluster_name": name}, "rotation": rotation})),
+        "mesh_remote_secret" => [("eu", 1, true), ("europe", 2, false)].map(|(name, rotation, is_endless)| {
+            json!({
+                "cluster": "us", "remote": {"cluster": "eu", "cluster_name": name}, "rotation": rotation, "legacy_token": is_endless,
+            })
+        }),
         "mesh_service_export" => {
             let gateway =
                 json!({"cluster": "eu", "namespace": "istio-system", "name": "istio-eastwestgateway", "addresses": ["198.51.100.9"]});

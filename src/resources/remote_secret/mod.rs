@@ -175,11 +175,13 @@ impl Resource for RemoteSecret {
         }
         written?;
         spec.remove_former(prior, cx).await?;
-        reached.set_all(status(None));
+        if !spec.has_former_tokens(prior) {
+            reached.set_all(status(None));
+        }
         let version = spec.discovered(&kubeconfig, cx).await?;
-        reached.set_all(status(version));
         // Only now does no replica read by a former token.
         spec.remove_former_tokens(prior, cx).await?;
+        reached.set_all(status(version));
         if creation.is_some() {
             spec.unmark_token(cx).await?;
             cluster.unmark(&object).await?;

@@ -6,9 +6,10 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{RemoteSecret, RemoteSecretStatus};
 use crate::{
+    data::Mark,
     mesh::remote_secret::{Live, Token, TokenRecord, TokenSecret},
     ports::{FailureKind, TokenRequest},
-    world::{ClusterAccess, Creation, LiveCluster, World, marked},
+    world::{ClusterAccess, Creation, LiveCluster, World},
 };
 
 impl RemoteSecret {
@@ -87,19 +88,22 @@ impl RemoteSecret {
             }
             Some(_) => return Err(self.not_our_token(secret)),
             None => {
-                if !cluster.create_own(&marked(secret.manifest(), creation)).await? {
+                // The mark of this create, as one in the cluster that is read.
+                let mark = creation.map(|creation| Mark { cluster: self.place.remote.to_string(), ..creation.mark().clone() });
+                let manifest = mark.into_iter().fold(secret.manifest(), |manifest, mark| mark.on(manifest));
+                // The answer may be lost, and the Secret there.
+                reached.set(RemoteSecretStatus::default());
+                if !cluster.create_own(&manifest).await? {
+                    forget(prior, reached);
                     return Err(self.not_our_token(secret));
                 }
             }
         }
         // Kubernetes deletes a Secret for an account that doesn't exist.
         let is_settled = |live: Option<&Json>| live.is_none_or(|live| TokenSecret::token(live).is_some());
-        let live = match cluster.wait(&object, "Kubernetes to add its token", &is_settled).await {
-            Ok(live) => live.ok_or_else(|| self.no_account())?,
-            Err(failure) => {
-                reached.set(RemoteSecretStatus::default());
-                return Err(failure.into());
-            }
+        let Some(live) = cluster.wait(&object, "Kubernetes to add its token", &is_settled).await? else {
+            forget(prior, reached);
+            return Err(self.no_account());
         };
         let token = TokenSecret::token(&live).ok_or_else(|| self.no_account())?;
         let created = live["metadata"]["creationTimestamp"].as_str().and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok());
@@ -145,10 +149,20 @@ impl RemoteSecret {
         Ok(seen.is_some_and(|(secret, found)| found.is_some_and(|live| secret.is(&live))))
     }
 
-    /// Deletes the Secrets of tokens that nobody reads by any more.
-    pub(super) async fn remove_former_tokens(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+    /// Returns the earlier inputs whose tokens are in Secrets of their own, which nobody is to read by any more.
+    fn former_tokens<'a>(&self, prior: &'a Prior<Self>) -> impl Iterator<Item = &'a Self> {
         let wanted = self.token_secret();
-        for former in prior.in_place().filter(|former| former.token_secret() != wanted) {
+        prior.in_place().filter(move |former| former.is_endless && former.token_secret() != wanted)
+    }
+
+    /// Whether a Secret of a former token is left.
+    pub(super) fn has_former_tokens(&self, prior: &Prior<Self>) -> bool {
+        self.former_tokens(prior).next().is_some()
+    }
+
+    /// Deletes the Secrets of former tokens.
+    pub(super) async fn remove_former_tokens(&self, prior: &Prior<Self>, cx: &Cx<'_, World>) -> Result<(), Error> {
+        for former in self.former_tokens(prior) {
             former.remove_token(cx).await?;
         }
         Ok(())
@@ -203,6 +217,13 @@ impl RemoteSecret {
             ),
         )
         .at(AttributePath::new("legacy_token"))
+    }
+}
+
+/// Of a create nothing is left.
+fn forget(prior: &Prior<RemoteSecret>, reached: &mut Reached<RemoteSecretStatus>) {
+    if prior.is_none() {
+        *reached = Reached::nothing();
     }
 }
 
