@@ -4,7 +4,7 @@ use std::{
     any::Any,
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::OnceLock,
+    sync::LazyLock,
 };
 
 use async_trait::async_trait;
@@ -35,7 +35,7 @@ use crate::deadline::Deadline;
 struct Erased<R> {
     of: PhantomData<fn() -> R>,
     /// Made at the first read or apply, and not at each: they hold the documentation, too.
-    attributes: OnceLock<Vec<Attribute>>,
+    attributes: LazyLock<Vec<Attribute>>,
 }
 
 /// The error that a panic becomes.
@@ -51,7 +51,7 @@ pub fn panicked(whose: &str, panic: &(dyn Any + Send)) -> Error {
 
 /// Makes a resource callable by the protocol.
 pub fn erase<R: Resource>() -> Box<dyn AnyResource<R::World>> {
-    Box::new(Erased::<R> { of: PhantomData, attributes: OnceLock::new() })
+    Box::new(Erased::<R> { of: PhantomData, attributes: LazyLock::new(R::Model::attributes) })
 }
 
 /// Reads the attributes, `timeouts` among them.
@@ -85,10 +85,6 @@ fn with_computed(prior: &Dynamic, reached: &Dynamic, attributes: &[Attribute]) -
 }
 
 impl<R: Resource> Erased<R> {
-    fn attributes(&self) -> &[Attribute] {
-        self.attributes.get_or_init(R::Model::attributes)
-    }
-
     /// Deletes what any of the applies may have put in place.
     async fn delete(change: &Change<'_>, memory: &mut Memory, world: &R::World, cancel: CancellationToken) -> Applied {
         let mut report = Report::new();
@@ -266,7 +262,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let Change { prior, config, planned, unfinished, is_resumed } = change;
         let is_create = prior.is_null() || is_resumed;
         let mut report = Report::new();
-        let attributes = self.attributes();
+        let attributes = &self.attributes;
         let mut wanted = without_unknowns(planned.clone());
         write_only::put(&mut wanted, config, attributes);
         let Some((wanted, spec)) = load(R::NAME, &wanted, &mut report, parse::<R>) else {
@@ -340,7 +336,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let Some((model, spec)) = load_stored(R::NAME, &state, &mut report, parse::<R>) else {
             let cx = cx::<R>(&R::Model::default(), Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
             let mut outcome = Self::read_by_identity(state, report, cx).await;
-            write_only::remove(&mut outcome.found, self.attributes());
+            write_only::remove(&mut outcome.found, &self.attributes);
             return outcome;
         };
         let cx = cx::<R>(&model, Operation::Read, world, cancel).with_memory(memory.clone()).refreshing();
@@ -355,7 +351,7 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
                 state
             }
         };
-        write_only::remove(&mut found, self.attributes());
+        write_only::remove(&mut found, &self.attributes);
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -365,13 +361,13 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
         let outcome = R::import(name, &cx).await;
         let is_deferred = conclude(cx, &mut report);
         let mut found = match outcome {
-            Ok(model) => with_defaults(encode(&Value::Value(model)), self.attributes()),
+            Ok(model) => with_defaults(encode(&Value::Value(model)), &self.attributes),
             Err(error) => {
                 report.error(error);
                 Value::Null
             }
         };
-        write_only::remove(&mut found, self.attributes());
+        write_only::remove(&mut found, &self.attributes);
         Outcome { found, diagnostics: report.into_diagnostics(), is_deferred }
     }
 
@@ -389,8 +385,8 @@ impl<R: Resource> AnyResource<R::World> for Erased<R> {
 
     fn adopt(&self, source: &Foreign<'_>) -> Option<Result<Dynamic, Error>> {
         let state = |model| {
-            let mut state = with_defaults(encode(&Value::Value(model)), self.attributes());
-            write_only::remove(&mut state, self.attributes());
+            let mut state = with_defaults(encode(&Value::Value(model)), &self.attributes);
+            write_only::remove(&mut state, &self.attributes);
             state
         };
         R::adopt(source).map(|adopted| adopted.map(state))
