@@ -89,8 +89,10 @@ impl RemoteSecret {
             Some(_) => return Err(self.not_our_token(secret)),
             None => {
                 // The mark of this create, as one in the cluster that is read.
-                let mark = creation.map(|creation| Mark { cluster: self.place.remote.to_string(), ..creation.mark().clone() });
-                let manifest = mark.into_iter().fold(secret.manifest(), |manifest, mark| mark.on(manifest));
+                let manifest = match creation {
+                    Some(creation) => Mark { cluster: self.place.remote.to_string(), ..creation.mark().clone() }.on(secret.manifest()),
+                    None => secret.manifest(),
+                };
                 // The answer may be lost, and the Secret there.
                 reached.set(RemoteSecretStatus::default());
                 if !cluster.create_own(&manifest).await? {
